@@ -1,0 +1,34 @@
+export {
+  ATTEMPTS_MAX,
+  type Attempt,
+  type AttemptOutcome,
+  type Outcome,
+  type Reason,
+  reasonLine,
+} from './attempt.ts'
+export { type DeadLetter, recipientOf } from './dead-letter.ts'
+export { fingerprint } from './fingerprint.ts'
+export { deadLetterIdOf, isDeadLetterId, isMessageId, newMessageId, replayIdOf } from './ids.ts'
+export type { Problem } from './inspect.ts'
+export {
+  EARLIER_REASONS_MAX,
+  JOB_DATA_VERSION,
+  type JobData,
+  type ReadJobData,
+  type ReplayOrigin,
+  readJobData,
+  wechatBody,
+} from './job-data.ts'
+export { BATCH_MAX, TEXT_BYTES_MAX_DEFAULT } from './limits.ts'
+export {
+  appidSchema,
+  type Checked,
+  type CheckedRequest,
+  checkSendRequest,
+  MSGTYPES,
+  type Msgtype,
+  type SendRequest,
+  sendRequestSchema,
+  touserSchema,
+} from './send-request.ts'
+export type { MessageStatus, StatusReport } from './status.ts'

@@ -1,0 +1,92 @@
+/**
+ * A look at a value before any schema sees it. Schemas judge shapes; they do not expect cycles, getters, ten megabytes,
+ * half a surrogate pair or a key named `__proto__`. Each of these becomes a problem with a path here, in bounded time,
+ * and what passes is plain JSON.
+ */
+import { DEPTH_MAX, REQUEST_BYTES_MAX } from './limits.ts'
+
+/** One reason why a request is refused. `path` is dotted, `''` for the request itself: `text.content`, `metadata.a.0`. */
+export interface Problem {
+  readonly path: string
+  readonly message: string
+}
+
+/** Keys that change an object's prototype when something copies them carelessly. */
+const POLLUTING_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
+
+interface Look {
+  readonly problems: Problem[]
+  /** What is left of the allowed size. The walk ends when it is used up, so a huge value costs no more than a legal one. */
+  budgetBytes: number
+}
+
+const PROBLEMS_MAX = 50
+
+export function inspectJson(value: unknown): Problem[] {
+  const look: Look = { problems: [], budgetBytes: REQUEST_BYTES_MAX }
+  visit(value, [], look)
+  return look.problems
+}
+
+function visit(value: unknown, path: readonly string[], look: Look): void {
+  if (look.budgetBytes < 0 || look.problems.length >= PROBLEMS_MAX) return
+  if (path.length > DEPTH_MAX) return report(look, path, `is nested more than ${DEPTH_MAX} levels deep`)
+  switch (typeof value) {
+    case 'string':
+      return visitString(value, path, look)
+    case 'number':
+      return Number.isFinite(value) ? spend(look, path, 8) : report(look, path, 'must be a finite number')
+    case 'boolean':
+    case 'undefined':
+      return spend(look, path, 4)
+    case 'object':
+      return value === null ? spend(look, path, 4) : visitObject(value, path, look)
+    default:
+      return report(look, path, `must be JSON, not a ${typeof value}`)
+  }
+}
+
+function visitString(value: string, path: readonly string[], look: Look): void {
+  // The length is asked first: encoding ten megabytes to count their bytes would be the cost we are avoiding.
+  if (value.length > look.budgetBytes) return tooLarge(look, path)
+  spend(look, path, Buffer.byteLength(value))
+  if (!value.isWellFormed()) report(look, path, 'contains half of a surrogate pair, which is not valid Unicode')
+  if (value.includes('\0')) report(look, path, 'contains a NUL character')
+}
+
+function visitObject(value: object, path: readonly string[], look: Look): void {
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) {
+      if (look.budgetBytes < 0) return
+      spend(look, path, 1)
+      visit(item, [...path, String(index)], look)
+    }
+    return
+  }
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== null && prototype !== Object.prototype) return report(look, path, 'must be a plain object')
+  for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(value))) {
+    if (look.budgetBytes < 0) return
+    const at = [...path, key.length > 64 ? `${key.slice(0, 64)}…` : key]
+    if (POLLUTING_KEYS.has(key)) report(look, at, 'is not an allowed key')
+    else if (!('value' in descriptor)) report(look, at, 'must be a value, not a getter')
+    else {
+      visitString(key, at, look)
+      visit(descriptor.value, at, look)
+    }
+  }
+}
+
+function spend(look: Look, path: readonly string[], bytes: number): void {
+  look.budgetBytes -= bytes
+  if (look.budgetBytes < 0) tooLarge(look, path)
+}
+
+function tooLarge(look: Look, path: readonly string[]): void {
+  look.budgetBytes = -1
+  report(look, path, `makes the request larger than ${REQUEST_BYTES_MAX} bytes`)
+}
+
+function report(look: Look, path: readonly string[], message: string): void {
+  look.problems.push({ path: path.join('.'), message })
+}

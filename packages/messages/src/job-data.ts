@@ -1,0 +1,76 @@
+/**
+ * What stands in Redis for a message: the data of its job in the queue `send`. Producers and workers are upgraded at
+ * different times, so it carries a version. A worker reads every version up to its own and lets a higher one wait.
+ */
+import { z } from 'zod'
+import { REQUEST_BYTES_MAX } from './limits.ts'
+import { type Checked, type CheckedRequest, check, sendRequestSchema } from './send-request.ts'
+
+/** The version that this code writes, and the highest that it reads. */
+export const JOB_DATA_VERSION = 1
+
+/** Where a replayed message comes from: the dead letter, and the reasons of it and of those before, newest first. */
+export interface ReplayOrigin {
+  readonly replayOf: string
+  readonly earlierReasons: readonly string[]
+}
+
+/** How many earlier reasons a message remembers through repeated replays. */
+export const EARLIER_REASONS_MAX = 5
+
+/** Acceptance is the job's own timestamp and the appid stands in the queue's prefix: neither is stored a second time. */
+export type JobData = { readonly v: typeof JOB_DATA_VERSION } & CheckedRequest & Partial<ReplayOrigin>
+
+export type ReadJobData =
+  | { readonly kind: 'ok'; readonly data: JobData }
+  | { readonly kind: 'newer'; readonly v: number }
+  | { readonly kind: 'invalid'; readonly problem: string }
+
+/** The length of a text is the producer's to judge: its limit is configurable there, and a stored message was accepted. */
+const requestSchema = sendRequestSchema(REQUEST_BYTES_MAX)
+const originSchema = z.object({
+  v: z.literal(JOB_DATA_VERSION),
+  replayOf: z.string().max(80).optional(),
+  earlierReasons: z.array(z.string().max(200)).max(EARLIER_REASONS_MAX).optional(),
+})
+
+/**
+ * Reads a job's data, whoever wrote it. Never throws: data that was added by other means is a message that cannot be
+ * delivered, not a reason for a worker to stop.
+ */
+export function readJobData(raw: unknown): ReadJobData {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return invalid('the job data is not an object')
+  const { v, replayOf, earlierReasons, ...request } = raw as Record<string, unknown>
+  if (typeof v === 'number' && Number.isInteger(v) && v > JOB_DATA_VERSION) return { kind: 'newer', v }
+  const origin = check({ v, replayOf, earlierReasons }, originSchema)
+  const checked: Checked<CheckedRequest> = check(request, requestSchema)
+  if (origin.ok && checked.ok) return { kind: 'ok', data: withOrigin(checked.value, origin.value) }
+  const problems = [...(origin.ok ? [] : origin.problems), ...(checked.ok ? [] : checked.problems)]
+  return invalid(problems.map((problem) => `${problem.path || 'message'} ${problem.message}`).join('; '))
+}
+
+function withOrigin(request: CheckedRequest, origin: z.output<typeof originSchema>): JobData {
+  const { replayOf, earlierReasons = [] } = origin
+  return replayOf === undefined
+    ? { v: JOB_DATA_VERSION, ...request }
+    : { v: JOB_DATA_VERSION, ...request, replayOf, earlierReasons }
+}
+
+function invalid(problem: string): ReadJobData {
+  return { kind: 'invalid', problem: problem.slice(0, 1000) }
+}
+
+/** The body that WeChat gets: its own fields, in its own order, and nothing else. */
+export function wechatBody(data: CheckedRequest): Record<string, unknown> {
+  const { touser, msgtype } = data
+  switch (data.msgtype) {
+    case 'text':
+      return { touser, msgtype, text: data.text }
+    case 'image':
+      return { touser, msgtype, image: data.image }
+    case 'link':
+      return { touser, msgtype, link: data.link }
+    case 'miniprogrampage':
+      return { touser, msgtype, miniprogrampage: data.miniprogrampage }
+  }
+}

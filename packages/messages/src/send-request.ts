@@ -1,0 +1,123 @@
+/**
+ * What a producer hands in: WeChat's own body, and beside it what the outbox needs to know. One flat shape everywhere –
+ * in Node, over HTTP, in a batch, on the command line – and one place that decides whether it is good.
+ *
+ * Fields: https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/kf-mgnt/kf-message/sendCustomMessage.html
+ */
+import { z } from 'zod'
+import { inspectJson, type Problem } from './inspect.ts'
+import {
+  FIELD_CHARS_MAX,
+  IDEMPOTENCY_KEY_CHARS_MAX,
+  METADATA_BYTES_MAX,
+  REQUEST_BYTES_MAX,
+  TEXT_BYTES_MAX_DEFAULT,
+} from './limits.ts'
+
+export const appidSchema = z.string().regex(/^wx[0-9a-f]{16}$/, 'must be wx and 16 hex digits')
+export const touserSchema = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
+
+const field = z.string().max(FIELD_CHARS_MAX, `must be at most ${FIELD_CHARS_MAX} characters`)
+const filled = field.refine((value) => value.trim() !== '', 'must not be empty')
+const httpUrl = filled.refine(isHttpUrl, 'must be an http or https URL')
+
+function isHttpUrl(value: string): boolean {
+  return URL.canParse(value) && ['https:', 'http:'].includes(new URL(value).protocol)
+}
+
+/** Epoch milliseconds inside living memory and this century, so that seconds given by mistake are refused. */
+const epochMs = z.number().int().min(1_000_000_000_000, 'must be milliseconds, not seconds').max(4_102_444_800_000)
+const instant = z.union([epochMs, z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))], {
+  error: 'must be ISO 8601 with an offset, or epoch milliseconds',
+})
+
+const metadata = z
+  .record(z.string(), z.json())
+  .refine(
+    (value) => Buffer.byteLength(JSON.stringify(value)) <= METADATA_BYTES_MAX,
+    `must be at most ${METADATA_BYTES_MAX} bytes of JSON`,
+  )
+
+const envelope = {
+  touser: touserSchema,
+  idempotencyKey: z.string().min(1).max(IDEMPOTENCY_KEY_CHARS_MAX).optional(),
+  sendAt: instant.optional(),
+  expiresAt: instant.optional(),
+  ifUnsure: z.enum(['resend', 'dead-letter']).optional(),
+  metadata: metadata.optional(),
+  traceparent: z
+    .string()
+    .regex(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/, 'must be a W3C traceparent')
+    .optional(),
+}
+
+/** The four contents, by `msgtype`. Fields other than WeChat's are refused: a typo would otherwise vanish silently. */
+export function contentSchemas(textBytesMax: number) {
+  const content = filled
+    .max(REQUEST_BYTES_MAX)
+    .refine((text) => Buffer.byteLength(text) <= textBytesMax, `must be at most ${textBytesMax} bytes of UTF-8`)
+  return {
+    text: z.strictObject({ content }),
+    image: z.strictObject({ media_id: filled }),
+    link: z.strictObject({ title: filled, description: field, url: httpUrl, thumb_url: httpUrl }),
+    miniprogrampage: z.strictObject({ title: filled, pagepath: filled, thumb_media_id: filled }),
+  }
+}
+
+/** The schema of a send request without its `appid`, as it stands in a path or belongs to an Outbox. */
+export function sendRequestSchema(textBytesMax: number = TEXT_BYTES_MAX_DEFAULT) {
+  const of = contentSchemas(textBytesMax)
+  return z
+    .discriminatedUnion('msgtype', [
+      z.strictObject({ ...envelope, msgtype: z.literal('text'), text: of.text }),
+      z.strictObject({ ...envelope, msgtype: z.literal('image'), image: of.image }),
+      z.strictObject({ ...envelope, msgtype: z.literal('link'), link: of.link }),
+      z.strictObject({ ...envelope, msgtype: z.literal('miniprogrampage'), miniprogrampage: of.miniprogrampage }),
+    ])
+    .refine((request) => !(request.sendAt && request.expiresAt) || request.sendAt < request.expiresAt, {
+      path: ['expiresAt'],
+      error: 'must be later than sendAt',
+    })
+}
+
+type Schema = ReturnType<typeof sendRequestSchema>
+/** What a producer may write: times as text or numbers. */
+export type SendRequest = z.input<Schema> & { appid?: string }
+/** What has been checked: times are epoch milliseconds. */
+export type CheckedRequest = z.output<Schema>
+export type Msgtype = CheckedRequest['msgtype']
+export const MSGTYPES = ['text', 'image', 'link', 'miniprogrampage'] as const satisfies readonly Msgtype[]
+
+export type Checked<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problems: Problem[] }
+
+/** Checks a request of unknown origin against a schema made by {@link sendRequestSchema}. Never throws. */
+export function checkSendRequest(input: unknown, schema: Schema): Checked<CheckedRequest> {
+  return check(input, schema)
+}
+
+/** The common way from an unknown value to a checked one or to its problems; also used for job data. */
+export function check<T>(input: unknown, schema: z.ZodType<T>): Checked<T> {
+  const problems = inspectJson(input)
+  if (problems.length > 0) return { ok: false, problems }
+  const parsed = schema.safeParse(input)
+  return parsed.success ? { ok: true, value: parsed.data } : { ok: false, problems: problemsOf(parsed.error) }
+}
+
+/** zod reports unknown keys at their parent; a caller looks for the key itself. */
+function problemsOf(error: z.ZodError): Problem[] {
+  return error.issues.flatMap((issue) => {
+    const path = issue.path.map(String)
+    if (issue.code !== 'unrecognized_keys') return [{ path: path.join('.'), message: messageOf(issue) }]
+    return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: unknownKey(path, key) }))
+  })
+}
+
+function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_union' && issue.path.at(-1) === 'msgtype') return `must be one of ${MSGTYPES.join(', ')}`
+  return issue.message
+}
+
+function unknownKey(path: readonly string[], key: string): string {
+  // One of WeChat's own pages names the field `picurl`; its example and every SDK say `thumb_url`.
+  return path[0] === 'link' && key === 'picurl' ? 'is not known: WeChat takes thumb_url' : 'is not a known key'
+}

@@ -1,0 +1,32 @@
+/** What `status(id)` tells of a message, everywhere the same. The states are drawn in `docs/architecture.md`. */
+import type { Attempt } from './attempt.ts'
+
+export type MessageStatus =
+  | 'scheduled'
+  | 'queued'
+  | 'held'
+  | 'sending'
+  | 'retrying'
+  | 'delivered'
+  | 'dead'
+  | 'replayed'
+  | 'discarded'
+  | 'cancelled'
+
+/** Times are ISO 8601 in UTC. */
+export interface StatusReport {
+  readonly id: string
+  readonly status: MessageStatus
+  readonly appid: string
+  readonly touser: string
+  readonly msgtype: string
+  readonly acceptedAt: string
+  readonly sendAt?: string
+  readonly expiresAt?: string
+  readonly settledAt?: string
+  readonly deadLetter?: string
+  readonly replayOf?: string
+  readonly replayedAs?: string
+  readonly attempts: readonly Attempt[]
+  readonly metadata?: Readonly<Record<string, unknown>>
+}
