@@ -1,0 +1,85 @@
+/**
+ * Writes `docs/errcodes.md` from the tables in `src/errcodes.ts`: run this file with Node after changing a code. The test
+ * beside it fails while the two differ.
+ */
+import { writeFileSync } from 'node:fs'
+import { type ErrcodeAction, OWN_REASONS, OWN_SOURCE, SEND_ERRCODES, TOKEN_ERRCODES } from '../src/errcodes.ts'
+
+export const DOCUMENT_URL = new URL('../../../docs/errcodes.md', import.meta.url)
+
+const ACTIONS: Readonly<Record<ErrcodeAction, string>> = {
+  delivered: 'The message has reached its end. It is never sent again.',
+  retry:
+    'The message is sent again after a pause that grows with every try and is drawn at random, up to `RETRY_ATTEMPTS_MAX` tries. Then it is dead as `retries-exhausted`. For these two codes that holds whatever `ifUnsure` says.',
+  'refresh-token':
+    'The shared access token is replaced and the message is sent again at once; this costs it no try. If a fresh token is refused as well, the app is held for a minute at a time.',
+  dead: 'The message becomes a dead letter with the reason. It can be replayed, which sends it as a new message.',
+  'throttle-minute': 'The app pauses for at least a minute. Its messages wait in order, and none of them loses a try.',
+  'throttle-day':
+    'The daily quota is gone: the app pauses until the quota comes back or an operator resumes it. Messages wait in order, and none of them loses a try.',
+  suspend:
+    'The fault is in the settings of the app, not in the message. The app is held and probed every minute, its messages wait in order, and none of them loses a try. Other apps go on.',
+}
+
+export function errcodesDocument(): string {
+  return `${[
+    '# Return codes',
+    'What WeChat may answer and what is done about it. This page is generated from `packages/policy/src/errcodes.ts`; a test compares the two. Only the code decides: WeChat changes the text beside it without notice.',
+    '## Actions',
+    Object.entries(ACTIONS)
+      .map(([action, text]) => `- **${action}**: ${text}`)
+      .join('\n'),
+    'A wait ends at the latest when the message expires, and a retry that could only come after that is not made: the message is dead as `expired`.',
+    '## Answers to a send',
+    table(
+      ['errcode', 'name', 'action', 'meaning', '含义', 'source'],
+      SEND_ERRCODES.map((row) => [row.errcode, row.name, actionCell(row), row.meaning.en, row.meaning.zh, row.source]),
+    ),
+    'An action marked *suspend at n in a row* turns into **suspend** when that many such answers come one after another without a success between: then the fault is the app’s. A code that is not listed is dead as `unknown` and keeps its number and text.',
+    '## Answers of the token endpoints',
+    'These say that the credentials or the settings of the app are wrong. Every other answer, and no answer at all, is taken for a passing fault and asked again after a few seconds.',
+    table(
+      ['errcode', 'name', 'action', 'meaning', '含义', 'source'],
+      TOKEN_ERRCODES.map((row) => [row.errcode, row.name, row.action, row.meaning.en, row.meaning.zh, row.source]),
+    ),
+    '## Reasons of our own',
+    `Source: ${OWN_SOURCE}. Where WeChat had answered before, its last code and text are kept beside the name.`,
+    table(
+      ['name', 'action', 'meaning', '含义'],
+      OWN_REASONS.map((row) => [row.name, row.action, row.meaning.en, row.meaning.zh]),
+    ),
+    '## Calls without an answer',
+    table(
+      ['what happened', 'outcome', 'what is done'],
+      [
+        ['DNS, connection or TLS failed, or no connection became free: nothing was written', 'not-sent', 'retry'],
+        ['HTTP 429 or 503', 'refused', 'retry, not before `Retry-After` (an hour at most)'],
+        [
+          'The call broke or timed out after it was written, or what came back has no numeric `errcode`',
+          'unsure',
+          '`ifUnsure` decides: `resend` is a retry, `dead-letter` is dead as `unsure`',
+        ],
+      ],
+    ),
+  ].join('\n\n')}\n`
+}
+
+function actionCell(row: (typeof SEND_ERRCODES)[number]): string {
+  return row.suspendAfterInARow === undefined
+    ? row.action
+    : `${row.action}; suspend at ${row.suspendAfterInARow} in a row`
+}
+
+function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  return [line(head), `|${' --- |'.repeat(head.length)}`, ...rows.map(line)].join('\n')
+}
+
+function line(cells: readonly (string | number)[]): string {
+  return `| ${cells.map(cell).join(' | ')} |`
+}
+
+function cell(value: string | number): string {
+  return String(value).replaceAll('\\', '\\\\').replaceAll('|', '\\|')
+}
+
+if (import.meta.main) writeFileSync(DOCUMENT_URL, errcodesDocument())

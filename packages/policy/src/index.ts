@@ -1,0 +1,33 @@
+export { attemptOf, type Timing } from './attempt-of.ts'
+export { type Backoff, backoffDelayMs } from './backoff.ts'
+export {
+  APP_WAIT_MS,
+  type Decision,
+  decide,
+  RETRY_AFTER_MS_MAX,
+  type Situation,
+  TOKEN_WAIT_MS,
+  type WaitOutcome,
+} from './decide.ts'
+export {
+  type ErrcodeAction,
+  type ErrcodeRow,
+  type Meaning,
+  OWN_REASONS,
+  OWN_SOURCE,
+  type OwnReasonName,
+  type OwnReasonRow,
+  SEND_ERRCODES,
+  sendErrcode,
+  TOKEN_ERRCODES,
+  tokenErrcode,
+} from './errcodes.ts'
+export { cleanErrmsg, ERRMSG_CHARS_MAX } from './errmsg.ts'
+export {
+  expiredReason,
+  invalidMessageReason,
+  type LastAnswer,
+  retriesExhaustedReason,
+  stalledReason,
+  unsureReason,
+} from './reasons.ts'

@@ -1,0 +1,226 @@
+import type { Outcome } from '@wechat-outbox/messages'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  APP_WAIT_MS,
+  type Decision,
+  decide,
+  RETRY_AFTER_MS_MAX,
+  SEND_ERRCODES,
+  type Situation,
+  TOKEN_ERRCODES,
+  TOKEN_WAIT_MS,
+} from '../src/index.ts'
+
+const NOW_MS = 1_700_000_000_000
+const situation: Situation = {
+  nowMs: NOW_MS,
+  random: 0.5,
+  tries: 1,
+  triesMax: 16,
+  backoffMs: 1000,
+  backoffMsMax: 300_000,
+  ifUnsure: 'resend',
+  tokenRefreshed: false,
+}
+const answered = (errcode: number, errmsg = 'text') => ({ kind: 'answered', errcode, errmsg }) satisfies Outcome
+const unsure: Outcome = { kind: 'unsure', detail: 'timeout while waiting for headers' }
+const notSent: Outcome = { kind: 'not-sent', detail: 'connect ECONNREFUSED' }
+
+describe('an answer of WeChat', () => {
+  const rows = (action: string) => SEND_ERRCODES.filter((row) => row.action === action)
+
+  it('is the end of the message when it says ok', () => {
+    expect(decide(answered(0, 'ok'), situation)).toEqual({ action: 'delivered' })
+  })
+
+  it.each(rows('dead'))('kills the message with its reason: $errcode $name', ({ errcode, name, meaning, source }) => {
+    const reason = { errcode, name, errmsg: 'text', meaning, source }
+    expect(decide(answered(errcode), situation)).toEqual({ action: 'dead', reason })
+  })
+
+  it.each(rows('retry'))('is retried whatever ifUnsure says: $errcode', ({ errcode }) => {
+    const decision = { action: 'retry', delayMs: 500 }
+    expect(decide(answered(errcode), { ...situation, ifUnsure: 'dead-letter' })).toEqual(decision)
+    expect(decide(answered(errcode), situation)).toEqual(decision)
+  })
+
+  it.each(rows('refresh-token'))(
+    'refreshes the token once, then holds the app: $errcode $name',
+    ({ errcode, name }) => {
+      expect(decide(answered(errcode), situation)).toEqual({ action: 'refresh-token' })
+      expect(decide(answered(errcode), { ...situation, tokenRefreshed: true })).toMatchObject({
+        action: 'wait',
+        delayMs: APP_WAIT_MS,
+        outcome: 'suspended',
+        reason: { errcode, name },
+      })
+    },
+  )
+
+  it.each(rows('suspend'))('holds the app: $errcode $name', ({ errcode, name }) => {
+    const wait = { action: 'wait', delayMs: APP_WAIT_MS, outcome: 'suspended', reason: { errcode, name } }
+    expect(decide(answered(errcode), { ...situation, tries: 99 })).toMatchObject(wait)
+  })
+
+  it.each([...rows('throttle-minute'), ...rows('throttle-day')])('throttles the app: $errcode $name', (row) => {
+    const wait = { action: 'wait', delayMs: APP_WAIT_MS, outcome: 'throttled', reason: { errcode: row.errcode } }
+    expect(decide(answered(row.errcode), { ...situation, tries: 99 })).toMatchObject(wait)
+  })
+
+  it('kills the message as unknown when the code is in no table, and keeps code, text and request id', () => {
+    const decision = decide({ kind: 'answered', errcode: 99_999, errmsg: 'new', rid: '1-2-3' }, situation)
+    expect(decision).toMatchObject({ reason: { errcode: 99_999, name: 'unknown', errmsg: 'new', rid: '1-2-3' } })
+  })
+
+  it('does not let a token through into a reason', () => {
+    const decision = decide(answered(40003, 'at /send?access_token=abc123'), situation)
+    expect(decision).toMatchObject({ reason: { errmsg: 'at /send?access_token=***' } })
+  })
+})
+
+describe('a call without an answer', () => {
+  it('is retried when it was never written', () => {
+    expect(decide(notSent, { ...situation, ifUnsure: 'dead-letter' })).toEqual({ action: 'retry', delayMs: 500 })
+  })
+
+  it('is left to ifUnsure when it was written', () => {
+    expect(decide(unsure, situation)).toEqual({ action: 'retry', delayMs: 500 })
+    expect(decide(unsure, { ...situation, ifUnsure: 'dead-letter' })).toMatchObject({
+      action: 'dead',
+      reason: { errcode: null, name: 'unsure', errmsg: 'timeout while waiting for headers' },
+    })
+  })
+
+  it('waits as long as a refusal asks for, an hour at most', () => {
+    const refused = (retryAfterMs: number): Outcome => ({ kind: 'refused', status: 503, retryAfterMs })
+    expect(decide(refused(7000), situation)).toEqual({ action: 'retry', delayMs: 7000 })
+    expect(decide(refused(10), situation)).toEqual({ action: 'retry', delayMs: 500 })
+    expect(decide(refused(1e15), situation)).toEqual({ action: 'retry', delayMs: RETRY_AFTER_MS_MAX })
+    expect(decide({ kind: 'refused', status: 429 }, situation)).toEqual({ action: 'retry', delayMs: 500 })
+  })
+})
+
+describe('a missing token', () => {
+  it('makes the message wait a moment when the fault is a passing one', () => {
+    const wait = { action: 'wait', delayMs: TOKEN_WAIT_MS, outcome: 'token-unavailable' }
+    const reason = { errcode: null, name: 'token-unavailable' }
+    expect(decide({ kind: 'no-token', detail: 'x' }, situation)).toMatchObject({ ...wait, reason })
+    const busy: Outcome = { kind: 'no-token', errcode: -1, detail: 'busy' }
+    expect(decide(busy, situation)).toMatchObject({ ...wait, reason: { errcode: -1, name: 'token-unavailable' } })
+  })
+
+  it.each(TOKEN_ERRCODES)('holds the app when the endpoint says $errcode $name', ({ errcode, name }) => {
+    expect(decide({ kind: 'no-token', errcode, detail: 'x' }, situation)).toMatchObject({
+      action: 'wait',
+      delayMs: APP_WAIT_MS,
+      outcome: 'suspended',
+      reason: { errcode, name },
+    })
+  })
+})
+
+describe('the end of a message', () => {
+  const last = { ...situation, tries: 16 }
+
+  it('comes when its tries are used up, with the last answer and what that meant', () => {
+    const decision = decide(answered(-1, 'system error'), last)
+    expect(decision).toMatchObject({ reason: { errcode: -1, name: 'retries-exhausted', errmsg: 'system error' } })
+    expect(decision).toMatchObject({ reason: { meaning: { en: expect.stringContaining('WeChat was busy') } } })
+    expect(decide(notSent, last)).toMatchObject({
+      reason: { errcode: null, name: 'retries-exhausted', errmsg: 'connect ECONNREFUSED' },
+    })
+  })
+
+  it('comes when the next try would be at expiresAt or later', () => {
+    const at = (expiresAt: number) => decide(answered(-1, 'busy'), { ...situation, expiresAt })
+    expect(at(NOW_MS + 501)).toEqual({ action: 'retry', delayMs: 500 })
+    expect(at(NOW_MS + 500)).toMatchObject({ reason: { errcode: -1, name: 'expired', errmsg: 'busy' } })
+  })
+
+  it('cuts a wait short, and comes at once where expiresAt is past', () => {
+    const at = (expiresAt: number) => decide(answered(45011), { ...situation, expiresAt })
+    expect(at(NOW_MS + 9)).toMatchObject({ action: 'wait', delayMs: 9, reason: { errcode: 45011 } })
+    expect(at(NOW_MS)).toMatchObject({ action: 'dead', reason: { errcode: 45011, name: 'expired' } })
+  })
+
+  it('comes instead of a send with a new token after expiresAt', () => {
+    const decision = decide(answered(40001), { ...situation, expiresAt: NOW_MS })
+    expect(decision).toMatchObject({ action: 'dead', reason: { errcode: 40001, name: 'expired' } })
+  })
+})
+
+const outcomes: fc.Arbitrary<Outcome> = fc.oneof(
+  fc.record({
+    kind: fc.constant('answered' as const),
+    errcode: fc.oneof(fc.constantFrom(...SEND_ERRCODES.map((row) => row.errcode)), fc.integer()),
+    errmsg: fc.string({ maxLength: 500 }),
+  }),
+  fc.record({ kind: fc.constantFrom('not-sent' as const, 'unsure' as const), detail: fc.string() }),
+  fc.record({
+    kind: fc.constant('refused' as const),
+    status: fc.constantFrom(429, 503),
+    retryAfterMs: fc.double({ min: 0, noNaN: true }),
+  }),
+  fc.record({ kind: fc.constant('no-token' as const), errcode: fc.integer(), detail: fc.string() }),
+)
+const situations: fc.Arbitrary<Situation> = fc.record({
+  nowMs: fc.constant(NOW_MS),
+  random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+  tries: fc.integer({ min: 1, max: 20 }),
+  triesMax: fc.integer({ min: 1, max: 20 }),
+  backoffMs: fc.integer({ min: 0, max: 1e9 }),
+  backoffMsMax: fc.integer({ min: 1, max: 1e9 }),
+  expiresAt: fc.option(fc.integer({ min: NOW_MS - 1e7, max: NOW_MS + 1e7 }), { nil: undefined }),
+  ifUnsure: fc.constantFrom('resend' as const, 'dead-letter' as const),
+  tokenRefreshed: fc.boolean(),
+})
+
+function always(holds: (decision: Decision, given: Situation, outcome: Outcome) => void): void {
+  const property = fc.property(outcomes, situations, (outcome, given) => holds(decide(outcome, given), given, outcome))
+  fc.assert(property, { numRuns: 2000 })
+}
+
+describe('whatever comes back and whatever the situation is', () => {
+  it('a retry is never one too many, never after expiresAt, and never without a bounded pause', () => {
+    always((decision, given) => {
+      if (decision.action !== 'retry') return
+      expect(given.tries).toBeLessThan(given.triesMax)
+      expect(NOW_MS + decision.delayMs).toBeLessThan(given.expiresAt ?? Number.POSITIVE_INFINITY)
+      expect(Number.isSafeInteger(decision.delayMs)).toBe(true)
+      expect(decision.delayMs).toBeGreaterThanOrEqual(1)
+      expect(decision.delayMs).toBeLessThanOrEqual(Math.max(given.backoffMsMax, RETRY_AFTER_MS_MAX))
+    })
+  })
+
+  it('a wait looks at no tries, lasts a minute at most and ends by expiresAt', () => {
+    always((decision, given, outcome) => {
+      if (decision.action !== 'wait') return
+      expect(decide(outcome, { ...given, tries: given.tries + 1000 })).toEqual(decision)
+      expect(decision.delayMs).toBeGreaterThanOrEqual(1)
+      expect(decision.delayMs).toBeLessThanOrEqual(APP_WAIT_MS)
+      expect(NOW_MS + decision.delayMs).toBeLessThanOrEqual(given.expiresAt ?? Number.POSITIVE_INFINITY)
+    })
+  })
+
+  it('nothing but an ok delivers, and an ok always does', () => {
+    always((decision, _given, outcome) => {
+      expect(decision.action === 'delivered').toBe(outcome.kind === 'answered' && outcome.errcode === 0)
+    })
+  })
+
+  it('a token is refreshed at most once within a try', () => {
+    always((decision, given) => {
+      expect(decision.action === 'refresh-token' && given.tokenRefreshed).toBe(false)
+    })
+  })
+
+  it('a reason has a name, both meanings and a short text', () => {
+    always((decision) => {
+      if (decision.action !== 'dead' && decision.action !== 'wait') return
+      const { name, errmsg, meaning } = decision.reason
+      expect(Math.min(name.length, meaning.en.length, meaning.zh.length)).toBeGreaterThan(0)
+      expect(errmsg.length).toBeLessThanOrEqual(300)
+    })
+  })
+})

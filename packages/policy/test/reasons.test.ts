@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest'
+import { expiredReason, invalidMessageReason, OWN_SOURCE, stalledReason, unsureReason } from '../src/index.ts'
+
+describe('a reason of our own', () => {
+  it.each([
+    [expiredReason(), 'expired'],
+    [invalidMessageReason('text.content is missing'), 'invalid-message'],
+    [unsureReason('HTTP 502'), 'unsure'],
+    [stalledReason('stalled more than allowable limit'), 'stalled'],
+  ])('has no code, its own name and our rule as its source: %#', (reason, name) => {
+    expect(reason).toMatchObject({ errcode: null, name, source: OWN_SOURCE })
+  })
+
+  it('keeps the last answer of a message that expired', () => {
+    const last = { errcode: -1, errmsg: 'system error', rid: 'a-b-c' }
+    expect(expiredReason(last)).toMatchObject({ name: 'expired', ...last })
+  })
+
+  it('keeps the problem of an invalid message short and clean', () => {
+    const reason = invalidMessageReason(`secret=abc ${'x'.repeat(1000)}`)
+    expect(reason.errmsg).toHaveLength(300)
+    expect(reason.errmsg).not.toContain('abc')
+  })
+})
