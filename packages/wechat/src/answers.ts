@@ -1,0 +1,77 @@
+/**
+ * What an exchange means: an `Outcome` for a send, a `TokenAnswer` for a token. The rule behind both: only a JSON object
+ * with a numeric `errcode` is WeChat's own word. Whatever else arrives after the request was written says nothing about
+ * what WeChat did with it.
+ */
+import type { Outcome } from '@wechat-outbox/messages'
+import type { Exchanged } from './call.ts'
+import { cleanErrmsg, ridOf } from './clean.ts'
+import { retryAfterMsOf } from './retry-after.ts'
+
+export type TokenAnswer =
+  | { readonly kind: 'token'; readonly value: string; readonly expiresInS: number }
+  /** WeChat said no, and why. `errmsg` holds neither appid nor secret. */
+  | { readonly kind: 'refused'; readonly errcode: number; readonly errmsg: string }
+  /** Nothing usable came back: the road, or an answer that is not WeChat's. */
+  | { readonly kind: 'unreachable'; readonly detail: string }
+
+/** `secrets` never stand in the outcome; `nowMs` is needed for a `Retry-After` that is a date. */
+export function outcomeOf(exchanged: Exchanged, secrets: readonly string[], nowMs: number): Outcome {
+  const { status } = exchanged
+  // Somebody on the road said no. What the rest of such an answer holds, or whether it arrived, changes nothing.
+  if (status === 429 || status === 503) {
+    const retryAfterMs = retryAfterMsOf(exchanged.retryAfter, nowMs)
+    return retryAfterMs === undefined ? { kind: 'refused', status } : { kind: 'refused', status, retryAfterMs }
+  }
+  if (exchanged.kind === 'broken') return { kind: exchanged.written ? 'unsure' : 'not-sent', detail: exchanged.detail }
+  const answer = parseObject(exchanged.body)
+  const errcode = answer === undefined ? undefined : errcodeOf(answer)
+  // An intermediary that answers 5xx in JSON with a code of its own is not to be believed either.
+  if (exchanged.status >= 500) return { kind: 'unsure', detail: `HTTP ${exchanged.status}` }
+  if (answer === undefined) return { kind: 'unsure', detail: `HTTP ${exchanged.status} without a JSON object` }
+  if (errcode === undefined) return { kind: 'unsure', detail: `HTTP ${exchanged.status} without a numeric errcode` }
+  const errmsg = cleanErrmsg(answer['errmsg'], secrets)
+  const rid = ridOf(answer['errmsg'])
+  return rid === undefined ? { kind: 'answered', errcode, errmsg } : { kind: 'answered', errcode, errmsg, rid }
+}
+
+/** Official tokens live 7200 s at most; other sources may be more generous, but not without a limit. */
+const EXPIRES_IN_S_MAX = 86_400
+
+/** WeChat asks for room for 512 characters. A token is put into a URL, so it is visible ASCII. */
+const TOKEN = /^[!-~]{1,2048}$/u
+
+export function tokenAnswerOf(exchanged: Exchanged, secrets: readonly string[]): TokenAnswer {
+  if (exchanged.kind === 'broken') return { kind: 'unreachable', detail: exchanged.detail }
+  const { status } = exchanged
+  const answer = parseObject(exchanged.body)
+  if (answer === undefined) return { kind: 'unreachable', detail: `HTTP ${status} without a JSON object` }
+  const errcode = errcodeOf(answer)
+  if (errcode !== undefined && errcode !== 0) {
+    return { kind: 'refused', errcode, errmsg: cleanErrmsg(answer['errmsg'], secrets) }
+  }
+  const { access_token: value, expires_in: expiresInS } = answer
+  if (status !== 200 || typeof value !== 'string' || !TOKEN.test(value)) {
+    return { kind: 'unreachable', detail: `HTTP ${status} without a valid token` }
+  }
+  if (typeof expiresInS !== 'number' || !(expiresInS > 0 && expiresInS <= EXPIRES_IN_S_MAX)) {
+    return { kind: 'unreachable', detail: `HTTP ${status} without a valid lifetime of the token` }
+  }
+  return { kind: 'token', value, expiresInS }
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
+  } catch {
+    // An HTML page, half an answer, nothing at all: the caller names the status, and the text is not worth keeping.
+    return undefined
+  }
+}
+
+function errcodeOf(answer: Readonly<Record<string, unknown>>): number | undefined {
+  const { errcode } = answer
+  // Adding 0 turns -0 into 0: both are a zero in JSON.
+  return typeof errcode === 'number' && Number.isSafeInteger(errcode) ? errcode + 0 : undefined
+}

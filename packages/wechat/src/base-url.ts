@@ -1,0 +1,23 @@
+/** Where WeChat is. Tokens and secrets travel in these URLs, so plain HTTP is allowed to this machine only. */
+
+export interface BaseUrl {
+  readonly origin: string
+  /** The path before WeChat's own, without a slash at its end: `''` or `/proxy`. */
+  readonly prefix: string
+}
+
+/** Throws an Error that says what is wrong and never repeats the URL: it may hold a password. */
+export function parseBaseUrl(baseUrl: string): BaseUrl {
+  if (!URL.canParse(baseUrl)) throw new Error('the WeChat base URL is not a valid URL')
+  const url = new URL(baseUrl)
+  if (url.username !== '' || url.password !== '') throw new Error('the WeChat base URL must not contain credentials')
+  if (url.search !== '' || url.hash !== '') throw new Error('the WeChat base URL must not have a query or a fragment')
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
+    throw new Error('the WeChat base URL must be https; plain http is allowed on a loopback address only')
+  }
+  return { origin: url.origin, prefix: url.pathname.replace(/\/+$/u, '') }
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/u.test(hostname)
+}

@@ -1,0 +1,63 @@
+/**
+ * The words for what went wrong on the road. Errors of HTTP clients carry URLs, and these URLs carry tokens: so no
+ * message of an error ever leaves this package. What leaves is one of the phrases below and, at most, an error's code.
+ */
+
+/** How far a call has come. From `sent` on, bytes of the request may have reached WeChat. */
+export type Phase = 'waiting' | 'connecting' | 'sent' | 'answering'
+
+/** What ended a call from this side. */
+export type Interruption = 'timeout' | 'aborted' | 'client closed'
+
+const DOING: Readonly<Record<Phase, string>> = {
+  waiting: 'while waiting for a connection',
+  connecting: 'while connecting',
+  sent: 'while waiting for headers',
+  answering: 'while reading the answer',
+}
+
+export function isWritten(phase: Phase): boolean {
+  return phase === 'sent' || phase === 'answering'
+}
+
+export function interruptionDetail(interruption: Interruption, phase: Phase): string {
+  return `${interruption} ${DOING[phase]}`
+}
+
+/** A short phrase for an error of the HTTP client. Never throws, whatever was thrown at it. */
+export function faultDetail(error: unknown, phase: Phase): string {
+  const code = codeOf(error)
+  if (!isWritten(phase)) return connectFault(code, error)
+  // The parser's errors do not always have a code.
+  if (code === 'UNKNOWN' && propertyOf(error, 'name') === 'HTTPParserError') return 'malformed answer'
+  return answerFault(code, phase)
+}
+
+const TLS_CODE = /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH)/u
+
+function connectFault(code: string, error: unknown): string {
+  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return 'timeout while connecting'
+  if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') return 'client closed while connecting'
+  if (TLS_CODE.test(code)) return `tls ${code}`
+  return propertyOf(error, 'syscall') === 'getaddrinfo' ? `dns ${code}` : `connect ${code}`
+}
+
+function answerFault(code: string, phase: Phase): string {
+  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') return interruptionDetail('timeout', phase)
+  if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') return interruptionDetail('client closed', phase)
+  if (code === 'UND_ERR_SOCKET') return `connection closed ${DOING[phase]}`
+  if (code.startsWith('HPE_')) return `malformed answer ${code}`
+  return `${code} ${DOING[phase]}`
+}
+
+/** Codes are constants such as `ECONNRESET`; anything that does not look like one is not let through. */
+function codeOf(error: unknown): string {
+  const code = propertyOf(error, 'code')
+  if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{0,63}$/u.test(code)) return code
+  // When several addresses were tried, the first failure speaks for all.
+  return error instanceof AggregateError && error.errors.length > 0 ? codeOf(error.errors[0]) : 'UNKNOWN'
+}
+
+function propertyOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
+}

@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest'
+import { parseBaseUrl } from '../src/base-url.ts'
+
+describe('parseBaseUrl', () => {
+  it.each([
+    ['https://api.weixin.qq.com', 'https://api.weixin.qq.com', ''],
+    ['https://api.weixin.qq.com/', 'https://api.weixin.qq.com', ''],
+    ['https://proxy.example:8443/a/b//', 'https://proxy.example:8443', '/a/b'],
+    ['http://127.0.0.1:8080/wx', 'http://127.0.0.1:8080', '/wx'],
+    ['http://127.9.9.9', 'http://127.9.9.9', ''],
+    ['http://[::1]:8080', 'http://[::1]:8080', ''],
+    ['http://localhost', 'http://localhost', ''],
+  ])('takes %s', (baseUrl, origin, prefix) => {
+    expect(parseBaseUrl(baseUrl)).toEqual({ origin, prefix })
+  })
+
+  it.each([
+    ['', /not a valid URL/u],
+    ['api.weixin.qq.com', /not a valid URL/u],
+    ['http://api.weixin.qq.com', /must be https/u],
+    ['http://127.0.0.1.evil.example', /must be https/u],
+    ['http://localhost.evil.example', /must be https/u],
+    ['http://10.0.0.1', /must be https/u],
+    ['http://0.0.0.0', /must be https/u],
+    ['ftp://127.0.0.1', /must be https/u],
+    ['https://name:pa55@api.weixin.qq.com', /must not contain credentials/u],
+    ['https://api.weixin.qq.com/?access_token=pa55', /query or a fragment/u],
+    ['https://api.weixin.qq.com/#pa55', /query or a fragment/u],
+  ])('refuses %s and does not repeat it', (baseUrl, message) => {
+    expect(() => parseBaseUrl(baseUrl)).toThrow(message)
+    expect(() => parseBaseUrl(baseUrl)).not.toThrow(/pa55|example/u)
+  })
+})
