@@ -1,0 +1,129 @@
+// Networks fail in ways no mock has thought of. This is a real TCP proxy between two real parts: it resets, goes
+// silent, loses replies or refuses connections when a test says so, and otherwise passes bytes on unchanged.
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+
+export type TcpProxyOptions = {
+  targetHost?: string
+  targetPort: number
+  /** Default 0: a free one. */
+  port?: number
+}
+
+export type TcpProxy = {
+  port: number
+  /** The proxy's address with a scheme: `url('redis')` is `redis://127.0.0.1:PORT`. */
+  url: (scheme: string) => string
+  /** Resets every open connection, both ways. New ones are accepted. */
+  resetAll: () => void
+  /** On: nothing is passed on in either direction, connections stay open. Off: what waited goes on. */
+  stall: (on: boolean) => void
+  /**
+   * On: requests reach the server, its replies are lost. After switching off, a connection whose replies were lost
+   * misses them for good: reset it (`resetAll`) unless that is what is being tested.
+   */
+  cutReplies: (on: boolean) => void
+  /** On: new connections are refused (nobody listens). Open ones stay. Rejects if the port was taken meanwhile. */
+  refuse: (on: boolean) => Promise<void>
+  /** How many clients are connected now. */
+  connections: () => number
+  close: () => Promise<void>
+}
+
+type Pair = { client: Socket; server: Socket }
+type Switches = { stalled: boolean; repliesCut: boolean }
+
+const HOST = '127.0.0.1'
+
+/** Passes bytes one way, no faster than the other side takes them. */
+const pass = (from: Socket, to: Socket, rules: { switches: Switches; mayDrop: boolean }): void => {
+  const { switches, mayDrop } = rules
+  from.on('data', (chunk) => {
+    if (mayDrop && switches.repliesCut) return
+    if (!to.write(chunk)) from.pause()
+  })
+  to.on('drain', () => {
+    if (!switches.stalled) from.resume()
+  })
+  from.on('end', () => to.end())
+}
+
+const reset = (socket: Socket): void => {
+  // A connection that is still being made cannot be reset, only dropped.
+  if (socket.connecting) socket.destroy()
+  else socket.resetAndDestroy()
+}
+
+const listen = async (server: Server, port: number): Promise<number> => {
+  server.listen(port, HOST)
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+/** Starts a proxy on the loopback. The target need not be up: connections are then reset. */
+export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy> => {
+  const pairs = new Set<Pair>()
+  const switches: Switches = { stalled: false, repliesCut: false }
+  const join = (client: Socket): void => {
+    const server = connect({ port: options.targetPort, host: options.targetHost ?? HOST, allowHalfOpen: true })
+    const pair = { client, server }
+    pairs.add(pair)
+    for (const [socket, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      socket.setNoDelay(true)
+      // An error on one side is shown to the other as a reset, since that is what a broken road looks like.
+      socket.on('error', () => reset(other))
+      socket.on('close', () => {
+        pairs.delete(pair)
+        if (!other.destroyed) other.destroySoon()
+      })
+    }
+    pass(client, server, { switches, mayDrop: false })
+    pass(server, client, { switches, mayDrop: true })
+    if (switches.stalled) pauseBoth(pair, true)
+  }
+  const newServer = (): Server => createServer({ allowHalfOpen: true }, join)
+  const resetAll = (): void => {
+    for (const { client, server } of pairs) [client, server].forEach(reset)
+  }
+  let listener: Server | null = newServer()
+  const port = await listen(listener, options.port ?? 0)
+
+  return {
+    port,
+    url: (scheme) => `${scheme}://${HOST}:${port}`,
+    resetAll,
+    stall: (on) => {
+      switches.stalled = on
+      for (const pair of pairs) pauseBoth(pair, on)
+    },
+    cutReplies: (on) => {
+      switches.repliesCut = on
+    },
+    refuse: async (on) => {
+      if (on) {
+        listener?.close()
+        listener = null
+      } else if (listener === null) {
+        listener = newServer()
+        await listen(listener, port)
+      }
+    },
+    connections: () => pairs.size,
+    close: async () => {
+      const closed = listener?.listening ? once(listener, 'close') : null
+      listener?.close()
+      resetAll()
+      await closed
+    },
+  }
+}
+
+const pauseBoth = ({ client, server }: Pair, on: boolean): void => {
+  for (const socket of [client, server]) {
+    if (on) socket.pause()
+    else socket.resume()
+  }
+}

@@ -1,0 +1,133 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { askRedis } from '../src/ask-redis.ts'
+import { type LocalRedis, type LocalRedisOptions, startLocalRedis, startProcess, startTcpProxy } from '../src/index.ts'
+import { isAlive, untilGone } from './alive.ts'
+
+let dir: string
+let started: LocalRedis[] = []
+const start = async (options: Partial<LocalRedisOptions> = {}): Promise<LocalRedis> => {
+  const redis = await startLocalRedis({ dir, ...options })
+  started.push(redis)
+  return redis
+}
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'local-redis-'))
+})
+afterEach(async () => {
+  await Promise.all(started.map((redis) => redis.kill9()))
+  started = []
+  await rm(dir, { recursive: true, force: true })
+})
+
+/** The value CONFIG GET has for a setting: the last line of its reply. */
+const settingOf = async ({ port }: LocalRedis, name: string): Promise<string | undefined> => {
+  const socket = connect(port, '127.0.0.1')
+  socket.write(`CONFIG GET ${name}\r\nQUIT\r\n`)
+  let replies = ''
+  for await (const chunk of socket) replies += String(chunk)
+  return replies.split('\r\n')[4]
+}
+
+it('starts a Redis that persists, evicts nothing and listens on the loopback alone', async () => {
+  const redis = await start()
+  expect(redis.url).toBe(`redis://127.0.0.1:${redis.port}`)
+  expect(await askRedis(redis.port, 'PING')).toBe('+PONG')
+  expect(await askRedis(redis.port, 'INFO server')).toContain(`process_id:${redis.pid}\r\n`)
+  expect(await settingOf(redis, 'appendonly')).toBe('yes')
+  expect(await settingOf(redis, 'appendfsync')).toBe('everysec')
+  expect(await settingOf(redis, 'maxmemory-policy')).toBe('noeviction')
+  expect(await settingOf(redis, 'save')).toBe('')
+  expect(await settingOf(redis, 'bind')).toBe('127.0.0.1')
+})
+
+it('passes further arguments on', async () => {
+  const redis = await start({ args: ['--maxmemory', '64mb'], appendonly: false })
+  expect(await askRedis(redis.port, 'INFO memory')).toContain('maxmemory:67108864\r\n')
+  expect(await askRedis(redis.port, 'INFO persistence')).toContain('aof_enabled:0\r\n')
+})
+
+it('finds its data again in the same folder and port after kill -9', async () => {
+  const first = await start()
+  expect(await askRedis(first.port, 'SET word kept')).toBe('+OK')
+  // everysec: the operating system has the write already, a kill of the process alone loses nothing.
+  await first.kill9()
+  expect(isAlive(first.pid)).toBe(false)
+  const second = await start({ port: first.port })
+  expect(second.pid).not.toBe(first.pid)
+  expect(await askRedis(second.port, 'GET word')).toBe('kept')
+})
+
+it('stops in order, twice if asked, and tells that it has exited', async () => {
+  const redis = await start()
+  await askRedis(redis.port, 'SET word kept')
+  await redis.stop()
+  await redis.stop()
+  await redis.exited
+  expect(isAlive(redis.pid)).toBe(false)
+  const again = await start()
+  expect(await askRedis(again.port, 'GET word')).toBe('kept')
+})
+
+it('tells when the server ends without being asked', async () => {
+  const redis = await start()
+  process.kill(redis.pid, 'SIGKILL')
+  await redis.exited
+  await redis.stop()
+})
+
+describe('when its owner is killed with -9', () => {
+  it('ends, and its folder can be used again at once', async () => {
+    const owner = startProcess({ args: [`${import.meta.dirname}/fixtures/start-redis.ts`, dir] })
+    const pid = Number((await owner.waitForLine(/^redis (\d+)/))[1])
+    expect(isAlive(pid)).toBe(true)
+    await owner.kill9()
+    const next = await start()
+    expect(isAlive(pid)).toBe(false)
+    expect(next.pid).not.toBe(pid)
+  })
+
+  it('ends even when it stands still', async () => {
+    const owner = startProcess({ args: [`${import.meta.dirname}/fixtures/start-redis.ts`, dir] })
+    const pid = Number((await owner.waitForLine(/^redis (\d+)/))[1])
+    process.kill(pid, 'SIGSTOP')
+    await owner.kill9()
+    await untilGone(pid)
+  }, 20_000)
+})
+
+describe('a start that cannot succeed', () => {
+  it('is refused while another Redis works in the folder', async () => {
+    await start()
+    const second = startLocalRedis({ dir, predecessorTimeoutMs: 100 })
+    await expect(second).rejects.toThrow(/Another Redis \(process \d+\) still works/)
+  })
+
+  it('is not confused by the pid of a process that is no Redis', async () => {
+    await writeFile(join(dir, 'redis.pid'), `${process.pid}\n`)
+    expect(await askRedis((await start()).port, 'PING')).toBe('+PONG')
+  })
+
+  it('says that the port is taken, even if it is a Redis that has it', async () => {
+    const first = await start({ dir: join(dir, 'first') })
+    const second = startLocalRedis({ dir: join(dir, 'second'), port: first.port })
+    await expect(second).rejects.toThrow(/did not start on port[\s\S]*Address already in use/)
+  })
+
+  it('says what the server says about wrong arguments', async () => {
+    await expect(startLocalRedis({ dir, args: ['--no-such-setting', '1'] })).rejects.toThrow(/no-such-setting/)
+  })
+})
+
+it('works through a proxy', async () => {
+  const redis = await start()
+  const proxy = await startTcpProxy({ targetPort: redis.port })
+  expect(await askRedis(proxy.port, 'PING')).toBe('+PONG')
+  proxy.cutReplies(true)
+  await expect(askRedis(proxy.port, 'SET word written', 200)).rejects.toThrow(/no answer/)
+  await vi.waitFor(async () => expect(await askRedis(redis.port, 'GET word')).toBe('written'))
+  await proxy.close()
+})
