@@ -1,0 +1,38 @@
+-- Is it this message's turn? Judged from Redis alone, never from the job as it was fetched.
+--   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane
+--   ARGV[1] id   ARGV[2] lock token   ARGV[3] lease in ms   ARGV[4] prefix of job keys
+-- Returns {'lost'}           the lock is not ours or the job is gone: touch nothing
+--         {'settled'}        WeChat has it already: finish without sending
+--         {'park'}           somebody to the same person goes first
+--         {'go', tries made before, ms since an earlier run wrote its mark or '', its own mark}
+-- On `go` the lease is renewed and `sending` set. A mark from an earlier run means that it died with the call open: that
+-- counts as a try, because what it sent may have arrived.
+--- include first
+--- include wake
+if redis.call('GET', KEYS[2]) ~= ARGV[2] or redis.call('EXISTS', KEYS[1]) == 0 then return { 'lost' } end
+if redis.call('HEXISTS', KEYS[1], 'settled') == 1 then
+  redis.call('LREM', KEYS[3], 0, ARGV[1])
+  wake(KEYS[3], ARGV[4])
+  return { 'settled' }
+end
+local turn = first(KEYS[3], ARGV[4])
+if turn ~= ARGV[1] then
+  -- Absence proves nothing: a scheduled message has not joined yet, and a lane may have been deleted by hand.
+  if not redis.call('LPOS', KEYS[3], ARGV[1]) then
+    redis.call('RPUSH', KEYS[3], ARGV[1])
+    turn = first(KEYS[3], ARGV[4])
+  end
+  if turn ~= ARGV[1] then return { 'park' } end
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local mark = redis.call('HGET', KEYS[1], 'sending')
+local since = ''
+if mark and mark ~= '' then
+  since = tostring(now - tonumber(mark))
+  redis.call('HINCRBY', KEYS[1], 'atm', 1)
+end
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+redis.call('HDEL', KEYS[1], 'parked')
+redis.call('HSET', KEYS[1], 'sending', tostring(now))
+return { 'go', redis.call('HGET', KEYS[1], 'atm') or '0', since }

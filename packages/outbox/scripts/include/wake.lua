@@ -1,0 +1,15 @@
+-- wake(laneKey, jobPrefix): lets the first of a lane be fetched at once if it is parked, and returns its id or false.
+-- Only a parked job is promoted: one that waits for its own retry keeps its backoff. It goes to the front of `wait`,
+-- because it is older than whatever has come since. The steps are BullMQ's own `promote`, done here so that no crash
+-- can fall between taking somebody off a lane and waking the next.
+local function wake(laneKey, jobPrefix)
+  local id = first(laneKey, jobPrefix)
+  if not id then return false end
+  local jobKey = jobPrefix .. id
+  if redis.call('HDEL', jobKey, 'parked') == 1 and redis.call('ZREM', jobPrefix .. 'delayed', id) == 1 then
+    redis.call('RPUSH', jobPrefix .. 'wait', id)
+    redis.call('HSET', jobKey, 'delay', 0)
+    redis.call('ZADD', jobPrefix .. 'marker', 0, '0')
+  end
+  return id
+end

@@ -1,0 +1,205 @@
+/**
+ * The workers' end of the store: for one app, a BullMQ Worker that hands each message to `deliver` and makes true what
+ * that decides; one that replays the dead letters somebody retried; and the mover and its sweep between the two.
+ */
+import { type DeadLetter, type Reason, readJobData, reasonLine } from '@wechat-outbox/messages'
+import { type Job, UnrecoverableError, Worker, type WorkerOptions } from 'bullmq'
+import { expireDeadLetters } from './dead-letters.ts'
+import { messageOf } from './errors.ts'
+import type { Judge } from './judge.ts'
+import { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
+import { createMover, type Mover } from './mover.ts'
+import { replay } from './replay.ts'
+import { createRun, type Run, type Settlement, settle } from './run.ts'
+import type { Store } from './store.ts'
+
+export interface ConsumerOptions {
+  readonly appid: string
+  readonly store: Store
+  /** On a connection of its own: the mover's transactions watch keys. */
+  readonly judge: Judge
+  /** Decides what becomes of one message. Must not throw; if it does, the message is tried again later. */
+  readonly deliver: (run: Run) => Promise<Settlement>
+  readonly explainFailure: (failedReason: string) => Reason
+  readonly report: ConsumerReport
+  /** Messages in work at the same time. */
+  readonly concurrency: number
+  /** Messages started per second, over all workers of the app. */
+  readonly maxPerSecond?: number | undefined
+  /** A message whose worker has died is taken over about this long afterwards. Every lock and lease lasts as long. */
+  readonly stalledAfterMs: number
+  readonly retain: { readonly deliveredMs: number; readonly deliveredMax: number; readonly deadMs: number }
+  readonly rememberMs: number
+  /** 0: no limit. */
+  readonly replayPerSecond: number
+}
+
+/** What the consumer tells its process, to be logged and counted. */
+export interface ConsumerReport {
+  readonly dead: (dead: { id: string; letter: DeadLetter }) => void
+  readonly replayed: (replayed: { id: string; replayOf: string }) => void
+  readonly expired: (count: number) => void
+  readonly problem: (problem: { what: string; error: string; id?: string }) => void
+}
+
+export interface Consumer {
+  run(): Promise<void>
+  /**
+   * Fetches nothing more and waits for what is in flight; after `timeoutMs` aborts the calls still open and waits for
+   * their settlements, which are quick. Returns whether everything ended by itself.
+   */
+  close(timeoutMs: number): Promise<boolean>
+}
+
+const SWEEP_EVERY_MS = 30_000
+/** Nothing dies of stalling: the `sending` mark tells whether a run can have sent anything, however often one died. */
+const STALLED_COUNT_MAX = 1_000_000_000
+/** What a run that threw waits before it is tried again: its fault is ours, and a loop would hide it in its own noise. */
+const AFTER_BUG_MS = 30_000
+const REPLAYS_AT_ONCE = 16
+const NEVER = new AbortController().signal
+
+export function createConsumer(options: ConsumerOptions): Consumer {
+  const { report } = options
+  const mover = createMover({
+    appid: options.appid,
+    judge: options.judge,
+    explain: options.explainFailure,
+    onDead: report.dead,
+    onOccupied: (id) => report.problem({ what: 'a dead letter of that id is another message’s', error: '', id }),
+  })
+  const send = createSendWorker(options, mover)
+  const dead = createReplayWorker(options)
+  for (const worker of [send, dead]) {
+    worker.on('error', (error) => report.problem({ what: 'worker', error: messageOf(error) }))
+  }
+  const sweeper = createSweeper(options, mover)
+  return {
+    async run() {
+      await options.store.redis.sadd(APPS_KEY, options.appid)
+      await Promise.all([send.waitUntilReady(), dead.waitUntilReady()])
+      for (const worker of [send, dead]) {
+        void worker.run().catch((error: unknown) => report.problem({ what: 'worker', error: messageOf(error) }))
+      }
+      sweeper.start()
+    },
+    async close(timeoutMs) {
+      sweeper.stop()
+      const closed = Promise.all([send.close(), dead.close(), sweeper.idle()])
+      const timer = setTimeout(() => send.cancelAllJobs('shutdown'), timeoutMs)
+      const started = performance.now()
+      await closed
+      clearTimeout(timer)
+      return performance.now() - started < timeoutMs
+    },
+  }
+}
+
+function workerOptions(options: ConsumerOptions): WorkerOptions {
+  return {
+    connection: options.store.redis,
+    prefix: appPrefix(options.appid),
+    autorun: false,
+    lockDuration: options.stalledAfterMs,
+    // Two looks make a stalled job: it is over the lock's end by less than one interval.
+    stalledInterval: Math.max(500, Math.floor(options.stalledAfterMs / 5)),
+    maxStalledCount: STALLED_COUNT_MAX,
+  }
+}
+
+function createSendWorker(options: ConsumerOptions, mover: Mover): Worker {
+  const { retain, report } = options
+  // BullMQ makes an abort signal only for a processor that declares three parameters, none of them with a default.
+  const processor = (job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<unknown> =>
+    runJob(job, { token: token ?? '', signal: signal ?? NEVER }, options)
+  const worker = new Worker(SEND_QUEUE, processor, {
+    ...workerOptions(options),
+    concurrency: options.concurrency,
+    removeOnComplete: { age: Math.floor(retain.deliveredMs / 1000), count: retain.deliveredMax },
+    ...(options.maxPerSecond === undefined ? {} : { limiter: { max: options.maxPerSecond, duration: 1000 } }),
+  })
+  worker.on('failed', (job) => {
+    // The event comes for every attempt that failed; only the last one has ended the job.
+    if (job?.id === undefined || job.finishedOn === undefined) return
+    const { id } = job
+    mover
+      .move(id)
+      .catch((error: unknown) => report.problem({ what: 'moving a dead letter', error: messageOf(error), id }))
+  })
+  worker.on('lockRenewalFailed', (ids) => {
+    for (const id of ids) worker.cancelJob(id, 'the lock is lost')
+  })
+  return worker
+}
+
+async function runJob(
+  job: Job,
+  at: { token: string; signal: AbortSignal },
+  options: ConsumerOptions,
+): Promise<unknown> {
+  const runOptions = { appid: options.appid, store: options.store, leaseMs: options.stalledAfterMs }
+  const run = createRun(job, at, runOptions)
+  const read = readJobData(job.data)
+  const settlement = await options.deliver(run).catch((error: unknown): Settlement => {
+    options.report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
+    return { kind: 'later', delayMs: AFTER_BUG_MS, counts: false, attempts: [] }
+  })
+  const touser = read.kind === 'ok' ? { touser: read.data.touser } : {}
+  return settle(job, { token: at.token, marked: run.isMarked(), ...touser }, { ...runOptions, settlement })
+}
+
+function createReplayWorker(options: ConsumerOptions): Worker {
+  const { appid, store, rememberMs, report, replayPerSecond } = options
+  const processor = async (job: Job): Promise<void> => {
+    const id = String(job.id)
+    const letter = job.data as DeadLetter
+    const replayed = await replay(id, letter, { store, appid, rememberMs }).catch((error: unknown) => {
+      report.problem({ what: 'replaying a dead letter', error: messageOf(error), id })
+      throw stillDead(letter)
+    })
+    if (replayed.kind === 'unreadable') throw stillDead(letter)
+    if (replayed.kind === 'replayed' && !replayed.repeated) report.replayed({ id: replayed.id, replayOf: id })
+  }
+  return new Worker(DEAD_LETTER_QUEUE, processor, {
+    ...workerOptions(options),
+    concurrency: REPLAYS_AT_ONCE,
+    removeOnComplete: { count: 0 },
+    ...(replayPerSecond > 0 ? { limiter: { max: replayPerSecond, duration: 1000 } } : {}),
+  })
+}
+
+/** Fails the job again with the reason it had, so that it stands in the dashboard as before. */
+function stillDead(letter: DeadLetter): UnrecoverableError {
+  const error = new UnrecoverableError(reasonLine(letter.reason))
+  error.stack = ''
+  return error
+}
+
+/** What a crash left undone, and what has grown too old: at start and every 30 seconds, one sweep at a time. */
+function createSweeper(options: ConsumerOptions, mover: Mover) {
+  const { appid, store, judge, retain, report } = options
+  let timer: NodeJS.Timeout | undefined
+  let current: Promise<void> = Promise.resolve()
+  let stopped = false
+  const sweep = async (): Promise<void> => {
+    try {
+      await mover.sweep(store)
+      const expired = await expireDeadLetters(store, judge, { appid, before: Date.now() - retain.deadMs })
+      if (expired > 0) report.expired(expired)
+    } catch (error) {
+      report.problem({ what: 'the sweep', error: messageOf(error) })
+    }
+    if (!stopped) timer = setTimeout(next, SWEEP_EVERY_MS)
+  }
+  const next = (): void => {
+    current = sweep()
+  }
+  return {
+    start: next,
+    stop(): void {
+      stopped = true
+      clearTimeout(timer)
+    },
+    idle: (): Promise<void> => current,
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The errors that callers of the outbox meet, and the one place where an error of Redis or BullMQ becomes one of them.
+ * A client's error may carry the command it failed on, and with it a message's content: only its text goes further.
+ */
+import type { Problem } from '@wechat-outbox/messages'
+
+/**
+ * WXO_INVALID      the request is refused; `issues` names every problem with its path. Repeating it is pointless
+ * WXO_CONFLICT     the idempotency key was used for another request
+ * WXO_UNAVAILABLE  Redis did not answer. The message may or may not be stored: repeat with the same idempotencyKey
+ * WXO_FULL         Redis is near its memory limit and takes no new messages
+ * WXO_CONFIG       the outbox was set up wrongly
+ */
+export type OutboxErrorCode = 'WXO_INVALID' | 'WXO_CONFLICT' | 'WXO_UNAVAILABLE' | 'WXO_FULL' | 'WXO_CONFIG'
+
+export class OutboxError extends Error {
+  override readonly name = 'OutboxError'
+  readonly code: OutboxErrorCode
+  readonly issues: readonly Problem[]
+
+  constructor(code: OutboxErrorCode, message: string, options: { issues?: readonly Problem[]; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: cleanError(options.cause) })
+    this.code = code
+    this.issues = options.issues ?? []
+  }
+}
+
+/** All problems in one error, the first few of them in its message. */
+export function invalid(issues: readonly Problem[]): OutboxError {
+  const shown = issues.slice(0, 5).map(({ path, message }) => `${path || 'request'} ${message}`)
+  const more = issues.length > 5 ? `, and ${issues.length - 5} more` : ''
+  return new OutboxError('WXO_INVALID', `the message is refused: ${shown.join('; ')}${more}`, { issues })
+}
+
+/** What Redis says when it has reached `maxmemory`, alone or as the reason why a transaction was refused. */
+const outOfMemory = /\bOOM\b|used memory > 'maxmemory'/
+
+export function storeError(error: unknown): OutboxError {
+  if (error instanceof OutboxError) return error
+  const text = messageOf(error)
+  return outOfMemory.test(text) || outOfMemory.test(previousErrorsOf(error))
+    ? new OutboxError('WXO_FULL', 'Redis has reached its memory limit and takes no new messages', { cause: error })
+    : new OutboxError('WXO_UNAVAILABLE', 'Redis is not available', { cause: error })
+}
+
+/** A refused transaction lists why under `previousErrors`. */
+function previousErrorsOf(error: unknown): string {
+  const previous = error instanceof Error && 'previousErrors' in error ? error.previousErrors : []
+  return Array.isArray(previous) ? previous.map(messageOf).join(' ') : ''
+}
+
+/** An error with the text and the code of another and nothing else: no command, no arguments, no connection options. */
+export function cleanError(error: unknown): Error {
+  const clean = new Error(messageOf(error))
+  clean.stack = `Error: ${clean.message}`
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string')
+    Object.assign(clean, { code: error.code })
+  return clean
+}
+
+/** The text of an error without any URL's credentials or query. */
+export function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message || error.name : String(error)
+  return text
+    .replaceAll(/([a-z+]+:\/\/)[^@/\s]*@/gi, '$1***@')
+    .replaceAll(/\?[^\s'"]*/g, '?***')
+    .slice(0, 500)
+}

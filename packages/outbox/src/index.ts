@@ -1,0 +1,28 @@
+export type { Cancellation } from './cancel.ts'
+export { type Consumer, type ConsumerOptions, type ConsumerReport, createConsumer } from './consumer.ts'
+export {
+  type DeadLetterFilter,
+  type DeadLetterPage,
+  type Discarded,
+  discardDeadLetter,
+  type ListedDeadLetter,
+  listDeadLetters,
+  type ReplayRequest,
+  readDeadLetter,
+  requestReplay,
+} from './dead-letters.ts'
+export { cleanError, messageOf, OutboxError, type OutboxErrorCode, storeError } from './errors.ts'
+export { type RedisHealth, readRedisHealth, redisProblems } from './health.ts'
+export { createJudge, type Judge } from './judge.ts'
+export { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
+export { Outbox, type OutboxOptions, type Receipt, type SendResult } from './outbox.ts'
+export { type ConnectionUse, connectRedis, parseRedisUrl, type RedisClient, whenReady } from './redis.ts'
+export type { Run, Settlement, Turn } from './run.ts'
+export { openStore, type Store } from './store.ts'
+export {
+  createTokenStore,
+  type FetchedToken,
+  type StoredToken,
+  type TokenLock,
+  type TokenStore,
+} from './token-store.ts'

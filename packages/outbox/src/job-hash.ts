@@ -1,0 +1,79 @@
+/**
+ * A job as it stands in Redis: BullMQ's fields and the marks of ours beside them. Read here and nowhere else, because a
+ * job fetched by a worker shows what it was, and a decision needs what it is.
+ */
+import { ATTEMPTS_MAX, type Attempt, type Reason } from '@wechat-outbox/messages'
+
+/** What our own runs push on BullMQ's `stacktrace`, one JSON text per run; the last of a dead job carries the reason. */
+export interface HistoryEntry {
+  readonly attempts: readonly Attempt[]
+  readonly reason?: Reason
+}
+
+export interface JobHash {
+  readonly name: string
+  readonly data: unknown
+  readonly timestamp: number
+  readonly delayMs: number
+  readonly finishedOn: number
+  readonly failedReason: string
+  readonly settled: boolean
+  readonly parked: boolean
+  /** Tries that counted. */
+  readonly tries: number
+  readonly stalledCount: number
+  readonly history: readonly HistoryEntry[]
+  readonly returned: unknown
+  readonly replayedAs: string | undefined
+}
+
+/** Reads what HGETALL gave; null where there is no job (or only a guard's tombstone). */
+export function readJobHash(fields: Record<string, string>): JobHash | null {
+  if (fields['name'] === undefined) return null
+  return {
+    name: fields['name'],
+    data: parseJson(fields['data']),
+    timestamp: Number(fields['timestamp'] ?? 0),
+    delayMs: Number(fields['delay'] ?? 0),
+    finishedOn: Number(fields['finishedOn'] ?? 0),
+    failedReason: fields['failedReason'] ?? '',
+    settled: fields['settled'] !== undefined,
+    parked: fields['parked'] !== undefined,
+    tries: Number(fields['atm'] ?? 0),
+    stalledCount: Number(fields['stc'] ?? 0),
+    history: readHistory(parseJson(fields['stacktrace'])),
+    returned: parseJson(fields['returnvalue']),
+    replayedAs: fields['replayedAs'],
+  }
+}
+
+/** Entries that are not ours (a stack trace of foreign code) are passed over: they are not attempts. */
+export function readHistory(stacktrace: unknown): HistoryEntry[] {
+  if (!Array.isArray(stacktrace)) return []
+  return stacktrace.flatMap((text) => {
+    const entry = typeof text === 'string' ? parseJson(text) : undefined
+    return isEntry(entry) ? [entry] : []
+  })
+}
+
+/** The history with one more run, as BullMQ stores it; beyond the limit the oldest go. */
+export function appendHistory(history: readonly HistoryEntry[], entry: HistoryEntry): string {
+  return JSON.stringify([...history, entry].slice(-ATTEMPTS_MAX).map((kept) => JSON.stringify(kept)))
+}
+
+export function attemptsOf(history: readonly HistoryEntry[]): Attempt[] {
+  return history.flatMap((entry) => [...entry.attempts]).slice(-ATTEMPTS_MAX)
+}
+
+function isEntry(value: unknown): value is HistoryEntry {
+  return typeof value === 'object' && value !== null && 'attempts' in value && Array.isArray(value.attempts)
+}
+
+export function parseJson(text: string | undefined | null): unknown {
+  if (text === undefined || text === null) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Every Redis key of the outbox. All keys of one app share a hash tag and so one slot of a Redis Cluster: scripts and
+ * transactions over them work there, and apps spread over the shards. `docs/redis.md` describes what each holds.
+ */
+import { createHash } from 'node:crypto'
+
+/** Set of the appids that any process here has served. The one key outside an app's slot: nothing is decided by it. */
+export const APPS_KEY = 'wxo:apps'
+
+export const SEND_QUEUE = 'send'
+export const DEAD_LETTER_QUEUE = 'dead-letter'
+
+/** The prefix of an app's two BullMQ queues, and of everything else that is the app's. */
+export function appPrefix(appid: string): string {
+  return `{wxo:${appid}}`
+}
+
+export type AppKeys = ReturnType<typeof appKeys>
+
+export function appKeys(appid: string) {
+  const prefix = appPrefix(appid)
+  const sendJobs = `${prefix}:${SEND_QUEUE}:`
+  const deadJobs = `${prefix}:${DEAD_LETTER_QUEUE}:`
+  return {
+    prefix,
+    /** What BullMQ puts before a job's id and before its own lists. */
+    sendJobs,
+    sendJob: (id: string) => sendJobs + id,
+    sendLock: (id: string) => `${sendJobs}${id}:lock`,
+    sendFailed: `${sendJobs}failed`,
+    deadJobs,
+    deadJob: (id: string) => deadJobs + id,
+    deadLock: (id: string) => `${deadJobs}${id}:lock`,
+    deadWait: `${deadJobs}wait`,
+    deadFailed: `${deadJobs}failed`,
+    /** List: the unsettled messages of one person, oldest first. */
+    lane: (touser: string) => `${prefix}:lane:${touser}`,
+    /** Hash {id, fp}, expiring. The caller's key may hold anything and be long, so its digest stands here. */
+    idempotency: (key: string) => `${prefix}:idem:${createHash('sha256').update(key).digest('base64url').slice(0, 22)}`,
+    /** String, expiring: the last word on a message whose job is gone (cancelled, replayed, discarded). */
+    ended: (id: string) => `${prefix}:ended:${id}`,
+    /** Sorted sets of dead-letter ids by time of death: all, those of one reason, those of one person. */
+    deadByTime: `${prefix}:dead:time`,
+    deadByReason: (reason: string) => `${prefix}:dead:errcode:${reason}`,
+    deadByPerson: (touser: string) => `${prefix}:dead:to:${touser}`,
+    token: `${prefix}:token`,
+    tokenLock: `${prefix}:token:lock`,
+    tokenFence: `${prefix}:token:fence`,
+    tokenForced: `${prefix}:token:forced`,
+    tokenForcedCount: `${prefix}:token:forced:count`,
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * From a job that failed to a dead letter, without loss and without doubles, whatever dies on the way.
+ *
+ *   the job is `failed`, with its reason (one step of BullMQ's)
+ *   one transaction, on the condition that it still is: {add the dead letter, bury it, remove the job, leave the lane}
+ *
+ * A message that WeChat took although its job failed (the lock was lost while it was being settled) is no dead letter:
+ * its job is only removed. What a crash left undone a sweep does at the next start and every 30 seconds; the sweep also
+ * finds jobs that failed by stalling, which no run of ours has seen.
+ */
+import {
+  type DeadLetter,
+  deadLetterIdOf,
+  type Reason,
+  readJobData,
+  reasonLine,
+  touserSchema,
+} from '@wechat-outbox/messages'
+import { attemptsOf, type JobHash, readJobHash } from './job-hash.ts'
+import type { Judge, Judged } from './judge.ts'
+import { type AppKeys, appKeys, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
+import { runScript } from './scripts.ts'
+import { addJob, removeJob, type Store, type Transaction } from './store.ts'
+
+export type Moved =
+  | { readonly kind: 'dead'; readonly id: string; readonly letter: DeadLetter }
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'not-failed' }
+  /** A worker holds it: whatever it is doing, it is not over. */
+  | { readonly kind: 'held' }
+  /** A dead letter of that id is there already, and it is another message's. It is left alone, and so is the job. */
+  | { readonly kind: 'occupied'; readonly id: string }
+
+export interface MoverOptions {
+  readonly appid: string
+  readonly judge: Judge
+  /** Names the reason of a job that failed without one of ours, from BullMQ's text. */
+  readonly explain: (failedReason: string) => Reason
+  readonly onDead: (dead: { id: string; letter: DeadLetter }) => void
+  readonly onOccupied: (id: string) => void
+}
+
+export interface Mover {
+  /** Moves one failed job; anything else about it is not an error. */
+  move(id: string): Promise<Moved>
+  /** Moves all that have failed. Returns how many dead letters that made. */
+  sweep(store: Store): Promise<number>
+}
+
+const SWEEP_BATCH = 200
+
+export function createMover(options: MoverOptions): Mover {
+  const keys = appKeys(options.appid)
+  async function move(id: string): Promise<Moved> {
+    const watched = [keys.sendJob(id), keys.sendLock(id), keys.deadJob(deadLetterIdOf(id))]
+    const moved = await options.judge.step<Moved>(watched, (store) => judgeMove(store, id, options))
+    if (moved.kind === 'dead') options.onDead(moved)
+    if (moved.kind === 'occupied') options.onOccupied(moved.id)
+    return moved
+  }
+  return {
+    move,
+    async sweep(store) {
+      let dead = 0
+      let left = 0
+      // Those that stay (occupied, held, or retried meanwhile) are stepped over, and so the sweep ends.
+      for (;;) {
+        const ids = await store.redis.zrange(keys.sendFailed, String(left), String(left + SWEEP_BATCH - 1))
+        if (ids.length === 0) return dead
+        for (const id of ids) {
+          const { kind } = await move(id)
+          if (kind === 'dead') dead += 1
+          else if (kind !== 'settled') left += 1
+        }
+      }
+    },
+  }
+}
+
+async function judgeMove(store: Store, id: string, { appid, explain }: MoverOptions): Promise<Judged<Moved>> {
+  const keys = appKeys(appid)
+  const send = store.backend(appid, SEND_QUEUE)
+  const deadId = deadLetterIdOf(id)
+  const [score, lock, fields, there] = await Promise.all([
+    store.redis.zscore(keys.sendFailed, id),
+    store.redis.exists(keys.sendLock(id)),
+    store.redis.hgetall(keys.sendJob(id)),
+    store.redis.hgetall(keys.deadJob(deadId)),
+  ])
+  const job = readJobHash(fields)
+  if (score === null) return { result: { kind: 'not-failed' } }
+  if (lock === 1) return { result: { kind: 'held' } }
+  // Failed, and without a job: a leftover of hands. BullMQ's removal clears it from the set.
+  if (job === null) return { result: { kind: 'settled' }, build: (multi) => removeJob(multi, send, id) }
+  const touser = laneOf(job)
+  const leave = (multi: Transaction): void => {
+    removeJob(multi, send, id)
+    if (touser === undefined) return
+    void runScript(multi, { name: 'unlane', keys: [keys.lane(touser)], args: [id, keys.sendJobs] })
+  }
+  if (job.settled) return { result: { kind: 'settled' }, build: leave }
+  const letter = letterOf(id, job, explain)
+  const before = readJobHash(there)
+  if (before !== null) {
+    const same =
+      (before.data as DeadLetter).messageId === id && (before.data as DeadLetter).acceptedAt === job.timestamp
+    return same ? { result: { kind: 'settled' }, build: leave } : { result: { kind: 'occupied', id: deadId } }
+  }
+  return {
+    result: { kind: 'dead', id: deadId, letter },
+    build(multi) {
+      const dead = store.backend(appid, DEAD_LETTER_QUEUE)
+      addJob(multi, dead, { id: deadId, name: job.name, data: letter, timestamp: letter.deadAt })
+      bury(multi, keys, { id: deadId, letter })
+      leave(multi)
+    },
+  }
+}
+
+function bury(multi: Transaction, keys: AppKeys, dead: { id: string; letter: DeadLetter }): void {
+  const { id, letter } = dead
+  void runScript(multi, {
+    name: 'bury',
+    keys: [keys.deadJob(id), keys.deadWait, keys.deadFailed, ...indexesOf(keys, letter)],
+    args: [id, reasonLine(letter.reason), letter.deadAt],
+  })
+}
+
+/** The sorted sets that list a dead letter: all, its reason's, its recipient's. */
+export function indexesOf(keys: AppKeys, letter: DeadLetter): string[] {
+  const { errcode, name } = letter.reason
+  const touser = 'touser' in letter.message ? letter.message.touser : undefined
+  const byPerson = touser === undefined ? [] : [keys.deadByPerson(touser)]
+  return [keys.deadByTime, keys.deadByReason(String(errcode ?? name)), ...byPerson]
+}
+
+function letterOf(id: string, job: JobHash, explain: MoverOptions['explain']): DeadLetter {
+  const read = readJobData(job.data)
+  return {
+    v: 1,
+    messageId: id,
+    message: read.kind === 'ok' ? read.data : { unreadable: job.data ?? null },
+    reason: job.history.at(-1)?.reason ?? explain(job.failedReason),
+    attempts: attemptsOf(job.history),
+    acceptedAt: job.timestamp,
+    deadAt: job.finishedOn,
+  }
+}
+
+/** The lane of a job whose data may be anybody's: where it names a recipient at all, the message may stand in a lane. */
+function laneOf(job: JobHash): string | undefined {
+  const data = job.data as { touser?: unknown } | null | undefined
+  return touserSchema.safeParse(data?.touser).data
+}

@@ -1,0 +1,192 @@
+/**
+ * The producer: what another service installs to hand its messages over. A resolved `send` means that Redis has the
+ * message and the outbox is responsible for it; a rejected one names the reason, and may be repeated.
+ */
+import {
+  appidSchema,
+  BATCH_MAX,
+  type CheckedRequest,
+  checkSendRequest,
+  fingerprint,
+  newMessageId,
+  type SendRequest,
+  type StatusReport,
+  sendRequestSchema,
+  TEXT_BYTES_MAX_DEFAULT,
+} from '@wechat-outbox/messages'
+import { type Cancellation, cancelMessage } from './cancel.ts'
+import { createEnqueuer, type Enqueuer, storedData } from './enqueue.ts'
+import { invalid, OutboxError, storeError } from './errors.ts'
+import { createJudge, type Judge } from './judge.ts'
+import { CONNECT_WAIT_MS, connectRedis, type RedisClient, whenReady } from './redis.ts'
+import { readStatus } from './status.ts'
+import { openStore, type Store } from './store.ts'
+
+export interface OutboxOptions {
+  /** `redis://…`, `rediss://…`, several separated by commas for a cluster, or `redis+sentinel://…/master`. */
+  readonly redis: string
+  /** The app that messages without an `appid` of their own belong to. */
+  readonly appid?: string
+  /** For how long a repeat with the same idempotency key is recognised, counted from the later of now and `sendAt`. */
+  readonly idempotencyTtlHours?: number
+  /** The longest text in bytes of UTF-8. WeChat documents no limit; people report 2048. */
+  readonly textBytesMax?: number
+}
+
+export interface Receipt {
+  readonly id: string
+  readonly status: StatusReport['status']
+  /** True when an earlier call with the same idempotency key stored this message. */
+  readonly duplicate: boolean
+}
+
+export type SendResult = Receipt | { readonly error: OutboxError }
+
+const HOUR_MS = 3_600_000
+
+export class Outbox {
+  readonly #appid: string | undefined
+  readonly #ttlMs: number
+  readonly #schema: ReturnType<typeof sendRequestSchema>
+  readonly #connections: Connections
+  readonly #enqueuer: Enqueuer
+  readonly #judge: Judge
+
+  /** Connects in the background. @throws OutboxError WXO_CONFIG when an option cannot be meant */
+  constructor(options: OutboxOptions) {
+    const { appid, idempotencyTtlHours = 72, textBytesMax = TEXT_BYTES_MAX_DEFAULT } = options
+    if (appid !== undefined && !appidSchema.safeParse(appid).success) {
+      throw new OutboxError('WXO_CONFIG', 'appid must be wx and 16 hex digits')
+    }
+    if (!(idempotencyTtlHours > 0)) throw new OutboxError('WXO_CONFIG', 'idempotencyTtlHours must be positive')
+    this.#appid = appid
+    this.#ttlMs = idempotencyTtlHours * HOUR_MS
+    this.#schema = sendRequestSchema(textBytesMax)
+    this.#connections = createConnections(options.redis)
+    this.#enqueuer = createEnqueuer(() => this.#connections.shared())
+    this.#judge = createJudge(() => this.#connections.exclusive())
+  }
+
+  /**
+   * Stores one message. Resolves when Redis has it, rejects within two seconds while Redis is away.
+   * @throws OutboxError WXO_INVALID, WXO_CONFLICT, WXO_UNAVAILABLE, WXO_FULL, WXO_CONFIG (no appid)
+   */
+  async send(request: SendRequest): Promise<Receipt> {
+    const { appid, checked } = this.#check(request)
+    const acceptedAt = Date.now()
+    const key = checked.idempotencyKey
+    const { id, duplicate } = await this.#enqueuer.enqueue({
+      appid,
+      id: newMessageId(),
+      data: storedData(checked),
+      acceptedAt,
+      ...(key === undefined ? {} : { guard: this.#guard(key, checked, acceptedAt) }),
+    })
+    if (duplicate) return { id, status: await this.#statusOfRepeat(appid, id), duplicate }
+    return { id, status: (checked.sendAt ?? 0) > acceptedAt ? 'scheduled' : 'queued', duplicate }
+  }
+
+  /** Stores up to 1000 messages. One result per request, in order: a refused one does not hold up the others. */
+  async sendMany(requests: readonly SendRequest[]): Promise<SendResult[]> {
+    if (requests.length > BATCH_MAX) {
+      throw invalid([{ path: '', message: `must be at most ${BATCH_MAX} messages, not ${requests.length}` }])
+    }
+    const sent = requests.map((request) => this.send(request))
+    return (await Promise.allSettled(sent)).map((result) =>
+      result.status === 'fulfilled' ? result.value : { error: storeError(result.reason) },
+    )
+  }
+
+  /** Where a message stands; null when it is not known or no longer retained. `appid`: the Outbox's own by default. */
+  async status(id: string, appid?: string): Promise<StatusReport | null> {
+    return this.#guarded(async () => readStatus(await this.#connections.shared(), this.#appOf(appid), id))
+  }
+
+  /** Takes a message back, unless something of it may have reached WeChat already. */
+  async cancel(id: string, appid?: string): Promise<Cancellation> {
+    return this.#guarded(() => cancelMessage(this.#judge, { appid: this.#appOf(appid), id }, this.#ttlMs))
+  }
+
+  /** Ends the connections once the calls under way are answered. */
+  async close(): Promise<void> {
+    await this.#connections.close()
+  }
+
+  #check(request: unknown): { appid: string; checked: CheckedRequest } {
+    const isObject = typeof request === 'object' && request !== null && !Array.isArray(request)
+    const { appid = this.#appid, ...rest } = (isObject ? request : {}) as { appid?: unknown }
+    const result = checkSendRequest(isObject ? rest : request, this.#schema)
+    const problems = result.ok ? [] : [...result.problems]
+    if (appid === undefined) throw new OutboxError('WXO_CONFIG', 'neither the message nor the Outbox names an appid')
+    const app = appidSchema.safeParse(appid)
+    if (!app.success) problems.unshift({ path: 'appid', message: 'must be wx and 16 hex digits' })
+    if (!result.ok || !app.success) throw invalid(problems)
+    return { appid: app.data, checked: result.value }
+  }
+
+  #guard(key: string, checked: CheckedRequest, nowMs: number): { key: string; fingerprint: string; ttlMs: number } {
+    const waitMs = Math.max(0, (checked.sendAt ?? 0) - nowMs)
+    return { key, fingerprint: fingerprint(checked), ttlMs: this.#ttlMs + waitMs }
+  }
+
+  /** Every other ending outlives the idempotency record: a message of which nothing is left has been delivered. */
+  async #statusOfRepeat(appid: string, id: string): Promise<StatusReport['status']> {
+    const report = await this.status(id, appid)
+    return report?.status ?? 'delivered'
+  }
+
+  #appOf(appid = this.#appid): string {
+    if (appid === undefined) throw new OutboxError('WXO_CONFIG', 'neither the call nor the Outbox names an appid')
+    if (!appidSchema.safeParse(appid).success)
+      throw invalid([{ path: 'appid', message: 'must be wx and 16 hex digits' }])
+    return appid
+  }
+
+  async #guarded<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      throw storeError(error)
+    }
+  }
+}
+
+/** The connection that calls share, and the one for steps under WATCH, opened when first needed. */
+interface Connections {
+  shared(): Promise<Store>
+  exclusive(): Promise<Store>
+  close(): Promise<void>
+}
+
+export function createConnections(url: string): Connections {
+  const open: RedisClient[] = []
+  const connection = (): (() => Promise<Store>) => {
+    let client: RedisClient | undefined
+    let store: Promise<Store> | undefined
+    return async () => {
+      if (client === undefined) {
+        client = connectRedis(url, 'produce')
+        // Each call tells its own caller; an unheard error event would end the process.
+        client.on('error', () => undefined)
+        open.push(client)
+      }
+      await whenReady(client, CONNECT_WAIT_MS)
+      store ??= openStore(client).catch((error: unknown) => {
+        store = undefined
+        throw error
+      })
+      return store
+    }
+  }
+  const shared = connection()
+  const exclusive = connection()
+  // Connect now, so that the first message does not wait for it; a failure is the first call's to tell.
+  void shared().catch(() => undefined)
+  return {
+    shared,
+    exclusive,
+    async close() {
+      await Promise.all(open.map((client) => client.quit().catch(() => client.disconnect())))
+    },
+  }
+}

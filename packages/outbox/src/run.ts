@@ -1,0 +1,183 @@
+/**
+ * One run of one message in a worker: from the job that BullMQ fetched to the decision made true in Redis. What WeChat
+ * said and what that means is decided between `admit` and `settle`, by somebody who knows neither Redis nor BullMQ.
+ */
+import type { Attempt, Reason } from '@wechat-outbox/messages'
+import { reasonLine } from '@wechat-outbox/messages'
+import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
+import { appendHistory, type HistoryEntry, readHistory } from './job-hash.ts'
+import { type AppKeys, appKeys, SEND_QUEUE } from './keys.ts'
+import { runScript } from './scripts.ts'
+import type { Store } from './store.ts'
+
+/** How long a message that is not first waits before it looks by itself, in ms. Usually it is woken long before. */
+export const PARK_MS = 60_000
+
+export type Turn =
+  /** `interruptedMsAgo`: an earlier run died that long ago with its call open. `tries` were made before this one. */
+  | { readonly kind: 'go'; readonly tries: number; readonly interruptedMsAgo?: number }
+  | { readonly kind: 'park' }
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'lost' }
+
+export type Settlement =
+  | { readonly kind: 'delivered'; readonly attempts: readonly Attempt[] }
+  /** `counts`: the run was a try of the message's budget, and not a wait for its app. */
+  | {
+      readonly kind: 'later'
+      readonly delayMs: number
+      readonly counts: boolean
+      readonly attempts: readonly Attempt[]
+    }
+  | { readonly kind: 'dead'; readonly reason: Reason; readonly attempts: readonly Attempt[] }
+  /** Not its turn. */
+  | { readonly kind: 'park' }
+  /** WeChat has it already, from a run that could not finish. */
+  | { readonly kind: 'settled' }
+  /** The job is another worker's by now, or nobody's. */
+  | { readonly kind: 'lost' }
+
+export interface Run {
+  readonly appid: string
+  readonly id: string
+  /** As it stands in Redis, written by anybody: to be read with `readJobData`. */
+  readonly data: unknown
+  readonly msgtype: string
+  /** Epoch milliseconds. */
+  readonly acceptedAt: number
+  /** Fires when the lock is lost or the worker's time to shut down is over. */
+  readonly signal: AbortSignal
+  /** Asks for this message's turn and, on `go`, marks it as being sent and renews its lease. */
+  admit(touser: string): Promise<Turn>
+  /** Takes the mark back after WeChat has refused the call. False: the lock is lost. */
+  unmark(): Promise<boolean>
+}
+
+/** A run as the consumer holds it: it knows whether the mark that stands in Redis is this run's own. */
+export interface OwnRun extends Run {
+  isMarked(): boolean
+}
+
+export interface RunOptions {
+  readonly appid: string
+  readonly store: Store
+  readonly leaseMs: number
+}
+
+export function createRun(job: Job, at: { token: string; signal: AbortSignal }, options: RunOptions): OwnRun {
+  const { appid, store, leaseMs } = options
+  const keys = appKeys(appid)
+  const id = String(job.id)
+  let marked = false
+  return {
+    isMarked: () => marked,
+    appid,
+    id,
+    data: job.data,
+    msgtype: job.name,
+    acceptedAt: job.timestamp,
+    signal: at.signal,
+    async admit(touser) {
+      const answer = await runScript<[string, string?, string?]>(store.redis, {
+        name: 'admit',
+        keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser)],
+        args: [id, at.token, leaseMs, keys.sendJobs],
+      })
+      const turn = readTurn(answer)
+      marked = turn.kind === 'go'
+      return turn
+    },
+    async unmark() {
+      marked = false
+      const call = { name: 'unmark', keys: [keys.sendJob(id), keys.sendLock(id)], args: [at.token] } as const
+      return (await runScript<number>(store.redis, call)) === 1
+    },
+  }
+}
+
+function readTurn([kind, tries, since]: [string, string?, string?]): Turn {
+  if (kind !== 'go') return { kind } as Turn
+  const made = Number(tries ?? 0)
+  return since === undefined || since === ''
+    ? { kind, tries: made }
+    : { kind, tries: made, interruptedMsAgo: Number(since) }
+}
+
+/** Who settles: the lock's token, the lane if the message has one, and whether this run set the mark `sending`. */
+export interface Holder {
+  readonly token: string
+  readonly touser?: string
+  readonly marked: boolean
+}
+
+/**
+ * Makes a settlement true. The only place that knows BullMQ's control errors: a returned value completes the job,
+ * `UnrecoverableError` fails it with its reason and history in one step, and `DelayedError` says that the job has been
+ * moved already – or is not ours to move.
+ */
+export async function settle(job: Job, at: Holder, options: RunOptions & { settlement: Settlement }): Promise<unknown> {
+  const { settlement, store, appid } = options
+  const keys = appKeys(appid)
+  const id = String(job.id)
+  switch (settlement.kind) {
+    case 'delivered':
+      if (at.touser !== undefined) {
+        const args = [id, keys.sendJobs]
+        await runScript(store.redis, { name: 'settle', keys: [keys.sendJob(id), keys.lane(at.touser)], args })
+      }
+      return { attempts: settlement.attempts }
+    case 'settled':
+      return { attempts: [] }
+    case 'dead':
+      throw deadError(settlement.reason, settlement.attempts)
+    case 'later': {
+      const stacktrace = appendHistory(readHistory(job.stacktrace), { attempts: settlement.attempts })
+      const { delayMs, counts } = settlement
+      // A mark from a run that died stays: only whoever was admitted over it has taken note of it.
+      const fields = at.marked ? { stacktrace, sending: '' } : { stacktrace }
+      await delay(job, { token: at.token, delayMs }, { ...options, counts, fields })
+      throw new DelayedError()
+    }
+    case 'park':
+      await delay(job, { token: at.token, delayMs: PARK_MS }, { ...options, counts: false, fields: { parked: '1' } })
+      if (at.touser !== undefined) await look(store, keys, { id, touser: at.touser })
+      throw new DelayedError()
+    case 'lost':
+      throw new DelayedError()
+  }
+}
+
+/** Its message becomes `failedReason` and its stack an entry of `stacktrace`, both in the step that fails the job. */
+function deadError(reason: Reason, attempts: readonly Attempt[]): UnrecoverableError {
+  const error = new UnrecoverableError(reasonLine(reason))
+  const entry: HistoryEntry = { attempts, reason }
+  error.stack = JSON.stringify(entry)
+  return error
+}
+
+/** Either the settler sees the message parked, or the message sees that it has become first. */
+async function look(store: Store, keys: AppKeys, message: { id: string; touser: string }): Promise<void> {
+  await runScript(store.redis, { name: 'look', keys: [keys.lane(message.touser)], args: [message.id, keys.sendJobs] })
+}
+
+interface DelayOptions extends RunOptions {
+  readonly counts: boolean
+  readonly fields: Record<string, string>
+}
+
+/** Moves the job and sets fields of ours in one step. A lock that is lost leaves the job to whoever holds it now. */
+async function delay(job: Job, to: { token: string; delayMs: number }, options: DelayOptions): Promise<void> {
+  const backend = options.store.backend(options.appid, SEND_QUEUE)
+  const delayMs = Math.max(1, Math.ceil(to.delayMs))
+  try {
+    const how = { skipAttempt: !options.counts, fieldsToUpdate: options.fields }
+    await backend.moveToDelayed(String(job.id), Date.now(), delayMs, to.token, how)
+  } catch (error) {
+    if (!isNoLongerOurs(error)) throw error
+  }
+}
+
+/** BullMQ numbers its refusals: -1 no such job, -2 no lock, -3 not active, -6 somebody else's lock. */
+function isNoLongerOurs(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && [-1, -2, -3, -6].includes(Number(error.code))
+}

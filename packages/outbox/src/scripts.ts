@@ -1,0 +1,61 @@
+/**
+ * The Lua scripts, loaded from `scripts/` and defined on a connection. Lua stands in files of its own, where an editor
+ * knows the language and each file can say what it takes and returns.
+ */
+import { readFileSync } from 'node:fs'
+import type { RedisClient } from './redis.ts'
+
+const names = [
+  'admit',
+  'bury',
+  'guard-replay',
+  'guard-send',
+  'look',
+  'settle',
+  'token-force',
+  'token-read',
+  'token-store',
+  'token-unlock',
+  'unguard',
+  'unlane',
+  'unmark',
+] as const
+
+export type ScriptName = (typeof names)[number]
+
+function read(path: string): string {
+  return readFileSync(new URL(`../scripts/${path}.lua`, import.meta.url), 'utf8')
+}
+
+const sources = new Map<ScriptName, string>(
+  names.map((name) => [
+    name,
+    read(name).replaceAll(/^--- include (\S+)$/gm, (_, part: string) => read(`include/${part}`)),
+  ]),
+)
+
+/** ioredis puts a defined command on the client and on its pipelines; prefixed, so that it never hides one of Redis's. */
+const commandOf = (name: ScriptName): string => `wxo:${name}`
+
+interface Runner {
+  [command: string]: unknown
+}
+
+/** Makes the scripts known to a client. Cheap and repeatable; pipelines and transactions of it know them too. */
+export function defineScripts(client: RedisClient): void {
+  for (const [name, lua] of sources) {
+    if (!(commandOf(name) in client)) client.defineCommand(commandOf(name), { lua })
+  }
+}
+
+export interface ScriptCall {
+  readonly name: ScriptName
+  readonly keys: readonly string[]
+  readonly args: readonly (string | number)[]
+}
+
+/** Runs a script, or queues it when `on` is a transaction (then the answer is the transaction's). */
+export function runScript<T>(on: object, call: ScriptCall): Promise<T> {
+  const command = (on as Runner)[commandOf(call.name)] as (...parts: (string | number)[]) => Promise<T>
+  return command.call(on, call.keys.length, ...call.keys, ...call.args)
+}

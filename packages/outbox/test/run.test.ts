@@ -1,0 +1,227 @@
+import { Worker } from 'bullmq'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { appPrefix } from '../src/keys.ts'
+import type { Run, Settlement, Turn } from '../src/run.ts'
+import { APP, attemptMade, createWorld, delivering, dies, keys, text, touserOf, type World } from './support/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await createWorld()
+})
+afterEach(() => world.close())
+
+const retry = (delayMs: number): Settlement => ({
+  kind: 'later',
+  delayMs,
+  counts: true,
+  attempts: [attemptMade({ outcome: 'retry', errcode: -1 })],
+})
+
+/** Fetches the message as a worker would that dies at once: its lock lapses, and whatever it had marked stays. */
+async function dieHolding(id: string, marked: boolean): Promise<void> {
+  const options = {
+    connection: world.redis,
+    prefix: appPrefix(APP),
+    lockDuration: 100,
+    skipLockRenewal: true,
+    skipStalledCheck: true,
+  }
+  const fetched = Promise.withResolvers<void>()
+  const dying = new Worker(
+    'send',
+    () => {
+      fetched.resolve()
+      return new Promise(() => undefined)
+    },
+    options,
+  )
+  dying.on('error', () => undefined)
+  await fetched.promise
+  if (marked) await world.redis.hset(keys.sendJob(id), 'sending', String(Date.now() - 5000))
+  await dying.close(true)
+}
+
+describe('order', () => {
+  it('holds for one person through retries, while others do not wait', async () => {
+    const outbox = world.outbox()
+    const sent: string[] = []
+    const tried = new Map<string, number>()
+    const content = (run: Run): string => (run.data as { text: { content: string } }).text.content
+    await world.consumer(async (run) => {
+      const turn = await run.admit(touserOf(run))
+      if (turn.kind !== 'go') return turn
+      const tries = (tried.get(run.id) ?? 0) + 1
+      tried.set(run.id, tries)
+      // Every third message of the slow person is refused twice before it is taken.
+      if (touserOf(run) === 'o-slow' && Number(content(run)) % 3 === 0 && tries <= 2) return retry(20)
+      sent.push(`${touserOf(run)} ${content(run)}`)
+      return { kind: 'delivered', attempts: [attemptMade()] }
+    })
+    const numbers = Array.from({ length: 60 }, (_, n) => n)
+    await outbox.sendMany(numbers.flatMap((n) => [text('o-slow', `${n}`), text(`o-other${n}`, `${n}`)]))
+    await vi.waitFor(() => expect(sent).toHaveLength(120), 20_000)
+    expect(sent.filter((one) => one.startsWith('o-slow'))).toEqual(numbers.map((n) => `o-slow ${n}`))
+    expect(await world.redis.keys('*:lane:*')).toEqual([])
+  })
+
+  it('holds over two consumers and many people', async () => {
+    const sent: string[] = []
+    await world.consumer(delivering(sent))
+    await world.consumer(delivering(sent))
+    const outbox = world.outbox()
+    const results = await outbox.sendMany(Array.from({ length: 900 }, (_, n) => text(`o-${n % 30}`)))
+    const ids = results.flatMap((result) => ('id' in result ? [result.id] : []))
+    await vi.waitFor(() => expect(sent).toHaveLength(900), 30_000)
+    const place = new Map(sent.map((id, at) => [id, at]))
+    for (let person = 0; person < 30; person += 1) {
+      const places = ids.filter((_, n) => n % 30 === person).map((id) => place.get(id) ?? -1)
+      expect(places).toEqual(places.toSorted((a, b) => a - b))
+    }
+  })
+
+  it('shows a follower as held, and lets it go when the one before it dies', async () => {
+    const outbox = world.outbox()
+    const [first, second] = await outbox.sendMany([text('o-held'), text('o-held')])
+    const firstId = first && 'id' in first ? first.id : ''
+    const secondId = second && 'id' in second ? second.id : ''
+    const gate = Promise.withResolvers<void>()
+    await world.consumer(async (run) => {
+      const turn = await run.admit(touserOf(run))
+      if (turn.kind !== 'go') return turn
+      if (run.id === firstId) {
+        await gate.promise
+        return dies()
+      }
+      return { kind: 'delivered', attempts: [attemptMade()] }
+    })
+    await vi.waitFor(async () => expect((await outbox.status(secondId))?.status).toBe('held'), 5000)
+    gate.resolve()
+    await vi.waitFor(async () => expect((await outbox.status(secondId))?.status).toBe('delivered'), 5000)
+    expect((await outbox.status(firstId))?.status).toBe('dead')
+  })
+
+  it('wakes nobody out of a backoff', async () => {
+    const outbox = world.outbox()
+    const turns: string[] = []
+    await world.consumer(async (run) => {
+      const turn = await run.admit(touserOf(run))
+      turns.push(`${run.id} ${turn.kind}`)
+      return turn.kind === 'go' ? retry(60_000) : turn
+    })
+    const [first] = await outbox.sendMany([text('o-backoff'), text('o-backoff')])
+    await vi.waitFor(() => expect(turns).toHaveLength(2), 5000)
+    const second = await outbox.send(text('o-backoff'))
+    await vi.waitFor(() => expect(turns).toHaveLength(3), 5000)
+    expect(await outbox.cancel(second.id)).toBe('cancelled')
+    expect(turns.filter((turn) => turn.endsWith('go'))).toEqual([`${first && 'id' in first ? first.id : ''} go`])
+  })
+})
+
+describe('a message whose worker died', () => {
+  async function takenOver(marked: boolean): Promise<{ turn: Turn; id: string }> {
+    const { id } = await world.outbox().send(text('o-orphan'))
+    await dieHolding(id, marked)
+    const turn = Promise.withResolvers<Turn>()
+    await world.consumer(
+      async (run) => {
+        const admitted = await run.admit(touserOf(run))
+        turn.resolve(admitted)
+        return admitted.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : admitted
+      },
+      { stalledAfterMs: 1000 },
+    )
+    return { turn: await turn.promise, id }
+  }
+
+  it('is simply sent when it was only fetched', async () => {
+    const { turn } = await takenOver(false)
+    expect(turn).toEqual({ kind: 'go', tries: 0 })
+  })
+
+  it('is told to be interrupted, and the try counts, when its call was open', async () => {
+    const { turn } = await takenOver(true)
+    expect(turn).toMatchObject({ kind: 'go', tries: 1 })
+    expect(turn.kind === 'go' && turn.interruptedMsAgo).toBeGreaterThanOrEqual(5000)
+  })
+
+  it('is finished without sending when WeChat had taken it', async () => {
+    const { id } = await world.outbox().send(text('o-taken'))
+    await world.redis.hset(keys.sendJob(id), 'settled', 'delivered')
+    const sent: string[] = []
+    await world.consumer(delivering(sent))
+    await vi.waitFor(async () => expect((await world.send.getJob(id))?.finishedOn).toBeDefined(), 5000)
+    expect(sent).toEqual([])
+    expect(await world.redis.exists(keys.lane('o-taken'))).toBe(0)
+  })
+})
+
+describe('settling', () => {
+  it('keeps the mark of an earlier run when this run was never admitted', async () => {
+    const { id } = await world.outbox().send(text('o-mark'))
+    await world.redis.hset(keys.sendJob(id), 'sending', String(Date.now()))
+    await world.consumer(() => Promise.resolve({ ...retry(60_000), counts: false }))
+    await vi.waitFor(async () => expect(await (await world.send.getJob(id))?.getState()).toBe('delayed'), 5000)
+    expect(await world.redis.hget(keys.sendJob(id), 'sending')).not.toBe('')
+  })
+
+  it('counts a try that counts and no other, and remembers every attempt', async () => {
+    const outbox = world.outbox()
+    const { id } = await outbox.send(text('o-count'))
+    let runs = 0
+    await world.consumer(async (run) => {
+      const turn = await run.admit(touserOf(run))
+      if (turn.kind !== 'go') return turn
+      runs += 1
+      if (runs <= 4) return { ...retry(1), counts: runs % 2 === 0 }
+      expect(turn.tries).toBe(2)
+      return { kind: 'delivered', attempts: [attemptMade()] }
+    })
+    await vi.waitFor(async () => expect((await outbox.status(id))?.status).toBe('delivered'), 5000)
+    expect((await outbox.status(id))?.attempts.map(({ outcome }) => outcome)).toEqual([
+      'retry',
+      'retry',
+      'retry',
+      'retry',
+      'delivered',
+    ])
+  })
+
+  it('tries again later after a run that threw, and says so without its content', async () => {
+    const { id } = await world.outbox().send(text('o-bug'))
+    const { problems } = await world.consumer(() => Promise.reject(new Error('a bug')))
+    await vi.waitFor(() => expect(problems).toMatchObject([{ what: 'a run failed', error: 'a bug', id }]), 5000)
+    await vi.waitFor(async () => expect(await (await world.send.getJob(id))?.getState()).toBe('delayed'), 5000)
+  })
+
+  it('leaves a job alone that somebody removed under it', async () => {
+    const { id } = await world.outbox().send(text('o-gone'))
+    const { consumer, problems } = await world.consumer(async () => {
+      await world.redis.del(keys.sendJob(id), keys.sendLock(id))
+      return retry(10)
+    })
+    await vi.waitFor(async () => expect(await world.redis.exists(keys.sendJob(id))).toBe(0), 5000)
+    await consumer.close(1000)
+    expect(problems).toEqual([])
+    expect(await world.redis.exists(keys.sendJob(id))).toBe(0)
+  })
+
+  it('ends when told to, with what is in flight, and fetches nothing more', async () => {
+    const outbox = world.outbox()
+    const gate = Promise.withResolvers<void>()
+    const sent: string[] = []
+    const { consumer } = await world.consumer(
+      async (run) => {
+        await gate.promise
+        return delivering(sent)(run)
+      },
+      { concurrency: 4 },
+    )
+    await outbox.sendMany(Array.from({ length: 20 }, (_, n) => text(`o-end${n}`)))
+    await vi.waitFor(async () => expect(await world.send.getActiveCount()).toBe(4), 5000)
+    const closed = consumer.close(5000)
+    gate.resolve()
+    expect(await closed).toBe(true)
+    expect(sent).toHaveLength(4)
+    expect(await world.send.getJobCounts()).toMatchObject({ waiting: 16, active: 0, completed: 4 })
+  })
+})

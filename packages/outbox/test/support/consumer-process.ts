@@ -1,0 +1,28 @@
+/** A consumer in a process of its own, to be killed: every message dies, unless the argument says `deliver`. */
+import { createConsumer } from '../../src/consumer.ts'
+import { createJudge } from '../../src/judge.ts'
+import { connectRedis } from '../../src/redis.ts'
+import { openStore } from '../../src/store.ts'
+import { consumerDefaults, delivering, dies, touserOf } from './world.ts'
+
+const [url = '', mode = 'die'] = process.argv.slice(2)
+const redis = connectRedis(url, 'work')
+const watching = connectRedis(url, 'work')
+for (const client of [redis, watching]) client.on('error', () => undefined)
+const store = await openStore(redis)
+const watcher = await openStore(watching)
+const deliver = delivering([])
+const consumer = createConsumer({
+  ...consumerDefaults(
+    store,
+    createJudge(() => Promise.resolve(watcher)),
+  ),
+  deliver: async (run) => {
+    if (mode === 'deliver') return deliver(run)
+    const turn = await run.admit(touserOf(run))
+    return turn.kind === 'go' ? dies() : turn
+  },
+  report: { dead: () => undefined, replayed: () => undefined, expired: () => undefined, problem: () => undefined },
+})
+await consumer.run()
+process.stdout.write('running\n')

@@ -1,0 +1,31 @@
+/** Dead letters to begin a test with. */
+import { type DeadLetter, deadLetterIdOf } from '@wechat-outbox/messages'
+import type { Job } from 'bullmq'
+import { expect, vi } from 'vitest'
+import { dies, keys, text, type World } from './world.ts'
+
+export const dying = (): Promise<ReturnType<typeof dies>> => Promise.resolve(dies())
+
+export async function untilDead(world: World, id: string): Promise<Job<DeadLetter>> {
+  return vi.waitFor(async () => {
+    const job = await world.dead.getJob(deadLetterIdOf(id))
+    if (job === undefined) throw new Error('not yet')
+    return job
+  }, 10_000)
+}
+
+/** Sends so many messages to 97 people and has them all die. Returns the messages' ids. */
+export async function buried(world: World, count: number): Promise<string[]> {
+  const outbox = world.outbox()
+  const { consumer } = await world.consumer(dying)
+  const ids: string[] = []
+  for (let from = 0; from < count; from += 1000) {
+    const length = Math.min(1000, count - from)
+    const many = Array.from({ length }, (_, n) => text(`o-${(from + n) % 97}`, `n${from + n}`))
+    for (const result of await outbox.sendMany(many)) if ('id' in result) ids.push(result.id)
+  }
+  const all = { timeout: 120_000, interval: 200 }
+  await vi.waitFor(async () => expect(await world.redis.zcard(keys.deadByTime)).toBe(count), all)
+  await consumer.close(1000)
+  return ids
+}

@@ -1,0 +1,153 @@
+/** A Redis of its own for a test file, and the parts of the outbox on it. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Attempt, DeadLetter, Reason } from '@wechat-outbox/messages'
+import { startLocalRedis } from '@wechat-outbox/sandbox'
+import { Queue } from 'bullmq'
+import { type Consumer, type ConsumerOptions, createConsumer } from '../../src/consumer.ts'
+import { createJudge, type Judge } from '../../src/judge.ts'
+import { appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../../src/keys.ts'
+import { Outbox, type OutboxOptions } from '../../src/outbox.ts'
+import { connectRedis, type RedisClient, whenReady } from '../../src/redis.ts'
+import type { Run, Settlement } from '../../src/run.ts'
+import { openStore, type Store } from '../../src/store.ts'
+
+export const APP = 'wx0123456789abcdef'
+export const keys = appKeys(APP)
+
+export interface World {
+  readonly url: string
+  readonly redis: RedisClient
+  readonly store: Store
+  readonly judge: Judge
+  readonly send: Queue
+  readonly dead: Queue
+  outbox(options?: Partial<OutboxOptions>): Outbox
+  consumer(deliver: (run: Run) => Promise<Settlement>, options?: Partial<ConsumerOptions>): Promise<Reported>
+  stopRedis(how: 'stop' | 'kill9'): Promise<void>
+  startRedis(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface Reported {
+  readonly consumer: Consumer
+  readonly dead: { id: string; letter: DeadLetter }[]
+  readonly replayed: { id: string; replayOf: string }[]
+  readonly problems: { what: string; error: string }[]
+}
+
+export async function createWorld(): Promise<World> {
+  const dir = await mkdtemp(join(tmpdir(), 'wxo-outbox-'))
+  let server = await startLocalRedis({ dir })
+  const { url, port } = server
+  const clients = [connectRedis(url, 'work'), connectRedis(url, 'work')] as const
+  const closing: (() => Promise<unknown>)[] = []
+  for (const client of clients) client.on('error', () => undefined)
+  await Promise.all(clients.map((client) => whenReady(client, 5000)))
+  const [redis, watching] = clients
+  const store = await openStore(redis)
+  const watcher = await openStore(watching)
+  const judge = createJudge(() => Promise.resolve(watcher))
+  const queue = (name: string): Queue => {
+    const made = new Queue(name, { connection: redis, prefix: appPrefix(APP) })
+    made.on('error', () => undefined)
+    return made
+  }
+  const send = queue(SEND_QUEUE)
+  const dead = queue(DEAD_LETTER_QUEUE)
+  return {
+    url,
+    redis,
+    store,
+    judge,
+    send,
+    dead,
+    outbox(options = {}) {
+      const outbox = new Outbox({ redis: url, appid: APP, ...options })
+      closing.push(() => outbox.close())
+      return outbox
+    },
+    async consumer(deliver, options = {}) {
+      const reported: Omit<Reported, 'consumer'> = { dead: [], replayed: [], problems: [] }
+      const consumer = createConsumer({
+        ...consumerDefaults(store, judge),
+        deliver,
+        report: {
+          dead: (one) => reported.dead.push(one),
+          replayed: (one) => reported.replayed.push(one),
+          expired: () => undefined,
+          problem: (one) => reported.problems.push(one),
+        },
+        ...options,
+      })
+      await consumer.run()
+      closing.push(() => consumer.close(2000))
+      return { consumer, ...reported }
+    },
+    async stopRedis(how) {
+      await (how === 'stop' ? server.stop() : server.kill9())
+    },
+    async startRedis() {
+      server = await startLocalRedis({ dir, port })
+    },
+    async close() {
+      for (const close of closing.toReversed()) await close()
+      await Promise.all([send.close(), dead.close()])
+      for (const client of clients) client.disconnect()
+      await server.stop()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+export function consumerDefaults(store: Store, judge: Judge) {
+  return {
+    appid: APP,
+    store,
+    judge,
+    explainFailure: (text: string): Reason => reasonOf({ errcode: null, name: 'stalled', errmsg: text }),
+    concurrency: 32,
+    stalledAfterMs: 2000,
+    retain: { deliveredMs: 3_600_000, deliveredMax: 100_000, deadMs: 3_600_000 },
+    rememberMs: 3_600_000,
+    replayPerSecond: 0,
+  }
+}
+
+export function reasonOf(given: Partial<Reason> = {}): Reason {
+  return {
+    errcode: 45015,
+    name: 'reply-window-closed',
+    errmsg: 'response out of time limit',
+    meaning: { en: 'The window is closed.', zh: '回复时间超过限制' },
+    source: 'test',
+    ...given,
+  }
+}
+
+export function attemptMade(given: Partial<Attempt> = {}): Attempt {
+  return { at: Date.now(), outcome: 'delivered', ms: 1, errcode: 0, errmsg: 'ok', ...given }
+}
+
+export const dies = (given: Partial<Reason> = {}): Settlement => ({
+  kind: 'dead',
+  reason: reasonOf(given),
+  attempts: [attemptMade({ outcome: 'dead', errcode: 45015 })],
+})
+
+/** Admits the message and delivers it, telling the caller in what order. */
+export function delivering(sent: string[]): (run: Run) => Promise<Settlement> {
+  return async (run) => {
+    const turn = await run.admit(touserOf(run))
+    if (turn.kind !== 'go') return turn
+    sent.push(run.id)
+    return { kind: 'delivered', attempts: [attemptMade()] }
+  }
+}
+
+export function touserOf(run: Run): string {
+  return (run.data as { touser: string }).touser
+}
+
+export const text = (touser: string, content = 'hello') => ({ touser, msgtype: 'text' as const, text: { content } })
