@@ -1,0 +1,49 @@
+/**
+ * Configuration from the environment: one zod object per app, read once at start. Everything that is wrong is said at
+ * once, with the variable's name, and never with its value, which may be a secret.
+ */
+import { z } from 'zod'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Raised at start; its message lists every problem, one per line. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`the configuration is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+    this.problems = problems
+  }
+}
+
+/**
+ * Reads a process's environment. An empty variable counts as missing, because that is what `FOO=` in a compose file means.
+ * @throws ConfigError
+ */
+export function readEnv<T extends z.ZodRawShape>(schema: z.ZodObject<T>, env: Environment): z.output<z.ZodObject<T>> {
+  const given = Object.keys(schema.shape).flatMap((name) => (env[name] ? [[name, env[name]]] : []))
+  const parsed = schema.safeParse(Object.fromEntries(given))
+  if (parsed.success) return parsed.data
+  throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`))
+}
+
+const missing = (issue: { input?: unknown }): string | undefined =>
+  issue.input === undefined ? 'is missing' : undefined
+
+/** A whole number within limits, written in digits. */
+export function integer(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, `must be a whole number`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be from ${min} to ${max}`)
+}
+
+export const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true')
+export const text = z.string({ error: missing })
+export const logLevel = z.enum(
+  ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+  'must be a level of pino',
+)
+export const port = integer(0, 65_535)

@@ -1,0 +1,33 @@
+/**
+ * Logs: one JSON line per event, on stdout. What is logged is chosen field by field; an error keeps its text and code and
+ * loses everything else, because clients hang commands, URLs and headers on theirs.
+ */
+import { messageOf } from '@wechat-outbox/outbox'
+import { type DestinationStream, type Logger, pino } from 'pino'
+
+export type { Logger }
+
+export interface LogOptions {
+  readonly level: string
+  /** The process: `worker`, `gateway`. */
+  readonly name: string
+  /** stdout by default. */
+  readonly destination?: DestinationStream
+}
+
+export function createLogger({ level, name, destination }: LogOptions): Logger {
+  const options = {
+    level,
+    base: { process: name },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: describeError, error: describeError },
+  }
+  return destination === undefined ? pino(options) : pino(options, destination)
+}
+
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return messageOf(error)
+  const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {}
+  return { type: error.name, message: messageOf(error), ...code }
+}
