@@ -1,0 +1,55 @@
+/** Which Mini Programs a worker serves: one from two variables, or several from a file. */
+import { readFileSync } from 'node:fs'
+import { appidSchema } from '@wechat-outbox/messages'
+import { z } from 'zod'
+
+const appSchema = z.strictObject({
+  appid: appidSchema,
+  secret: z.string().min(1, 'must not be empty'),
+  concurrency: z.number().int().min(1).max(10_000).optional(),
+  maxPerSecond: z.number().int().min(1).max(100_000).optional(),
+  token: z.strictObject({ type: z.enum(['stable', 'classic']) }).optional(),
+})
+
+export type AppConfig = z.output<typeof appSchema>
+
+interface AppVariables {
+  readonly WECHAT_APP_ID?: string | undefined
+  readonly WECHAT_APP_SECRET?: string | undefined
+  readonly WECHAT_APPS_FILE?: string | undefined
+}
+
+/** Never throws: what is wrong comes back as sentences, none of which holds a secret. */
+export function readApps(env: AppVariables): { apps: AppConfig[]; problems: string[] } {
+  const problems: string[] = []
+  const apps = env.WECHAT_APPS_FILE === undefined ? [] : readFile(env.WECHAT_APPS_FILE, problems)
+  const { WECHAT_APP_ID: appid, WECHAT_APP_SECRET: secret } = env
+  if (appid !== undefined && secret !== undefined) {
+    if (appidSchema.safeParse(appid).success) apps.push({ appid, secret })
+    else problems.push('WECHAT_APP_ID must be wx and 16 hex digits')
+  } else if (appid !== undefined) problems.push('WECHAT_APP_SECRET is missing')
+  else if (secret !== undefined) problems.push('WECHAT_APP_ID is missing')
+  else if (env.WECHAT_APPS_FILE === undefined) {
+    problems.push('WECHAT_APP_ID and WECHAT_APP_SECRET are missing (or WECHAT_APPS_FILE, for several apps)')
+  }
+  const twice = apps.filter(({ appid: id }, index) => apps.findIndex((other) => other.appid === id) < index)
+  for (const { appid: id } of twice) problems.push(`${id} is configured twice`)
+  return { apps, problems }
+}
+
+function readFile(path: string, problems: string[]): AppConfig[] {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    // The parser's message quotes the file, and with it perhaps a secret.
+    const why = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read'
+    problems.push(`WECHAT_APPS_FILE ${why}`)
+    return []
+  }
+  const result = z.array(appSchema).min(1, 'lists no app').safeParse(parsed)
+  if (result.success) return result.data
+  for (const { path: at, message } of result.error.issues)
+    problems.push(`WECHAT_APPS_FILE ${at.join('.')} ${message}`.trim())
+  return []
+}

@@ -1,0 +1,176 @@
+/**
+ * One delivery, top to bottom:
+ *
+ *   prepare  the request, from the job            pure
+ *   admit    is it this message's turn?           not yet → park
+ *   send     one HTTP call                        never throws for what WeChat says: an outcome
+ *   decide   outcome → decision                   pure, from the table
+ *   record   one log line
+ *   settle   make the decision true in Redis      (the store does, with what is returned here)
+ *
+ * A token comes before admission: the mark that `admit` sets means that a call may be open, so nothing may wait after it.
+ */
+import { type Attempt, type JobData, type Outcome, readJobData, wechatBody } from '@wechat-outbox/messages'
+import type { Run, Settlement } from '@wechat-outbox/outbox'
+import {
+  attemptOf,
+  type Decision,
+  decide,
+  expiredReason,
+  invalidMessageReason,
+  type Situation,
+} from '@wechat-outbox/policy'
+import type { WechatClient } from '@wechat-outbox/wechat'
+import type { Recorder } from './record.ts'
+import type { Token, Tokens } from './tokens.ts'
+
+export interface DeliverOptions {
+  readonly tokens: Tokens
+  readonly client: WechatClient
+  readonly recorder: Recorder
+  readonly triesMax: number
+  readonly backoffMs: number
+  readonly backoffMsMax: number
+  readonly sendTimeoutMs: number
+  readonly leaseMs: number
+}
+
+/** What a worker does with data that only a newer one can read: it waits, and is looked at again. */
+const NEWER_DATA_WAIT_MS = 60_000
+/** A call ends this long before its lease, so that its answer can still be settled by its own run. */
+const LEASE_MARGIN_MS = 1000
+
+export async function deliver(run: Run, options: DeliverOptions): Promise<Settlement> {
+  const prepared = prepare(run, options)
+  if ('settlement' in prepared) return prepared.settlement
+  const { data } = prepared
+  const attempts: Attempt[] = []
+  for (let tokenRefreshed = false; ; tokenRefreshed = true) {
+    const result = await options.tokens.current()
+    if (result.kind === 'no-token' && !isExpired(data)) return withoutToken({ run, data, attempts }, result, options)
+    const leaseFrom = performance.now()
+    const turn = await run.admit(data.touser)
+    if (turn.kind !== 'go') return turn
+    const context = { run, data, attempts, tries: turn.tries, tokenRefreshed }
+    if (turn.interruptedMsAgo !== undefined) {
+      const stop = resume({ ...context, agoMs: turn.interruptedMsAgo }, options)
+      if (stop !== undefined) return stop
+    }
+    if (result.kind === 'no-token' || isExpired(data)) return { kind: 'dead', reason: expiredReason(), attempts }
+    const leftMs = options.leaseMs - (performance.now() - leaseFrom) - LEASE_MARGIN_MS
+    // The process was stopped or starved between admission and here: another worker may have the message by now.
+    if (leftMs <= 0) return { kind: 'later', delayMs: 1, counts: false, attempts }
+    const decision = await attempt(context, { token: result.token, timeoutMs: leftMs }, options)
+    if (decision.action !== 'refresh-token') return settlementOf(decision, attempts)
+    if (!(await run.unmark())) return { kind: 'lost' }
+    await options.tokens.replace(result.token)
+  }
+}
+
+type Prepared = { readonly data: JobData } | { readonly settlement: Settlement }
+
+function prepare(run: Run, { recorder }: DeliverOptions): Prepared {
+  const read = readJobData(run.data)
+  switch (read.kind) {
+    case 'ok':
+      return { data: read.data }
+    case 'newer':
+      recorder.newerData(run, read.v)
+      return { settlement: { kind: 'later', delayMs: NEWER_DATA_WAIT_MS, counts: false, attempts: [] } }
+    case 'invalid':
+      return { settlement: { kind: 'dead', reason: invalidMessageReason(read.problem), attempts: [] } }
+  }
+}
+
+interface Context {
+  readonly run: Run
+  readonly data: JobData
+  /** The attempts of this run, to which each one is added. */
+  readonly attempts: Attempt[]
+  /** Tries made before this one. */
+  readonly tries: number
+  readonly tokenRefreshed: boolean
+}
+
+/** One call and the judgement on it. */
+async function attempt(
+  context: Context,
+  call: { token: Token; timeoutMs: number },
+  options: DeliverOptions,
+): Promise<Decision> {
+  const { run, data } = context
+  const at = Date.now()
+  const started = performance.now()
+  const outcome = await options.client.send({
+    token: call.token,
+    body: wechatBody(data),
+    signal: run.signal,
+    timeoutMs: Math.floor(Math.min(call.timeoutMs, options.sendTimeoutMs)),
+  })
+  const decision = decide(outcome, situationOf(context, options))
+  note(context, { outcome, decision, at, ms: Math.round(performance.now() - started) }, options)
+  return decision
+}
+
+/**
+ * An earlier run died with its call open. Its outcome is unsure, and `ifUnsure` decides; a resend happens at once, because
+ * the time that a dead worker takes to be noticed has been backoff enough.
+ */
+function resume(context: Context & { agoMs: number }, options: DeliverOptions): Settlement | undefined {
+  const outcome: Outcome = { kind: 'unsure', detail: 'the worker ended while the call was open' }
+  const situation = situationOf({ ...context, tries: context.tries - 1 }, options)
+  const decision = decide(outcome, situation)
+  note(context, { outcome, decision, at: Date.now() - context.agoMs, ms: 0 }, options)
+  return decision.action === 'retry' ? undefined : settlementOf(decision, context.attempts)
+}
+
+function withoutToken(
+  at: Pick<Context, 'run' | 'data' | 'attempts'>,
+  outcome: Outcome,
+  options: DeliverOptions,
+): Settlement {
+  const context: Context = { ...at, tries: 0, tokenRefreshed: false }
+  const decision = decide(outcome, situationOf(context, options))
+  note(context, { outcome, decision, at: Date.now(), ms: 0 }, options)
+  return settlementOf(decision, at.attempts)
+}
+
+function situationOf({ data, tries, tokenRefreshed }: Context, options: DeliverOptions): Situation {
+  const { triesMax, backoffMs, backoffMsMax } = options
+  const { expiresAt, ifUnsure = 'resend' } = data
+  const now = { nowMs: Date.now(), random: Math.random() }
+  return { ...now, tries: tries + 1, triesMax, backoffMs, backoffMsMax, expiresAt, ifUnsure, tokenRefreshed }
+}
+
+interface Judged {
+  readonly outcome: Outcome
+  readonly decision: Decision
+  readonly at: number
+  readonly ms: number
+}
+
+function note(context: Context, { outcome, decision, at, ms }: Judged, { recorder }: DeliverOptions): void {
+  const made = attemptOf(outcome, decision, { at, ms })
+  context.attempts.push(made)
+  recorder.attempted({ run: context.run, data: context.data, attempt: made, number: context.tries + 1 })
+}
+
+function settlementOf(decision: Decision, attempts: readonly Attempt[]): Settlement {
+  switch (decision.action) {
+    case 'delivered':
+      return { kind: 'delivered', attempts }
+    case 'retry':
+      return { kind: 'later', delayMs: decision.delayMs, counts: true, attempts }
+    case 'wait':
+      return { kind: 'later', delayMs: decision.delayMs, counts: false, attempts }
+    case 'dead':
+      return { kind: 'dead', reason: decision.reason, attempts }
+    // Only a call that was answered can ask for it, and its caller has dealt with that.
+    case 'refresh-token':
+      return { kind: 'later', delayMs: 1, counts: false, attempts }
+  }
+}
+
+function isExpired({ expiresAt }: JobData): boolean {
+  return expiresAt !== undefined && Date.now() >= expiresAt
+}

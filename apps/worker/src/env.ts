@@ -1,0 +1,55 @@
+/** The worker's environment. The table in `docs/configuration.md` is made from these lines and checked against them. */
+import { ConfigError, type Environment, integer, logLevel, port, readEnv, text } from '@wechat-outbox/runtime'
+import { z } from 'zod'
+import { type AppConfig, readApps } from './apps.ts'
+
+export const workerEnvSchema = z.object({
+  REDIS_URL: text.describe(
+    'The Redis that holds the queues: `redis://`, `rediss://`, several for a cluster, or `redis+sentinel://`',
+  ),
+  WECHAT_APP_ID: text.optional().describe('The one Mini Program'),
+  WECHAT_APP_SECRET: text.optional().describe('Its secret'),
+  WECHAT_APPS_FILE: text
+    .optional()
+    .describe('A JSON file with several: `[{"appid","secret","concurrency"?,"maxPerSecond"?,"token"?}]`'),
+  WECHAT_API_BASE_URL: text
+    .default('https://api.weixin.qq.com')
+    .describe('Where WeChat is: https, or http on loopback'),
+  WORKER_CONCURRENCY: integer(1, 10_000).default(64).describe('Calls in flight per app and process'),
+  SEND_TIMEOUT_MS: integer(100, 600_000).default(5000).describe('One HTTP call, in milliseconds'),
+  RETRY_ATTEMPTS_MAX: integer(1, 1000).default(16).describe('Tries per message, the first included'),
+  RETRY_BACKOFF_MS: integer(1, 3_600_000).default(1000).describe('First backoff; it doubles, with full jitter'),
+  RETRY_BACKOFF_MS_MAX: integer(1, 86_400_000).default(300_000).describe('The longest backoff'),
+  IDEMPOTENCY_TTL_HOURS: integer(1, 8760).default(72).describe('For how long an ended message’s last word is kept'),
+  RETAIN_DELIVERED_HOURS: integer(0, 8760).default(24).describe('For how long delivered messages are kept, per app'),
+  RETAIN_DELIVERED_MAX: integer(0, 10_000_000)
+    .default(10_000)
+    .describe('How many delivered messages are kept, per app'),
+  RETAIN_DEAD_DAYS: integer(1, 3650).default(30).describe('Older dead letters are removed, counted and logged'),
+  REPLAY_MAX_PER_SECOND: integer(0, 1_000_000).default(200).describe('Replays per second and app; 0 for no limit'),
+  STALLED_AFTER_MS: integer(1000, 3_600_000)
+    .default(10_000)
+    .describe('A dead worker’s messages are taken over after about this; at least `SEND_TIMEOUT_MS` + 2000'),
+  WORKER_HOST: text.default('127.0.0.1').describe('Where `/healthz` and `/readyz` listen'),
+  WORKER_PORT: port.default(9464).describe('0: a free one, logged'),
+  LOG_LEVEL: logLevel.default('info').describe('A level of pino'),
+  SHUTDOWN_TIMEOUT_MS: integer(0, 600_000).default(25_000).describe('What calls in flight get to end in after SIGTERM'),
+})
+
+export type WorkerConfig = z.output<typeof workerEnvSchema> & { readonly apps: readonly AppConfig[] }
+
+/** @throws ConfigError with every problem */
+export function readWorkerConfig(env: Environment): WorkerConfig {
+  const read = readEnv(workerEnvSchema, env)
+  const { apps, problems } = readApps(read)
+  if (read.STALLED_AFTER_MS < read.SEND_TIMEOUT_MS + 2000) {
+    problems.push(
+      'STALLED_AFTER_MS must be at least SEND_TIMEOUT_MS + 2000: a message must not be taken over while its call is open',
+    )
+  }
+  if (read.RETRY_BACKOFF_MS_MAX < read.RETRY_BACKOFF_MS) {
+    problems.push('RETRY_BACKOFF_MS_MAX must be at least RETRY_BACKOFF_MS')
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return { ...read, apps }
+}

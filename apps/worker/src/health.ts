@@ -1,0 +1,30 @@
+/** `/healthz`: the process lives. `/readyz`: it reaches its Redis, so that messages can flow. */
+import type { RedisClient } from '@wechat-outbox/outbox'
+import { fastify } from 'fastify'
+
+const PING_MS_MAX = 1000
+
+export async function startHealthServer(redis: RedisClient, at: { host: string; port: number }) {
+  const server = fastify({ logger: false, requestTimeout: 5000, bodyLimit: 1024 })
+  server.get('/healthz', () => ({ status: 'ok' }))
+  server.get('/readyz', async (_request, reply) => {
+    const ready = await answersInTime(redis)
+    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'redis is not available' })
+  })
+  const url = await server.listen(at)
+  return { url, close: () => server.close() }
+}
+
+/** A client that waits for Redis for ever keeps a PING as long; here it gets one second. */
+async function answersInTime(redis: RedisClient): Promise<boolean> {
+  if (redis.status !== 'ready') return false
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), PING_MS_MAX)
+  })
+  const answered = redis.ping().then(
+    () => true,
+    () => false,
+  )
+  return Promise.race([answered, late]).finally(() => clearTimeout(timer))
+}

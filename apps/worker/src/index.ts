@@ -1,0 +1,2 @@
+export { readWorkerConfig, type WorkerConfig, workerEnvSchema } from './env.ts'
+export { type RunningWorker, startWorker } from './worker.ts'

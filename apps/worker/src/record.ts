@@ -1,0 +1,68 @@
+/** What is said about messages: one line per attempt, and one per ending. Never content, a token or – above debug – an openid. */
+import { type Attempt, type DeadLetter, type JobData } from '@wechat-outbox/messages'
+import type { ConsumerReport, Run } from '@wechat-outbox/outbox'
+import type { Logger } from '@wechat-outbox/runtime'
+
+export interface Attempted {
+  readonly run: Run
+  readonly data: JobData
+  readonly attempt: Attempt
+  /** Which try of the budget it was. */
+  readonly number: number
+}
+
+export interface Recorder extends ConsumerReport {
+  attempted(attempted: Attempted): void
+  newerData(run: Run, v: number): void
+}
+
+const QUIET = new Set<Attempt['outcome']>(['delivered', 'token-refreshed'])
+
+export function createRecorder(log: Logger, appid: string): Recorder {
+  return {
+    attempted({ run, data, attempt, number }) {
+      const level = QUIET.has(attempt.outcome) ? 'info' : 'warn'
+      if (!log.isLevelEnabled(level)) return
+      log[level]({
+        event: 'delivery.attempted',
+        appid,
+        messageId: run.id,
+        msgtype: data.msgtype,
+        attempt: number,
+        errcode: attempt.errcode,
+        outcome: attempt.outcome,
+        durationMs: attempt.ms,
+        rid: attempt.rid,
+        metadata: data.metadata,
+        traceparent: data.traceparent,
+        ...(log.isLevelEnabled('debug') ? { touser: data.touser } : {}),
+      })
+    },
+    newerData(run, v) {
+      log.warn({ event: 'message.newer', appid, messageId: run.id, v, hint: 'upgrade the workers: this message waits' })
+    },
+    dead({ id, letter }: { id: string; letter: DeadLetter }) {
+      const { messageId, reason, attempts } = letter
+      const { errcode, name, rid } = reason
+      log.warn({
+        event: 'message.dead',
+        appid,
+        messageId,
+        deadLetter: id,
+        errcode,
+        reason: name,
+        rid,
+        attempts: attempts.length,
+      })
+    },
+    replayed({ id, replayOf }) {
+      log.info({ event: 'message.replayed', appid, messageId: id, replayOf })
+    },
+    expired(count) {
+      log.info({ event: 'dead-letters.expired', appid, count })
+    },
+    problem({ what, error, id }) {
+      log.error({ event: 'worker.problem', appid, what, error, id })
+    },
+  }
+}
