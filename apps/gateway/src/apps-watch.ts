@@ -1,0 +1,58 @@
+/**
+ * Which apps the dashboard shows: those that any worker has ever served, read from Redis every few seconds, and the one
+ * from the environment. New ones appear without a restart; while Redis is away those already shown stay.
+ */
+import { appidSchema } from '@wechat-outbox/messages'
+import { APPS_KEY, messageOf } from '@wechat-outbox/outbox'
+import type { Logger } from '@wechat-outbox/runtime'
+import type { Board } from './board.ts'
+import type { RedisLink } from './redis-link.ts'
+
+const LOOK_EVERY_MS = 3000
+/** Bull Board asks for every queue on each of its page's polls; beyond this it would only be slow. */
+const APPS_MAX = 500
+
+export interface AppsWatch {
+  stop(): void
+}
+
+export interface AppsWatchOptions {
+  readonly link: RedisLink
+  readonly board: Board
+  readonly appid: string | undefined
+  readonly log: Logger
+}
+
+export function watchApps({ link, board, appid, log }: AppsWatchOptions): AppsWatch {
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+  let tooMany = false
+  const show = async (): Promise<void> => {
+    const store = await link.store()
+    const found = (await store.redis.smembers(APPS_KEY)).filter((id) => appidSchema.safeParse(id).success)
+    const appids = [...new Set([...(appid === undefined ? [] : [appid]), ...found.toSorted()])]
+    if (appids.length > APPS_MAX && !tooMany)
+      log.warn({ event: 'dashboard.apps-cut', apps: appids.length, shown: APPS_MAX })
+    tooMany = appids.length > APPS_MAX
+    if (!stopped) board.show(appids.slice(0, APPS_MAX), store)
+  }
+  // One look after the other, however long one takes. The link itself says when Redis is away.
+  const look = async (): Promise<void> => {
+    clearTimeout(timer)
+    if (link.redis.status === 'ready') {
+      await show().catch((error: unknown) => log.debug({ event: 'dashboard.apps-unread', error: messageOf(error) }))
+    }
+    clearTimeout(timer)
+    if (!stopped) timer = setTimeout(() => void look(), LOOK_EVERY_MS).unref()
+  }
+  const onReady = (): void => void look()
+  link.redis.on('ready', onReady)
+  void look()
+  return {
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+      link.redis.off('ready', onReady)
+    },
+  }
+}

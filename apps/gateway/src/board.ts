@@ -1,0 +1,86 @@
+/**
+ * Bull Board over the queues of every app, for reading. Its own writing routes are never registered: what may be changed
+ * is in board-writes.ts, and whatever a later version adds stays out until somebody lets it in there.
+ */
+import { createBullBoard } from '@bull-board/api'
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
+import { FastifyAdapter } from '@bull-board/fastify'
+import { appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE, type Store } from '@wechat-outbox/outbox'
+import { Queue } from 'bullmq'
+import { deadLetterName, maskDeadLetter, maskMessage, maskReturnValue, shownName } from './mask.ts'
+
+export const DASHBOARD_PATH = '/dashboard'
+
+export interface Board {
+  readonly server: FastifyAdapter
+  /** Shows the queues of these apps and no others. */
+  show(appids: readonly string[], store: Store): void
+}
+
+export function createBoard(options: { readonly showContent: boolean }): Board {
+  const server = new FastifyAdapter().setBasePath(DASHBOARD_PATH)
+  const setApiRoutes = server.setApiRoutes.bind(server)
+  server.setApiRoutes = (routes) => setApiRoutes(routes.filter((route) => [route.method].flat().join() === 'get'))
+  const board = createBullBoard({
+    queues: [],
+    serverAdapter: server,
+    options: {
+      // An appid and the queue's name fit into the menu.
+      uiConfig: { boardTitle: 'wechat-outbox', hideDocsLink: true, menu: { width: '19rem' } },
+      handlerHooks: { before: ({ method }) => ({ allow: method === 'get', status: 403 }) },
+    },
+  })
+  // Bull Board would answer with the error's own text; thrown on, it meets the gateway's handler.
+  server.setErrorHandler((error) => {
+    throw error
+  })
+  const known = new Map<string, BullMQAdapter[]>()
+  return {
+    server,
+    show(appids, store) {
+      for (const appid of known.keys()) if (!appids.includes(appid)) known.delete(appid)
+      for (const appid of appids) if (!known.has(appid)) known.set(appid, adaptersOf(appid, store, options.showContent))
+      board.replaceQueues(appids.flatMap((appid) => known.get(appid) ?? []))
+    },
+  }
+}
+
+/** The name of a queue in the dashboard's addresses: `wx…-send`, `wx…-dead-letter`. */
+export function readBoardName(name: string): { readonly appid: string; readonly queue: string } | null {
+  const [, appid, queue] = /^(wx[0-9a-f]{16})-(.+)$/.exec(name) ?? []
+  if (appid === undefined || (queue !== SEND_QUEUE && queue !== DEAD_LETTER_QUEUE)) return null
+  return { appid, queue }
+}
+
+function adaptersOf(appid: string, store: Store, showContent: boolean): BullMQAdapter[] {
+  const send = new BullMQAdapter(openQueue(appid, SEND_QUEUE, store), {
+    prefix: `${appid}-`,
+    displayName: `${appid} send`,
+    description: 'One job per message, named after its msgtype. Read-only.',
+    readOnlyMode: true,
+  })
+  const dead = new BullMQAdapter(openQueue(appid, DEAD_LETTER_QUEUE, store), {
+    prefix: `${appid}-`,
+    displayName: `${appid} dead letters`,
+    description: 'Messages that could not be delivered, with the reason. Retry sends one again, as a new message.',
+  })
+  send.setFormatter('name', (job) => shownName(job.name))
+  dead.setFormatter('name', (job) => deadLetterName(job.name, job.data))
+  if (showContent) return [send, dead]
+  send.setFormatter('data', maskMessage)
+  dead.setFormatter('data', maskDeadLetter)
+  for (const adapter of [send, dead]) {
+    adapter.setFormatter('returnValue', maskReturnValue)
+    adapter.setFormatter('progress', (progress: unknown) => (typeof progress === 'number' ? progress : 0))
+  }
+  return [send, dead]
+}
+
+/** All queues share one connection: a queue of its own view on it costs neither a socket nor a round trip. */
+function openQueue(appid: string, name: string, store: Store): Queue {
+  const options = { connection: store.redis, prefix: appPrefix(appid), skipMetasUpdate: true, skipVersionCheck: true }
+  const queue = new Queue(name, options, () => store.backend(appid, name))
+  // Every call tells its own caller; an unheard error event would end the process.
+  queue.on('error', () => undefined)
+  return queue
+}

@@ -1,0 +1,61 @@
+/** The gateway's environment. The table in `docs/configuration.md` is made from these lines and checked against them. */
+
+import { appidSchema } from '@wechat-outbox/messages'
+import { OutboxError, parseRedisUrl } from '@wechat-outbox/outbox'
+import { ConfigError, type Environment, flag, integer, logLevel, port, readEnv, text } from '@wechat-outbox/runtime'
+import { z } from 'zod'
+import { readHostnames } from './same-site.ts'
+
+export const gatewayEnvSchema = z.object({
+  REDIS_URL: text.describe(
+    'The Redis that holds the queues: `redis://`, `rediss://`, several for a cluster, or `redis+sentinel://`',
+  ),
+  WECHAT_APP_ID: text
+    .optional()
+    .describe('Shown in the dashboard from the start; other apps appear with their first worker'),
+  GATEWAY_HOST: text.default('127.0.0.1').describe('Where the gateway listens'),
+  GATEWAY_PORT: port.default(3000).describe('0: a free one, logged'),
+  GATEWAY_ALLOWED_HOSTS: text
+    .optional()
+    .describe(
+      'Comma-separated names under which a browser reaches the dashboard, for example a proxy’s; loopback names always are',
+    ),
+  DASHBOARD_USER: text.optional().describe('Without user and password the dashboard is off on any host but loopback'),
+  DASHBOARD_PASSWORD: text.optional().describe('HTTP basic; put TLS in front of it'),
+  DASHBOARD_SHOW_CONTENT: flag.default(false).describe('Message content in the dashboard instead of a mask'),
+  LOG_LEVEL: logLevel.default('info').describe('A level of pino'),
+  SHUTDOWN_TIMEOUT_MS: integer(0, 600_000)
+    .default(25_000)
+    .describe('What requests in flight get to end in after SIGTERM'),
+})
+
+export type GatewayConfig = z.output<typeof gatewayEnvSchema>
+
+/** @throws ConfigError with every problem */
+export function readGatewayConfig(env: Environment): GatewayConfig {
+  const config = readEnv(gatewayEnvSchema, env)
+  const problems: string[] = []
+  if ((config.DASHBOARD_USER === undefined) !== (config.DASHBOARD_PASSWORD === undefined)) {
+    problems.push('DASHBOARD_USER and DASHBOARD_PASSWORD belong together: set both or neither')
+  }
+  // The one character that separates the two on the wire.
+  if (config.DASHBOARD_USER?.includes(':')) problems.push('DASHBOARD_USER must not contain a colon')
+  if (config.WECHAT_APP_ID !== undefined && !appidSchema.safeParse(config.WECHAT_APP_ID).success) {
+    problems.push('WECHAT_APP_ID must be wx and 16 hex digits')
+  }
+  if (readHostnames(config.GATEWAY_ALLOWED_HOSTS) === null) {
+    problems.push('GATEWAY_ALLOWED_HOSTS must be names or addresses without ports, separated by commas')
+  }
+  problems.push(...redisUrlProblems(config.REDIS_URL))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return config
+}
+
+function redisUrlProblems(url: string): string[] {
+  try {
+    parseRedisUrl(url)
+    return []
+  } catch (error) {
+    return [`REDIS_URL: ${error instanceof OutboxError ? error.message : 'cannot be read'}`]
+  }
+}

@@ -1,0 +1,101 @@
+/** The gateway: one HTTP server with health and the dashboard, over one connection to Redis. */
+import helmet from '@fastify/helmet'
+import { whenReady } from '@wechat-outbox/outbox'
+import type { Logger } from '@wechat-outbox/runtime'
+import { type FastifyInstance, fastify } from 'fastify'
+import { addDashboard } from './dashboard.ts'
+import type { GatewayConfig } from './env.ts'
+import { addHealthRoutes } from './health.ts'
+import { answerErrors } from './problem.ts'
+import { openRedisLink, within } from './redis-link.ts'
+
+const REQUEST_MS_MAX = 15_000
+const FIRST_REDIS_WAIT_MS = 1000
+
+export interface RunningGateway {
+  /** With the port that was really taken. */
+  readonly url: string
+  /** Lets requests in flight end, within SHUTDOWN_TIMEOUT_MS. May be called twice. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts the gateway. It starts without Redis, too: then `/readyz` and the dashboard answer 503 until it comes.
+ * @throws when the address cannot be listened on
+ */
+export async function startGateway(config: GatewayConfig, log: Logger): Promise<RunningGateway> {
+  const link = openRedisLink(config.REDIS_URL, log)
+  // So that the first page a person opens has its queues; without Redis there is nothing to wait for.
+  await whenReady(link.redis, FIRST_REDIS_WAIT_MS).catch(() => undefined)
+  const app = fastify({
+    logger: false,
+    bodyLimit: 65_536,
+    requestTimeout: REQUEST_MS_MAX,
+    handlerTimeout: REQUEST_MS_MAX,
+    // A browser keeps connections open that would hold the end of the process up.
+    forceCloseConnections: 'idle',
+  })
+  let dashboard = { stop: (): void => undefined }
+  const end = async (): Promise<void> => {
+    dashboard.stop()
+    await closeServer(app, config.SHUTDOWN_TIMEOUT_MS)
+    await link.close()
+  }
+  try {
+    logRequests(app, log)
+    answerErrors(app, log)
+    await addSecurityHeaders(app)
+    addHealthRoutes(app, link)
+    dashboard = await addDashboard(app, { config, link, log })
+    const url = await app.listen({ host: config.GATEWAY_HOST, port: config.GATEWAY_PORT })
+    log.info({ event: 'gateway.listening', url })
+    let ended: Promise<void> | undefined
+    return { url, close: () => (ended ??= end()) }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+async function closeServer(app: FastifyInstance, timeoutMs: number): Promise<void> {
+  const closed = app.close().then(() => true)
+  if (await within(closed, timeoutMs, false)) return
+  app.server.closeAllConnections()
+  await closed
+}
+
+/** One line per request with the route's template: addresses may carry tokens and ids. Successful reads only on debug. */
+function logRequests(app: FastifyInstance, log: Logger): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const quiet = reply.statusCode < 400 && (request.method === 'GET' || request.method === 'HEAD')
+    log[quiet ? 'debug' : 'info']({
+      event: 'http.answered',
+      method: request.method,
+      route: request.routeOptions.url ?? 'unmatched',
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime),
+    })
+  })
+}
+
+/** The page loads from here alone. Bull Board and its pop-ups set styles inline; scripts never. */
+async function addSecurityHeaders(app: FastifyInstance): Promise<void> {
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:'],
+        objectSrc: ["'none'"],
+        baseUri: ["'self'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    referrerPolicy: { policy: 'no-referrer' },
+    frameguard: { action: 'deny' },
+    // TLS ends in front of the gateway, and whoever ends it decides about this.
+    hsts: false,
+  })
+}

@@ -1,0 +1,142 @@
+import { Queue } from 'bullmq'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import {
+  APPID,
+  ask,
+  bury,
+  OPENID,
+  openGateway,
+  SECRET_TEXT,
+  startWorld,
+  type TestGateway,
+  type World,
+} from './support/world.ts'
+
+const DEAD = `${APPID}-dead-letter`
+const SEND = `${APPID}-send`
+const API = '/dashboard/api/queues'
+
+let world: World
+let gateway: TestGateway
+beforeAll(async () => {
+  world = await startWorld()
+  gateway = await openGateway({ REDIS_URL: world.redis.url, WECHAT_APP_ID: APPID })
+})
+afterAll(async () => {
+  await gateway?.close()
+  await world?.close()
+})
+
+interface BoardQueue {
+  name: string
+  displayName: string
+  readOnlyMode: boolean
+  counts: Record<string, number>
+  jobs: { id: string; name: string; failedReason: string; data: Record<string, unknown> }[]
+}
+
+async function readQueues(query = ''): Promise<BoardQueue[]> {
+  const { status, text } = await ask(gateway.port, `GET ${API}${query}`)
+  expect(status).toBe(200)
+  return (JSON.parse(text) as { queues: BoardQueue[] }).queues
+}
+
+describe('the queues', () => {
+  it('shows both of the configured app from the start, the message queue read-only', async () => {
+    await vi.waitFor(async () => expect(await readQueues()).toHaveLength(2))
+    expect(
+      (await readQueues()).map(({ name, displayName, readOnlyMode }) => ({ name, displayName, readOnlyMode })),
+    ).toEqual([
+      { name: SEND, displayName: `${APPID} send`, readOnlyMode: true },
+      { name: DEAD, displayName: `${APPID} dead letters`, readOnlyMode: false },
+    ])
+  })
+
+  it('shows an app whose first worker starts later, and only appids', async () => {
+    const later = 'wx00000000000000aa'
+    await world.store.redis.sadd('wxo:apps', later, 'no-appid')
+    const names = async () => (await readQueues()).map(({ name }) => name)
+    await vi.waitFor(async () => expect(await names()).toContain(`${later}-send`), { timeout: 10_000 })
+    expect(await names()).toHaveLength(4)
+    await world.store.redis.srem('wxo:apps', later, 'no-appid')
+    await vi.waitFor(async () => expect(await names()).toHaveLength(2), { timeout: 10_000 })
+  }, 25_000)
+})
+
+describe('masking', () => {
+  const messages = [
+    { msgtype: 'text', text: { content: SECRET_TEXT }, metadata: { order: 'ORDER-77', deep: { note: 'NOTE-88' } } },
+    { msgtype: 'image', image: { media_id: 'MEDIA-99' } },
+    {
+      msgtype: 'link',
+      link: {
+        title: 'TITLE-11',
+        description: 'DESC-22',
+        url: 'https://shop.example/URL-33',
+        thumb_url: 'https://shop.example/THUMB-44',
+      },
+    },
+    {
+      msgtype: 'miniprogrampage',
+      miniprogrampage: { title: 'PAGE-55', pagepath: 'pages/PATH-66', thumb_media_id: 'THUMB-77' },
+    },
+  ]
+  const secrets = [SECRET_TEXT, OPENID, ...JSON.stringify(messages).matchAll(/[A-Z]+-\d\d/g)].map(String)
+  let ids: string[]
+  beforeAll(async () => {
+    ids = await bury(world, messages)
+    for (const message of messages) await world.outbox.send({ touser: OPENID, ...message } as never)
+  })
+
+  it('hides content in both queues, in lists and in single jobs, and keeps the reason', async () => {
+    const lists = await Promise.all([
+      ask(gateway.port, `GET ${API}?activeQueue=${DEAD}&status=failed&page=1&jobsPerPage=50`),
+      ask(gateway.port, `GET ${API}?activeQueue=${SEND}&status=waiting&page=1&jobsPerPage=50`),
+      ...ids.map((id) => ask(gateway.port, `GET ${API}/${DEAD}/${id}`)),
+    ])
+    for (const { status, text } of lists) {
+      expect(status).toBe(200)
+      expect(secrets.filter((secret) => text.includes(secret))).toEqual([])
+    }
+    const dead = (JSON.parse(lists[0]?.text ?? '') as { queues: BoardQueue[] }).queues.find(({ name }) => name === DEAD)
+    const letter = dead?.jobs.find(({ name }) => name.startsWith('text'))
+    expect(letter?.name).toBe('text · 45015 reply-window-closed')
+    expect(letter?.failedReason).toBe('45015 reply-window-closed: response out of time limit')
+    expect(letter?.data).toMatchObject({
+      message: {
+        v: 1,
+        touser: 'oABC…Hijk',
+        msgtype: 'text',
+        text: { content: `••• (${SECRET_TEXT.length} characters)` },
+        metadata: { order: '••• (8 characters)', deep: { note: '••• (7 characters)' } },
+      },
+      reason: { errcode: 45015, name: 'reply-window-closed' },
+      attempts: [{ outcome: 'dead', errcode: 45015 }],
+    })
+    const sent = (JSON.parse(lists[1]?.text ?? '') as { queues: BoardQueue[] }).queues.find(({ name }) => name === SEND)
+    expect(sent?.jobs.map(({ name }) => name).sort()).toEqual(['image', 'link', 'miniprogrampage', 'text'])
+  })
+
+  it('shows content where it is asked for', async () => {
+    const open = await openGateway({ REDIS_URL: world.redis.url, WECHAT_APP_ID: APPID, DASHBOARD_SHOW_CONTENT: 'true' })
+    await vi.waitFor(async () => {
+      const { text } = await ask(open.port, `GET ${API}?activeQueue=${DEAD}&status=failed&page=1&jobsPerPage=50`)
+      expect(secrets.filter((secret) => !text.includes(secret))).toEqual([])
+      expect(text).toContain('text · 45015 reply-window-closed')
+    })
+    await open.close()
+  })
+
+  it('hides data that nobody knows', async () => {
+    const queue = new Queue('dead-letter', { connection: world.store.redis, prefix: `{wxo:${APPID}}` })
+    await queue.add(
+      'SECRET name',
+      { message: 'SECRET-1', reason: 'SECRET-2', own: ['SECRET-3'], v: 'SECRET-4' },
+      { jobId: 'x-1' },
+    )
+    const { text } = await ask(gateway.port, `GET ${API}/${DEAD}/x-1`)
+    expect(text).toContain('•••')
+    expect(text).not.toContain('SECRET')
+    await queue.remove('x-1')
+  })
+})

@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest'
+import { gatewayEnvSchema, readGatewayConfig } from '../src/index.ts'
+
+const REDIS_URL = 'redis://127.0.0.1:6379'
+
+it('needs nothing but a Redis', () => {
+  expect(readGatewayConfig({ REDIS_URL })).toEqual({
+    REDIS_URL,
+    GATEWAY_HOST: '127.0.0.1',
+    GATEWAY_PORT: 3000,
+    DASHBOARD_SHOW_CONTENT: false,
+    LOG_LEVEL: 'info',
+    SHUTDOWN_TIMEOUT_MS: 25_000,
+  })
+  expect(() => readGatewayConfig({})).toThrow('REDIS_URL is missing')
+})
+
+it.each([
+  [{ DASHBOARD_USER: 'operator' }, 'set both or neither'],
+  [{ DASHBOARD_PASSWORD: 'secret-1' }, 'set both or neither'],
+  [{ DASHBOARD_USER: 'a:b', DASHBOARD_PASSWORD: 'secret-1' }, 'colon'],
+  [{ DASHBOARD_SHOW_CONTENT: 'yes' }, 'DASHBOARD_SHOW_CONTENT must be true or false'],
+  [{ GATEWAY_PORT: '70000' }, 'GATEWAY_PORT'],
+  [{ GATEWAY_ALLOWED_HOSTS: 'https://ops.example.com' }, 'GATEWAY_ALLOWED_HOSTS'],
+  [{ WECHAT_APP_ID: 'wx1' }, 'WECHAT_APP_ID must be wx and 16 hex digits'],
+  [{ REDIS_URL: 'secret-1' }, 'REDIS_URL'],
+])('refuses %j and never repeats a value', (env, message) => {
+  const read = () => readGatewayConfig({ REDIS_URL, ...env })
+  expect(read).toThrow(message)
+  expect(read).not.toThrow('secret-1')
+})
+
+it('describes every variable', () => {
+  for (const [name, field] of Object.entries(gatewayEnvSchema.shape)) expect(field.description, name).toMatch(/\w{3}/)
+})

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest'
+import { deadLetterName, maskDeadLetter, maskMessage, maskOpenid, maskReturnValue, shownName } from '../src/mask.ts'
+
+describe('a message', () => {
+  it('keeps what tells its fate and hides what was written', () => {
+    const message = {
+      v: 1,
+      touser: 'oABCDEFGHIJKLMNOP',
+      msgtype: 'link',
+      link: { title: 'a title', url: 'https://shop.example/x' },
+      sendAt: 1_700_000_000_000,
+      ifUnsure: 'dead-letter',
+      metadata: { order: 17, gift: true, tags: ['red'], none: null },
+      replayOf: 'd-abc',
+      earlierReasons: ['45015 reply-window-closed'],
+    }
+    expect(maskMessage(message)).toEqual({
+      ...message,
+      touser: 'oABC…MNOP',
+      link: { title: '••• (7 characters)', url: '••• (22 characters)' },
+      metadata: { order: '•••', gift: '•••', tags: ['••• (3 characters)'], none: null },
+    })
+  })
+
+  it('hides a known field that holds something else', () => {
+    const strange = {
+      v: 'text',
+      msgtype: 'a secret',
+      sendAt: 'soon',
+      ifUnsure: 'secret',
+      replayOf: 'a b',
+      earlierReasons: ['1', { a: 'x' }],
+    }
+    expect(JSON.stringify(maskMessage(strange))).not.toMatch(/text"|secret|soon|a b|"1"|"x"/)
+  })
+
+  it.each([['a text'], [['a text']], [42], [true]])('hides %j in place of one', (data) => {
+    expect(JSON.stringify(maskMessage(data))).not.toMatch(/a text|42|true/)
+  })
+
+  it('ends, however deep or wide the data is', () => {
+    let deep: unknown = 'a secret'
+    for (let depth = 0; depth < 5000; depth += 1) deep = { deep }
+    const wide = Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`key-${n}`.repeat(50), 'a secret']))
+    const masked = JSON.stringify([
+      maskMessage(deep),
+      maskMessage(wide),
+      maskMessage({ list: Array(5000).fill('a secret') }),
+    ])
+    expect(masked).not.toContain('a secret')
+    expect(masked.length).toBeLessThan(20_000)
+  })
+
+  it('is not led astray by names that every object has', () => {
+    expect(JSON.stringify(maskMessage(JSON.parse('{"__proto__":"a secret","constructor":"a secret"}')))).not.toContain(
+      'secret',
+    )
+  })
+})
+
+it('shortens an openid, and hides one that would hardly be shortened', () => {
+  expect(maskOpenid('oABCDEFGHIJKLMNOP')).toBe('oABC…MNOP')
+  expect(maskOpenid('oABCDEFG')).toBe('•••')
+  expect(maskOpenid({ openid: 'x' })).toEqual({ openid: '••• (1 characters)' })
+})
+
+it('keeps the reason and the attempts of a dead letter', () => {
+  const letter = {
+    v: 1,
+    messageId: 'm-abc',
+    reason: {
+      errcode: 45015,
+      name: 'reply-window-closed',
+      errmsg: 'too late',
+      meaning: { en: 'a', zh: 'b' },
+      source: 'c',
+    },
+    attempts: [{ at: 1, outcome: 'dead', ms: 3, errcode: 45015, errmsg: 'too late' }],
+    acceptedAt: 1,
+    deadAt: 2,
+  }
+  expect(maskDeadLetter({ ...letter, message: { unreadable: { text: 'a secret' } } })).toEqual({
+    ...letter,
+    message: { unreadable: { text: '••• (8 characters)' } },
+  })
+  const strange = {
+    ...letter,
+    reason: 'a secret',
+    attempts: [{ at: { x: 'a secret' }, note: 'a secret' }, 'a secret'],
+    more: 'a secret',
+  }
+  expect(JSON.stringify(maskDeadLetter(strange))).not.toContain('a secret')
+})
+
+it('keeps the attempts of a delivered message', () => {
+  expect(maskReturnValue({ attempts: [{ at: 1, outcome: 'delivered', ms: 2 }], body: 'a secret' })).toEqual({
+    attempts: [{ at: 1, outcome: 'delivered', ms: 2 }],
+    body: '••• (8 characters)',
+  })
+  expect(maskReturnValue(null)).toBe(null)
+})
+
+it('puts the reason into the name', () => {
+  expect(deadLetterName('text', { reason: { errcode: 45015, name: 'reply-window-closed' } })).toBe(
+    'text · 45015 reply-window-closed',
+  )
+  expect(deadLetterName('image', { reason: { errcode: null, name: 'expired' } })).toBe('image · expired')
+  expect(deadLetterName('text', { reason: { errcode: 'a secret', name: 'a secret' } })).toBe('text')
+  expect(deadLetterName('a secret', null)).toBe('•••')
+  expect(shownName('miniprogrampage')).toBe('miniprogrampage')
+})
