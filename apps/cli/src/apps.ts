@@ -1,0 +1,30 @@
+/** Which Mini Program a command is about: the one that is named, the environment's, or the only one there is. */
+import { appidSchema } from '@wechat-outbox/messages'
+import { APPS_KEY, storeError } from '@wechat-outbox/outbox'
+import { UsageError } from './failure.ts'
+import type { Session } from './session.ts'
+
+/** @throws UsageError where that leaves none or several */
+export async function chooseApp(session: Session, named: string | undefined): Promise<string> {
+  const given = named ?? session.env().WECHAT_APP_ID
+  if (given !== undefined) return checkAppid(given)
+  const known = await knownApps(session)
+  const [only] = known
+  if (only !== undefined && known.length === 1) return only
+  const hint = known.length === 0 ? 'no worker has served any yet' : `there are ${known.slice(0, 20).join(', ')}`
+  throw new UsageError(`which app? Give --app wx… or set WECHAT_APP_ID (${hint})`)
+}
+
+/** Every app that a process has served, in order. */
+export async function knownApps(session: Session): Promise<string[]> {
+  const { redis } = await session.store()
+  const members = await redis.smembers(APPS_KEY).catch((error: unknown) => {
+    throw storeError(error)
+  })
+  return members.filter((appid) => appidSchema.safeParse(appid).success).sort()
+}
+
+export function checkAppid(appid: string): string {
+  if (!appidSchema.safeParse(appid).success) throw new UsageError('--app must be wx and 16 hex digits')
+  return appid
+}

@@ -1,0 +1,16 @@
+/** The tries of a message as a table: what an operator reads first. */
+import type { Attempt } from '@wechat-outbox/messages'
+import { type Output, printTable } from './output.ts'
+import { showTime } from './times.ts'
+
+export function printAttempts(output: Output, attempts: readonly Attempt[]): void {
+  if (attempts.length === 0) return output.line('  no attempt was made')
+  const rows = attempts.map(({ at, outcome, ms, errcode, errmsg, rid }) => [
+    `  ${showTime(at)}`,
+    outcome,
+    errcode === undefined ? '–' : String(errcode),
+    `${Math.round(ms)} ms`,
+    [errmsg ?? '', rid === undefined ? '' : `rid ${rid}`].filter((part) => part !== '').join(', '),
+  ])
+  printTable(output, ['  WHEN', 'OUTCOME', 'ERRCODE', 'TOOK', 'ANSWER'], rows)
+}

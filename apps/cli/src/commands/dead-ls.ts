@@ -1,0 +1,55 @@
+/** `wxo dead ls`. */
+import { reasonLine, recipientOf } from '@wechat-outbox/messages'
+import type { ListedDeadLetter } from '@wechat-outbox/outbox'
+import { chooseApp } from '../apps.ts'
+import { readFilter, readLimit, walkDeadLetters } from '../filter.ts'
+import { type Output, plural, printTable, shortOpenid } from '../output.ts'
+import type { Session } from '../session.ts'
+import { showDuration, showTime } from '../times.ts'
+import type { DeadOptions } from './dead.ts'
+
+const SHOWN_DEFAULT = 50
+
+export async function listDead(session: Session, options: DeadOptions): Promise<void> {
+  const filter = readFilter(options, Date.now())
+  const max = readLimit(options, SHOWN_DEFAULT)
+  const appid = await chooseApp(session, options.app)
+  const items: ListedDeadLetter[] = []
+  const more = await walkDeadLetters(await session.store(), { appid, filter, max }, (letter) => {
+    items.push(letter)
+  })
+  const { output } = session
+  if (output.json) return output.document({ appid, items, more })
+  if (items.length === 0) return output.line(`${appid} has no dead letters${isEmpty(filter) ? '' : ' of that kind'}.`)
+  printLetters(output, items)
+  output.line()
+  output.line(
+    output.style(
+      'dim',
+      more
+        ? `The newest ${items.length} of ${appid}; there are more: --limit N or --all.`
+        : `${plural(items.length, 'dead letter')} of ${appid}.`,
+    ),
+  )
+}
+
+function isEmpty(filter: object): boolean {
+  return Object.keys(filter).length === 0
+}
+
+export function printLetters(output: Output, letters: readonly ListedDeadLetter[]): void {
+  const nowMs = Date.now()
+  const rows = letters.map((letter) => [
+    letter.id,
+    showTime(letter.deadAt),
+    showDuration(nowMs - letter.deadAt),
+    msgtypeOf(letter),
+    shortOpenid(recipientOf(letter) ?? '–'),
+    reasonLine(letter.reason),
+  ])
+  printTable(output, ['ID', 'DIED', 'AGO', 'MSGTYPE', 'TO', 'REASON'], rows)
+}
+
+export function msgtypeOf(letter: ListedDeadLetter): string {
+  return 'msgtype' in letter.message ? letter.message.msgtype : 'unreadable'
+}

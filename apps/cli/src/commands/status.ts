@@ -1,0 +1,125 @@
+/** `wxo status`: every app at a glance. Of a token it tells that it is there and for how long, never what it is. */
+import {
+  createTokenStore,
+  DEAD_LETTER_QUEUE,
+  type RedisHealth,
+  readRedisHealth,
+  redisProblems,
+  SEND_QUEUE,
+  type Store,
+  storeError,
+} from '@wechat-outbox/outbox'
+import type { Command } from 'commander'
+import { checkAppid, knownApps } from '../apps.ts'
+import { oldestWaitingMs } from '../oldest.ts'
+import { type Output, printFields, showBytes } from '../output.ts'
+import type { Act } from '../program.ts'
+import type { Session } from '../session.ts'
+import { showDuration } from '../times.ts'
+
+const STATES = ['waiting', 'active', 'delayed', 'prioritized', 'completed', 'failed'] as const
+type Counts = Record<(typeof STATES)[number], number>
+
+interface AppStatus {
+  readonly appid: string
+  readonly send: Counts
+  readonly deadLetter: Counts
+  /** How long the oldest message that is due has been waiting; null when none is. */
+  readonly oldestWaitingMs: number | null
+  /** Dead letters, those that are being replayed included. */
+  readonly deadLetters: number
+  readonly token: { readonly version: number; readonly leftMs: number } | null
+}
+
+export function addStatus(program: Command, act: Act): void {
+  program
+    .command('status')
+    .description('queues, dead letters and tokens of every app, and the Redis they live in')
+    .option('--app <appid>', 'this Mini Program alone')
+    .action((options: { app?: string }) => act((session) => status(session, options)))
+}
+
+async function status(session: Session, options: { app?: string }): Promise<void> {
+  const appids = await chooseApps(session, options.app)
+  const store = await session.store()
+  const { output } = session
+  try {
+    const health = await readRedisHealth(store.redis)
+    const problems = redisProblems(health)
+    const items: AppStatus[] = []
+    for (const appid of appids) items.push(await readApp(store, appid))
+    if (output.json) return output.document({ redis: { ...health, problems }, items })
+    printRedis(output, health, problems)
+    if (items.length === 0) output.line('\nNo worker has served an app here yet.')
+    for (const item of items) printApp(output, item)
+  } catch (error) {
+    throw storeError(error)
+  }
+}
+
+async function chooseApps(session: Session, named: string | undefined): Promise<string[]> {
+  if (named !== undefined) return [checkAppid(named)]
+  const { WECHAT_APP_ID } = session.env()
+  const known = await knownApps(session)
+  return WECHAT_APP_ID === undefined || known.includes(WECHAT_APP_ID) ? known : [...known, WECHAT_APP_ID]
+}
+
+async function readApp(store: Store, appid: string): Promise<AppStatus> {
+  const [send, deadLetter, oldest, token] = await Promise.all([
+    readCounts(store, appid, SEND_QUEUE),
+    readCounts(store, appid, DEAD_LETTER_QUEUE),
+    oldestWaitingMs(store, appid, Date.now()),
+    createTokenStore(store, appid).read(),
+  ])
+  const { waiting, active, delayed, prioritized, failed } = deadLetter
+  return {
+    appid,
+    send,
+    deadLetter,
+    oldestWaitingMs: oldest,
+    deadLetters: failed + waiting + active + delayed + prioritized,
+    token: token === null ? null : { version: token.version, leftMs: token.leftMs },
+  }
+}
+
+async function readCounts(store: Store, appid: string, queue: string): Promise<Counts> {
+  const counts = await store.backend(appid, queue).getCounts([...STATES])
+  return Object.fromEntries(STATES.map((state, position) => [state, counts[position] ?? 0])) as Counts
+}
+
+function printRedis(output: Output, health: RedisHealth, problems: readonly string[]): void {
+  output.line(`${output.style('bold', 'Redis')} ${redisLine(health)}`)
+  for (const problem of problems) output.line(`  ${output.style('red', '✗')} ${problem}`)
+}
+
+export function redisLine(health: RedisHealth): string {
+  const limit = health.maxMemoryBytes === 0 ? 'no limit' : `${showBytes(health.maxMemoryBytes)} allowed`
+  const persistence = health.appendOnly
+    ? `append-only ${health.appendFsync ?? '(fsync unknown)'}`
+    : 'no append-only file'
+  return `${health.version}, ${persistence}, ${health.evictionPolicy}, ${showBytes(health.usedMemoryBytes)} used (${limit})`
+}
+
+function printApp(output: Output, app: AppStatus): void {
+  const { send, deadLetter, deadLetters, token } = app
+  const replaying = deadLetters - deadLetter.failed
+  const oldest = app.oldestWaitingMs === null ? 'nothing waits' : `oldest ${showDuration(app.oldestWaitingMs)}`
+  output.line()
+  output.line(output.style('bold', app.appid))
+  printFields(output, [
+    ['waiting', `${send.waiting + send.prioritized}, ${oldest}`],
+    ['sending', String(send.active)],
+    ['delayed', `${send.delayed} (scheduled, retrying or held)`],
+    ['delivered', `${send.completed} still remembered`],
+    // Failed jobs stand in the send queue only until the mover has come by.
+    ['dying', send.failed === 0 ? undefined : `${send.failed} to be moved to the dead letters`],
+    ['dead letters', `${deadLetters}${replaying === 0 ? '' : `, ${replaying} of them being replayed`}`],
+    ['token', tokenText(token)],
+  ])
+}
+
+function tokenText(token: AppStatus['token']): string {
+  if (token === null) return 'none'
+  const left = token.leftMs > 0 ? `${showDuration(token.leftMs)} left` : `ended ${showDuration(-token.leftMs)} ago`
+  return `version ${token.version}, ${left}`
+}

@@ -1,0 +1,83 @@
+/**
+ * What reaches the terminal. Messages, error texts and ids come from elsewhere, so whatever could move the cursor or turn
+ * the text around is made visible before it is printed.
+ */
+import { styleText } from 'node:util'
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
+
+export interface Output {
+  readonly json: boolean
+  /** A result, on stdout. With `--json` only documents go there. */
+  line(text?: string): void
+  /** One JSON document, on stdout. */
+  document(value: unknown): void
+  /** A remark for a person, on stderr: never part of a result. */
+  note(text: string): void
+  style(style: Style, text: string): string
+}
+
+export interface Streams {
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+}
+
+export function createOutput(json: boolean, { stdout, stderr }: Streams): Output {
+  return {
+    json,
+    line(text = '') {
+      if (!json) stdout.write(`${text}\n`)
+    },
+    document: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+    note: (text) => void stderr.write(`${text}\n`),
+    // It looks at the stream and at NO_COLOR itself.
+    style: (style, text) => styleText(style, text, { stream: stdout }),
+  }
+}
+
+const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
+
+/** The text with control characters and changes of direction as `\u….`; line breaks too, so that it stays one line. */
+export function printable(text: string): string {
+  return text.replaceAll(UNPRINTABLE, (char) => {
+    if (char === '\n') return '\\n'
+    return char === '\t' ? ' ' : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+}
+
+/** An openid that can be told from others at a glance without taking a third of the line. */
+export function shortOpenid(openid: string): string {
+  return openid.length <= 14 ? openid : `${openid.slice(0, 6)}…${openid.slice(-5)}`
+}
+
+/** Columns as wide as their widest cell, the last one as it is. Cells are made printable here; styles come after. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): { head: string; rows: string[] } {
+  const clean = rows.map((row) => row.map(printable))
+  const widths = head.map((title, column) => Math.max(title.length, ...clean.map((row) => (row[column] ?? '').length)))
+  const lineOf = (cells: readonly string[]): string =>
+    cells.map((cell, column) => (column === cells.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  ')
+  return { head: lineOf(head), rows: clean.map(lineOf) }
+}
+
+export function printTable(output: Output, head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const lines = table(head, rows)
+  output.line(output.style('dim', lines.head))
+  for (const row of lines.rows) output.line(row)
+}
+
+/** `key   value` lines with the keys in one column; undefined values are left out. */
+export function printFields(output: Output, fields: readonly (readonly [string, string | undefined])[]): void {
+  const given = fields.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]))
+  const width = Math.max(...given.map(([key]) => key.length))
+  for (const [key, value] of given) output.line(`  ${output.style('dim', key.padEnd(width))}  ${printable(value)}`)
+}
+
+export function showBytes(bytes: number): string {
+  if (bytes < 1024 * 1024) return `${Math.ceil(bytes / 1024)} KiB`
+  if (bytes < 1024 ** 3) return `${(bytes / 1024 ** 2).toFixed(1)} MiB`
+  return `${(bytes / 1024 ** 3).toFixed(1)} GiB`
+}
+
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,32 @@
+/** The command line: its commands, its help, and what a wrong one comes to. */
+import { Command } from 'commander'
+import { addDead } from './commands/dead.ts'
+import { addDoctor } from './commands/doctor.ts'
+import { addSend } from './commands/send.ts'
+import { addShow } from './commands/show.ts'
+import { addStatus } from './commands/status.ts'
+import type { Terminal } from './confirm.ts'
+import type { Session } from './session.ts'
+
+/** Runs a command with connections that are closed afterwards. What it returns is the exit code; nothing is 0. */
+export type Act = (command: (session: Session, terminal: Terminal) => Promise<number | void>) => Promise<void>
+
+const AFTER_HELP = `
+Environment: REDIS_URL (required), WECHAT_APP_ID, WECHAT_API_BASE_URL, IDEMPOTENCY_TTL_HOURS, NO_COLOR.
+Exit codes: 0 done, 1 failed, 2 wrong usage. Times are UTC.`
+
+export function createProgram(act: Act): Command {
+  const program = new Command('wxo')
+    .description("The operator's command line of wechat-outbox")
+    .option('--json', 'one JSON document on stdout instead of text')
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(--help says how)')
+    .addHelpText('after', AFTER_HELP)
+    .exitOverride()
+  addSend(program, act)
+  addShow(program, act)
+  addDead(program, act)
+  addStatus(program, act)
+  addDoctor(program, act)
+  return program
+}

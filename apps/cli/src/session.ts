@@ -1,0 +1,103 @@
+/**
+ * The connections of one command: opened when first needed, closed when it ends, however it ends. With everything
+ * closed the process ends by itself.
+ */
+import {
+  connectRedis,
+  createJudge,
+  type Judge,
+  messageOf,
+  Outbox,
+  OutboxError,
+  openStore,
+  type RedisClient,
+  type Store,
+  whenReady,
+} from '@wechat-outbox/outbox'
+import type { Environment } from '@wechat-outbox/runtime'
+import { type CliEnv, readCliEnv } from './env.ts'
+import type { Output } from './output.ts'
+
+/** With the process's own start this keeps a command under some two seconds while Redis is away. */
+const READY_WAIT_MS = 1200
+const RETRY_MS = 100
+
+export interface Session {
+  readonly output: Output
+  /** @throws ConfigError */
+  env(): CliEnv
+  /** @throws OutboxError WXO_UNAVAILABLE, with what the connection said */
+  store(): Promise<Store>
+  /** Steps under WATCH, on a connection of their own. */
+  judge(): Judge
+  /** Opened once Redis answers, so that a Redis that is away is told as everywhere. */
+  outbox(): Promise<Outbox>
+  close(): Promise<void>
+}
+
+export function createSession(environment: Environment, output: Output): Session {
+  const closers: (() => Promise<void>)[] = []
+  let read: CliEnv | undefined
+  let shared: Promise<Store> | undefined
+  let exclusive: Promise<Store> | undefined
+  const env = (): CliEnv => (read ??= readCliEnv(environment))
+  const open = async (): Promise<Store> => {
+    const client = connectRedis(env().REDIS_URL, 'operate')
+    retryAfter(client, RETRY_MS)
+    closers.push(() => closeClient(client))
+    return openStore(await ready(client))
+  }
+  const store = (): Promise<Store> => (shared ??= open())
+  return {
+    output,
+    env,
+    store,
+    judge: () => createJudge(() => (exclusive ??= open())),
+    async outbox() {
+      await store()
+      const outbox = new Outbox({ redis: env().REDIS_URL, idempotencyTtlHours: env().IDEMPOTENCY_TTL_HOURS })
+      closers.push(() => outbox.close())
+      return outbox
+    },
+    async close() {
+      await Promise.allSettled(closers.map((close) => close()))
+    },
+  }
+}
+
+/** "Not available" alone does not tell a wrong password from a wrong port, so the connection's own words are added. */
+async function ready(client: RedisClient): Promise<RedisClient> {
+  let last: unknown
+  client.on('error', (error: unknown) => {
+    last = error
+  })
+  try {
+    await whenReady(client, READY_WAIT_MS)
+    return client
+  } catch (error) {
+    const why = last === undefined ? `no answer within ${READY_WAIT_MS} ms` : causeOf(last)
+    throw new OutboxError('WXO_UNAVAILABLE', `Redis is not available: ${why}`, { cause: error })
+  }
+}
+
+/** A host with several addresses fails once for each, in an error whose own text is empty. */
+function causeOf(error: unknown): string {
+  const inner = error instanceof AggregateError ? error.errors : []
+  return inner.length > 0 ? inner.map(messageOf).join(', ') : messageOf(error)
+}
+
+/**
+ * A connection that waits to be tried again is let come to its end: told to disconnect, ioredis would keep the process for two
+ * seconds on behalf of a socket that is closed already.
+ */
+async function closeClient(client: RedisClient): Promise<void> {
+  if (client.status === 'ready') return void (await client.quit().catch(() => client.disconnect()))
+  retryAfter(client, null)
+  if (client.status !== 'reconnecting') client.disconnect()
+}
+
+/** How long it waits before it connects again; null: never. */
+function retryAfter(client: RedisClient, delayMs: number | null): void {
+  const strategy = (): number | null => delayMs
+  Object.assign(client.options, client.isCluster ? { clusterRetryStrategy: strategy } : { retryStrategy: strategy })
+}

@@ -1,0 +1,94 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { warningsOf } from '../src/commands/doctor.ts'
+import { documentOf, runCli, startWorld, type World } from './world.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+let wechat: Server
+let base: string
+let requests: string[]
+let world: World | undefined
+beforeEach(async () => {
+  requests = []
+  wechat = createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`)
+    response.writeHead(404).end('nothing here')
+  }).listen(0, '127.0.0.1')
+  await once(wechat, 'listening')
+  base = `http://127.0.0.1:${(wechat.address() as { port: number }).port}`
+})
+afterEach(async () => {
+  await world?.close()
+  world = undefined
+  wechat.closeAllConnections()
+  wechat.close()
+})
+
+it('finds nothing wrong with a Redis that persists and a WeChat that answers, whatever it answers', async () => {
+  world = await startWorld({ args: ['--maxmemory', '256mb'] })
+  const env = { WECHAT_API_BASE_URL: base }
+  const result = await world.cli(['doctor', '--json'], { env })
+  expect(result).toMatchObject({ code: 0, stderr: '' })
+  expect(documentOf(result)).toMatchObject({
+    ok: true,
+    problems: [],
+    warnings: [],
+    redis: { reachable: true, pingMs: expect.any(Number), clockSkewMs: expect.any(Number), appendFsync: 'everysec' },
+    wechat: { reachable: true, status: 404 },
+  })
+  expect(requests).toEqual(['GET /'])
+  const shown = await world.cli(['doctor'], { env })
+  expect(shown.code).toBe(0)
+  expect(shown.stdout).toContain('a power cut may lose the last second or two')
+  expect(shown.stdout).toContain('✓ Nothing is wrong.')
+})
+
+it('finds a Redis that keeps nothing and may throw everything away', async () => {
+  world = await startWorld({ appendonly: false, args: ['--maxmemory', '2mb', '--maxmemory-policy', 'allkeys-lru'] })
+  const result = await world.cli(['doctor'], { env: { WECHAT_API_BASE_URL: base } })
+  expect(result.code).toBe(1)
+  expect(result.stdout).toContain('✗ Redis keeps no append-only file')
+  expect(result.stdout).toContain('✗ Redis may evict keys (maxmemory-policy allkeys-lru)')
+})
+
+it('finds a WeChat that is not there, and a Redis that is not there, each beside the other', async () => {
+  const env = { REDIS_URL: 'redis://someone:geheim@127.0.0.1:1', WECHAT_API_BASE_URL: 'http://127.0.0.1:1' }
+  const result = await runCli(['doctor', '--json'], { env })
+  expect(result.code).toBe(1)
+  expect(documentOf(result)).toMatchObject({
+    ok: false,
+    problems: [
+      expect.stringContaining('ECONNREFUSED'),
+      expect.stringContaining('WeChat (127.0.0.1:1) does not answer: '),
+    ],
+    redis: { reachable: false },
+    wechat: { reachable: false },
+  })
+  expect(result.stdout).not.toContain('geheim')
+})
+
+it('names a wrong password, and not which one it was', async () => {
+  world = await startWorld()
+  await world.store.redis.config('SET', 'requirepass', 'geheim')
+  const url = world.redis.url.replace('redis://', 'redis://:falsch@')
+  const result = await world.cli(['doctor'], { env: { REDIS_URL: url, WECHAT_API_BASE_URL: base } })
+  await world.store.redis.config('SET', 'requirepass', '')
+  expect(result.code).toBe(1)
+  expect(result.stdout).toMatch(/✗ .*(WRONGPASS|invalid password)/i)
+  expect(result.stdout + result.stderr).not.toMatch(/falsch|geheim/)
+})
+
+it('refuses a base URL that the worker would refuse', async () => {
+  const env = { REDIS_URL: 'redis://127.0.0.1:1', WECHAT_API_BASE_URL: 'http://example.com/?secret=geheim' }
+  const result = await runCli(['doctor'], { env })
+  expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining('WECHAT_API_BASE_URL must be an https URL') })
+  expect(result.stderr).not.toContain('geheim')
+})
+
+it('warns of clocks that are more than a second apart', () => {
+  expect(warningsOf({ clockSkewMs: 1000 })).toEqual([])
+  expect(warningsOf({ clockSkewMs: -1500 })).toEqual([expect.stringContaining('1.5 s behind')])
+  expect(warningsOf({ clockSkewMs: 1500 })).toEqual([expect.stringContaining('1.5 s ahead of')])
+})

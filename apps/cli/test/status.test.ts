@@ -1,0 +1,62 @@
+import { createTokenStore } from '@wechat-outbox/outbox'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { APP, documentOf, SECRET_TOKEN, startWorld, type World } from './world.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+interface StatusDocument {
+  readonly redis: unknown
+  readonly items: readonly { readonly oldestWaitingMs: number; readonly token: { readonly leftMs: number } }[]
+}
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world.close())
+
+it('has nothing to say of apps before there is one', async () => {
+  expect(documentOf(await world.cli(['status', '--json']))).toMatchObject({ redis: { problems: [] }, items: [] })
+  expect((await world.cli(['dead', 'ls'])).stderr).toContain('which app?')
+})
+
+it('counts messages and dead letters and tells of a token without its value', async () => {
+  const consumer = await world.consume()
+  await world.outbox.send({ touser: 'oBen', msgtype: 'text', text: { content: 'die 45015' } })
+  await world.outbox.send({ touser: 'oAnna', msgtype: 'text', text: { content: 'hello' } })
+  const deadLetters = world.store.backend(APP, 'dead-letter')
+  await vi.waitFor(async () => expect(await deadLetters.getCounts(['failed'])).toEqual([1]), { timeout: 20_000 })
+  await vi.waitFor(async () => expect(await world.store.backend(APP, 'send').getCounts(['completed'])).toEqual([1]))
+  await consumer.close(5000)
+  const { id } = await world.outbox.send({ touser: 'oBen', msgtype: 'text', text: { content: 'waits' } })
+  await world.outbox.send({
+    touser: 'oBen',
+    msgtype: 'text',
+    text: { content: 'later' },
+    sendAt: Date.now() + 3_600_000,
+  })
+  // Ten minutes are not waited for.
+  await world.store.redis.hset(world.store.backend(APP, 'send').toKey(id), 'timestamp', Date.now() - 600_000)
+  const lock = await createTokenStore(world.store, APP).lock(5000)
+  await lock?.store({ value: SECRET_TOKEN, parameter: 'access_token', lifetimeMs: 7_200_000 }, 0)
+
+  const result = await world.cli(['status', '--json'], { env: { WECHAT_APP_ID: APP } })
+  expect(result).toMatchObject({ code: 0, stderr: '' })
+  const { redis, items } = documentOf<StatusDocument>(result)
+  expect(redis).toMatchObject({ appendOnly: true, appendFsync: 'everysec', evictionPolicy: 'noeviction', problems: [] })
+  expect(items).toHaveLength(1)
+  expect(items[0]).toMatchObject({
+    appid: APP,
+    send: { waiting: 1, active: 0, delayed: 1, completed: 1, failed: 0 },
+    deadLetters: 1,
+    token: { version: 1 },
+  })
+  expect(Math.floor((items[0]?.oldestWaitingMs ?? 0) / 60_000)).toBe(10)
+  expect(items[0]?.token.leftMs).toBeGreaterThan(7_000_000)
+
+  const shown = await world.cli(['status', '--app', APP])
+  expect(shown.stdout).toMatch(/waiting +1, oldest 10m/)
+  expect(shown.stdout).toMatch(/dead letters +1\n/)
+  expect(shown.stdout).toMatch(/token +version 1, 1h 59m left/)
+  expect(result.stdout + shown.stdout).not.toContain(SECRET_TOKEN)
+})

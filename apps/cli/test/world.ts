@@ -1,0 +1,151 @@
+/**
+ * A real Redis, a real consumer that lets every message die as its text says, and the command line as a process of its own.
+ */
+
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type JobData, type Reason, readJobData } from '@wechat-outbox/messages'
+import {
+  type Consumer,
+  connectRedis,
+  createConsumer,
+  createJudge,
+  type ListedDeadLetter,
+  Outbox,
+  openStore,
+  type RedisClient,
+  type Settlement,
+  type Store,
+  whenReady,
+} from '@wechat-outbox/outbox'
+import { type LocalRedis, type LocalRedisOptions, startLocalRedis } from '@wechat-outbox/sandbox'
+
+export const APP = 'wx00000000000000aa'
+export const SECRET_TOKEN = 'token-that-nobody-may-see'
+const MAIN = join(import.meta.dirname, '../src/main.ts')
+
+export interface CliResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface World {
+  readonly redis: LocalRedis
+  readonly store: Store
+  readonly outbox: Outbox
+  /** Takes messages: a text `die 45015` dies of that code, any other is delivered. */
+  consume(): Promise<Consumer>
+  cli(args: readonly string[], options?: CliOptions): Promise<CliResult>
+  close(): Promise<void>
+}
+
+export interface CliOptions {
+  readonly env?: Record<string, string | undefined>
+  readonly input?: string | Buffer
+}
+
+export async function startWorld(options: Partial<LocalRedisOptions> = {}): Promise<World> {
+  const dir = await mkdtemp(join(tmpdir(), 'wxo-cli-'))
+  const redis = await startLocalRedis({ dir, ...options })
+  const clients: RedisClient[] = []
+  const connect = async (): Promise<Store> => {
+    const client = connectRedis(redis.url, 'work')
+    client.on('error', () => undefined)
+    clients.push(client)
+    await whenReady(client, 10_000)
+    return openStore(client)
+  }
+  const store = await connect()
+  const outbox = new Outbox({ redis: redis.url, appid: APP })
+  const consumers: Consumer[] = []
+  return {
+    redis,
+    store,
+    outbox,
+    async consume() {
+      const consumer = createTestConsumer(store, await connect())
+      consumers.push(consumer)
+      await consumer.run()
+      return consumer
+    },
+    cli: (args, cliOptions = {}) => runCli(args, { ...cliOptions, env: { REDIS_URL: redis.url, ...cliOptions.env } }),
+    async close() {
+      await Promise.all(consumers.map((consumer) => consumer.close(1000)))
+      await outbox.close()
+      for (const client of clients) client.disconnect()
+      await redis.stop()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+function createTestConsumer(store: Store, exclusive: Store): Consumer {
+  const hour = 3_600_000
+  return createConsumer({
+    appid: APP,
+    store,
+    judge: createJudge(async () => exclusive),
+    async deliver(run) {
+      const read = readJobData(run.data)
+      if (read.kind !== 'ok')
+        return { kind: 'dead', reason: reasonOf(null, 'invalid-message', read.kind), attempts: [] }
+      const turn = await run.admit(read.data.touser)
+      return turn.kind === 'go' ? settlementOf(read.data) : turn
+    },
+    explainFailure: (failedReason) => reasonOf(null, 'stalled', failedReason),
+    report: { dead: () => undefined, replayed: () => undefined, expired: () => undefined, problem: () => undefined },
+    concurrency: 8,
+    stalledAfterMs: 10_000,
+    retain: { deliveredMs: hour, deliveredMax: 1000, deadMs: 24 * hour },
+    rememberMs: hour,
+    replayPerSecond: 0,
+  })
+}
+
+function settlementOf(data: JobData): Settlement {
+  const text = 'text' in data ? data.text.content : ''
+  const errcode = Number(/^die (-?\d+)/.exec(text)?.[1] ?? 0)
+  const attempt = { at: Date.now(), ms: 12, errcode, errmsg: errcode === 0 ? 'ok' : 'no \u001b[31mway', rid: 'abc-123' }
+  // A replayed message is delivered, as if the person had answered meanwhile.
+  if (errcode === 0 || data.replayOf !== undefined)
+    return { kind: 'delivered', attempts: [{ ...attempt, outcome: 'delivered' }] }
+  const reason = reasonOf(errcode, errcode === 45015 ? 'reply-window-closed' : 'invalid-openid', 'no way')
+  return { kind: 'dead', reason, attempts: [{ ...attempt, outcome: 'dead' }] }
+}
+
+function reasonOf(errcode: number | null, name: string, errmsg: string): Reason {
+  return { errcode, name, errmsg, meaning: { en: 'It was too late.', zh: '太晚了。' }, source: 'a test' }
+}
+
+/** Runs `wxo` to its end. Nothing of our own environment that it reads goes with it. */
+export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  const own = { REDIS_URL: undefined, WECHAT_APP_ID: undefined, WECHAT_API_BASE_URL: undefined, FORCE_COLOR: undefined }
+  const env = { ...process.env, ...own, ...options.env }
+  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: 'pipe', timeout: 20_000, killSignal: 'SIGKILL' })
+  const chunks = { stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (chunks.stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (chunks.stderr += text))
+  child.stdin.on('error', () => undefined)
+  child.stdin.end(options.input)
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code, ...chunks }))
+  })
+}
+
+/** What documents of several commands hold, as far as tests go into it. */
+export interface CliDocument {
+  readonly id: string
+  readonly touser: string
+  readonly more: boolean
+  readonly error: { readonly code: string; readonly issues: readonly { readonly path: string }[] }
+  readonly items: readonly ListedDeadLetter[]
+}
+
+/** The JSON document on stdout. Throws where there is anything else. */
+export function documentOf<T = CliDocument>(result: CliResult): T {
+  return JSON.parse(result.stdout) as T
+}
