@@ -3,6 +3,7 @@
  * knows the language and each file can say what it takes and returns.
  */
 import { readFileSync } from 'node:fs'
+import { Cluster } from 'ioredis'
 import type { RedisClient } from './redis.ts'
 
 const names = [
@@ -46,6 +47,21 @@ export function defineScripts(client: RedisClient): void {
   for (const [name, lua] of sources) {
     if (!(commandOf(name) in client)) client.defineCommand(commandOf(name), { lua })
   }
+}
+
+/** BullMQ's commands that run inside our transactions. */
+const BULLMQ_COMMANDS = /^(?:addStandardJob|addDelayedJob|removeJob):/
+
+/**
+ * Loads every script that runs inside a transaction into the server. ioredis sends a script whole once per connection and
+ * by its digest from then on; but a transaction that was aborted never ran what it was sent, and the digest would be
+ * unknown in the middle of the next one, whose other commands take effect all the same.
+ */
+export async function loadScripts(client: RedisClient): Promise<void> {
+  const defined = Object.entries((client as unknown as { scriptsSet: Record<string, { lua: string }> }).scriptsSet)
+  const needed = defined.filter(([name]) => name.startsWith('wxo:') || BULLMQ_COMMANDS.test(name))
+  const nodes = client instanceof Cluster ? client.nodes('master') : [client]
+  await Promise.all(nodes.flatMap((node) => needed.map(([, { lua }]) => node.script('LOAD', lua))))
 }
 
 export interface ScriptCall {

@@ -7,7 +7,7 @@ import { type JobJson, Queue, type RedisQueueBackend } from 'bullmq'
 import type { ChainableCommander } from 'ioredis'
 import { appPrefix } from './keys.ts'
 import type { RedisClient } from './redis.ts'
-import { defineScripts } from './scripts.ts'
+import { defineScripts, loadScripts } from './scripts.ts'
 
 /** BullMQ's view of a MULTI and ioredis's are the same object: its commands and ours go through either. */
 export type Transaction = ReturnType<Awaited<RedisQueueBackend['client']>['multi']> & ChainableCommander
@@ -32,6 +32,9 @@ export async function openStore(redis: RedisClient): Promise<Store> {
   const base = queue.getBackend() as RedisQueueBackend
   const client = await base.client
   defineScripts(redis)
+  await loadScripts(redis)
+  // Whatever is there after a reconnect may be another server.
+  redis.on('ready', () => void loadScripts(redis).catch(() => undefined))
   const backends = new Map<string, RedisQueueBackend>()
   return {
     redis,

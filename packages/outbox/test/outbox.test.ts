@@ -127,6 +127,16 @@ describe('scheduling and cancelling', () => {
     expect(await outbox.cancel('m-nobody')).toBe('unknown')
   })
 
+  it('comes too late for a message that WeChat has taken, or whose worker died, though it waits again', async () => {
+    const outbox = world.outbox()
+    const taken = await outbox.send(text('o-taken-back'))
+    await world.redis.hset(keys.sendJob(taken.id), 'settled', 'delivered')
+    expect(await outbox.cancel(taken.id)).toBe('too-late')
+    const stalled = await outbox.send(text('o-stalled-back'))
+    await world.redis.hset(keys.sendJob(stalled.id), 'stc', '1')
+    expect(await outbox.cancel(stalled.id)).toBe('too-late')
+  })
+
   it('comes too late for a message that is being sent or was delivered', async () => {
     const outbox = world.outbox()
     let release = (): void => undefined

@@ -100,6 +100,25 @@ describe('order', () => {
     expect((await outbox.status(firstId))?.status).toBe('dead')
   })
 
+  it('does not leave a message parked that became first while it was being parked', async () => {
+    const outbox = world.outbox()
+    const [first, second] = await outbox.sendMany([text('o-look'), text('o-look')])
+    const firstId = first && 'id' in first ? first.id : ''
+    const secondId = second && 'id' in second ? second.id : ''
+    const told = Promise.withResolvers<void>()
+    await world.consumer(async (run) => {
+      const turn = await run.admit(touserOf(run))
+      if (run.id === firstId) await told.promise
+      else if (turn.kind === 'park') {
+        // It has been told to park; only then the one before it is settled, and nobody sees it parked.
+        told.resolve()
+        await vi.waitFor(async () => expect((await outbox.status(firstId))?.status).toBe('delivered'), 5000)
+      }
+      return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
+    })
+    await vi.waitFor(async () => expect((await outbox.status(secondId))?.status).toBe('delivered'), 5000)
+  })
+
   it('wakes nobody out of a backoff', async () => {
     const outbox = world.outbox()
     const turns: string[] = []
@@ -113,7 +132,10 @@ describe('order', () => {
     const second = await outbox.send(text('o-backoff'))
     await vi.waitFor(() => expect(turns).toHaveLength(3), 5000)
     expect(await outbox.cancel(second.id)).toBe('cancelled')
-    expect(turns.filter((turn) => turn.endsWith('go'))).toEqual([`${first && 'id' in first ? first.id : ''} go`])
+    // Whoever was woken by that stands before this one in the queue.
+    const other = await outbox.send(text('o-not-slow'))
+    await vi.waitFor(() => expect(turns).toContain(`${other.id} go`), 5000)
+    expect(turns.filter((turn) => !turn.startsWith(other.id)).filter((turn) => turn.endsWith('go'))).toEqual([`${first && 'id' in first ? first.id : ''} go`])
   })
 })
 
@@ -144,6 +166,24 @@ describe('a message whose worker died', () => {
     expect(turn.kind === 'go' && turn.interruptedMsAgo).toBeGreaterThanOrEqual(5000)
   })
 
+  it('bears the mark that a call may be open from admission to settlement, and again after a token', async () => {
+    const { id } = await world.outbox().send(text('o-marked'))
+    const mark = (): Promise<string | null> => world.redis.hget(keys.sendJob(id), 'sending')
+    const marks: (string | null)[] = []
+    await world.consumer(async (run) => {
+      marks.push(await mark())
+      await run.admit(touserOf(run))
+      marks.push(await mark())
+      await run.unmark()
+      marks.push(await mark())
+      expect(await run.admit(touserOf(run))).toEqual({ kind: 'go', tries: 0 })
+      marks.push(await mark())
+      return { kind: 'delivered', attempts: [attemptMade()] }
+    })
+    await vi.waitFor(async () => expect((await world.send.getJob(id))?.finishedOn).toBeDefined(), 5000)
+    expect([...marks, await mark()].map((one) => one !== null)).toEqual([false, true, false, true, false])
+  })
+
   it('is finished without sending when WeChat had taken it', async () => {
     const { id } = await world.outbox().send(text('o-taken'))
     await world.redis.hset(keys.sendJob(id), 'settled', 'delivered')
@@ -156,6 +196,19 @@ describe('a message whose worker died', () => {
 })
 
 describe('settling', () => {
+  it('takes the message off its lane wherever it stands there', async () => {
+    const outbox = world.outbox()
+    const later = await outbox.send({ ...text('o-middle'), sendAt: Date.now() + 60_000 })
+    const { id } = await outbox.send(text('o-middle'))
+    await world.consumer(async (run) => {
+      const turn = await run.admit(touserOf(run))
+      await world.redis.lpush(keys.lane('o-middle'), later.id)
+      return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
+    })
+    await vi.waitFor(async () => expect((await world.send.getJob(id))?.finishedOn).toBeDefined(), 5000)
+    expect(await world.redis.lrange(keys.lane('o-middle'), '0', '-1')).toEqual([later.id])
+  })
+
   it('keeps the mark of an earlier run when this run was never admitted', async () => {
     const { id } = await world.outbox().send(text('o-mark'))
     await world.redis.hset(keys.sendJob(id), 'sending', String(Date.now()))
