@@ -3,6 +3,7 @@ import { deadLetterIdOf } from '@wechat-outbox/messages'
 import { startProcess } from '@wechat-outbox/sandbox'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { requestReplay } from '../src/dead-letters.ts'
+import { replay } from '../src/replay.ts'
 import { buried, untilDead } from './support/dead.ts'
 import { APP, createWorld, delivering, dies, keys, type World } from './support/world.ts'
 
@@ -45,6 +46,24 @@ describe('a dead letter that is retried', () => {
     await world.consumer(delivering(sent))
     await vi.waitFor(() => expect(sent).toEqual([`${id}-1`]), 5000)
     expect(await requestReplay(world.store, APP, 'd-nobody')).toEqual({ kind: 'unknown' })
+  })
+
+  it('gives no second message when a replay is repeated after its message was delivered and trimmed', async () => {
+    const [id = ''] = await buried(world, 1)
+    const { data } = await untilDead(world, id)
+    const options = { store: world.store, appid: APP, rememberMs: 60_000 }
+    const [first, second] = await Promise.all([
+      replay(deadLetterIdOf(id), data, options),
+      replay(deadLetterIdOf(id), data, options),
+    ])
+    expect([first, second].map((one) => one.kind === 'replayed' && one.repeated)).toEqual([false, true])
+    await (await world.send.getJob(`${id}-1`))?.remove()
+    await world.redis.del(keys.lane('o-0'))
+    expect(await replay(deadLetterIdOf(id), data, options)).toEqual({ kind: 'replayed', id: `${id}-1`, repeated: true })
+    expect(await world.redis.exists(keys.sendJob(`${id}-1`), keys.lane('o-0'))).toBe(0)
+    await world.redis.del(keys.deadJob(deadLetterIdOf(id)))
+    expect(await replay(deadLetterIdOf(id), data, options)).toEqual({ kind: 'gone' })
+    expect(await world.redis.exists(keys.sendJob(`${id}-1`))).toBe(0)
   })
 
   it('is a dead letter again when the replay fails, with its own reason in front', async () => {
