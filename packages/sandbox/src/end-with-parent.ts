@@ -15,6 +15,7 @@ export type EndWithParentOptions = {
 type Link = { pid: number; ppid: number }
 
 const LAUNCHERS = new Set(['npx', 'npx-cli', 'npm', 'npm-cli', 'pnpm', 'pnpx', 'pn', 'yarn', 'yarnpkg', 'corepack'])
+const NPM = new Set(['npx', 'npx-cli', 'npm', 'npm-cli'])
 const SHELLS = new Set(['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'fish', 'busybox'])
 // Options of node that take the next argument as their value, which therefore is not the script.
 const VALUE_OPTIONS = new Set(['--import', '--require', '-r', '--loader', '--conditions', '-C'])
@@ -36,6 +37,15 @@ export const classifyAncestor = (args: readonly string[]): 'launcher' | 'between
   return LAUNCHERS.has(programName(script)) ? 'launcher' : 'between'
 }
 
+/**
+ * npx lets what it runs know where that is kept. If no npm is above us all the same, it was killed before we could look, while
+ * pnpm was still installing perhaps: pnpm does not notice. Said only of a chain that was seen up to its top.
+ */
+const isNpxGone = (above: readonly ProcessEntry[]): boolean => {
+  if (!/[/\\]_npx[/\\]/.test(process.env.npm_execpath ?? '') || above.at(-1)?.ppid !== 0) return false
+  return !above.some(({ args }) => args.some((arg) => NPM.has(programName(arg))))
+}
+
 const ancestors = async (): Promise<ProcessEntry[]> => {
   const found: ProcessEntry[] = []
   let pid = process.ppid
@@ -52,8 +62,7 @@ const ancestors = async (): Promise<ProcessEntry[]> => {
  * The links from us up to the topmost launcher. The launcher's own parent is not among them: a person may close
  * the shell and leave the launcher running.
  */
-const recordChain = async (watchParent: boolean): Promise<Link[]> => {
-  const above = await ancestors()
+const recordChain = (above: readonly ProcessEntry[], watchParent: boolean): Link[] => {
   const end = above.findIndex((entry) => classifyAncestor(entry.args) === 'other')
   const ours = end < 0 ? above : above.slice(0, end)
   const top = ours.findLastIndex((entry) => classifyAncestor(entry.args) === 'launcher')
@@ -79,7 +88,8 @@ export const endWithParent = async (
   onEnd: () => void,
   { intervalMs = 500, watchParent = false }: EndWithParentOptions = {},
 ): Promise<{ watched: number; stop: () => void }> => {
-  const links = await recordChain(watchParent)
+  const above = await ancestors()
+  const links = recordChain(above, watchParent)
   let stopped = links.length === 0
   let timer: NodeJS.Timeout | undefined
   const look = async (): Promise<void> => {
@@ -92,6 +102,10 @@ export const endWithParent = async (
   // One look after the other: `ps` may take longer than the interval.
   const schedule = (): void => {
     timer = setTimeout(() => void look(), intervalMs).unref()
+  }
+  if (isNpxGone(above)) {
+    stopped = true
+    onEnd()
   }
   if (!stopped) schedule()
   const stop = (): void => {

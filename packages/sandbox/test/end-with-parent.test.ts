@@ -53,6 +53,14 @@ describe('a program below npx', () => {
     await untilGone(watcherPid)
   })
 
+  it('ends at once when npx was gone before it could look', async () => {
+    // An orphan, whose environment says that npx started it: all that is left of a killed npx.
+    const env = { npm_execpath: '/root/.npm/_npx/0123/node_modules/pnpm/bin/pnpm.cjs' }
+    const command = ['-c', '"$@" & :', 'sh', process.execPath, ...watching()]
+    await startProcess({ command: '/bin/sh', args: command, env }).exited
+    await untilEnded()
+  })
+
   it('does not end as long as npx is there', async () => {
     await belowNpx()
     // Many looks later: the fixture looks every 20 ms, each start of a process takes longer than that.
