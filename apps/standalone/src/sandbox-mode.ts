@@ -1,0 +1,162 @@
+/**
+ * The sandbox: no WeChat, no credentials, nothing to set up, and still the real worker, gateway and Redis. The terminal belongs
+ * to the person who tries it, and the samples provoke warnings on purpose: so the log goes to a file, new at every start, unless
+ * LOG_LEVEL was given; then somebody wants to see it, and it goes to stderr.
+ */
+import { createWriteStream } from 'node:fs'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { connectRedis, createTokenStore, Outbox, openStore, type Store, whenReady } from '@wechat-outbox/outbox'
+import { createLogger, type Environment, type LogOptions } from '@wechat-outbox/runtime'
+import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET, startFakeWechat } from '@wechat-outbox/sandbox'
+import { checkConfig } from './env.ts'
+import type { ModeContext } from './mode-context.ts'
+import { shownPath } from './options.ts'
+import { openLocalRedis } from './redis.ts'
+import { runSamples } from './run-samples.ts'
+import { SAMPLES } from './samples.ts'
+import { type Services, startServices } from './services.ts'
+import { missingOutcomes, summarize } from './summary.ts'
+import { tableOf } from './table.ts'
+
+/** Together with the closing, which has its own limits, a run with `--once` stays under 90 s. */
+const SAMPLES_MS_MAX = 50_000
+const ONCE_SHUTDOWN_MS = 5000
+/** From the moment on at which Redis answers: what comes before it may be a download, and has limits of its own. */
+const ONCE_MS_MAX = 65_000
+const STORE_WAIT_MS = 5000
+
+/** Somebody whom a person may write to by hand without being refused. */
+const PLAYMATE = 'oYou'
+
+const say = (line = ''): void => void process.stdout.write(`${line}\n`)
+
+export async function runSandbox(context: ModeContext): Promise<number> {
+  const { options, stop, opened } = context
+  say('SANDBOX: no WeChat credentials and no REDIS_URL, so WeChat is a built-in fake.')
+  say('Nothing leaves this machine.')
+  const { once } = options
+  checkConfig(sandboxEnv(context, { redisUrl: 'redis://127.0.0.1:6379', fakeUrl: 'http://127.0.0.1:1' }))
+  const folder = await openDataDir(context)
+  const { dir } = folder
+  const redis = await openLocalRedis({ dir: join(dir, 'redis'), say, opened, stop })
+  if (once)
+    setTimeout(() => stop.fail(new Error(`the run has not ended within ${ONCE_MS_MAX} ms`)), ONCE_MS_MAX).unref()
+  const fake = opened.add(await startFakeWechat({ windows: 'strict' }), ({ close }) => close())
+  fake.control.user(PLAYMATE, 'open')
+  const store = await openSandboxStore(redis.url, context)
+  const outbox = opened.add(new Outbox({ redis: redis.url, appid: SANDBOX_APP_ID }), (open) => open.close())
+  const log = await openLog(dir, context)
+  const services = await startServices({
+    env: sandboxEnv(context, { redisUrl: redis.url, fakeUrl: fake.url }),
+    opened,
+    log: (name) => createLogger({ ...log, name }),
+    anyPort: true,
+    signal: stop.signal,
+  })
+  if (!once) sayWhere(services, { redisUrl: redis.url, fake, logPath: log.path })
+
+  say(`\n${SAMPLES.length} sample messages are on their way ...\n`)
+  const run = await runSamples({ fake, outbox, store, signal: stop.signal, limitMs: SAMPLES_MS_MAX })
+  for (const line of tableOf(run.ends)) say(`  ${line}`)
+  const summary = summarize(fake.ledger, run)
+  const missing = missingOutcomes(summary)
+  if (missing.length > 0) {
+    folder.keep()
+    process.stderr.write(
+      `\nMissing in the fake WeChat's ledger: ${missing.join('; ')}. Why may stand in ${shownPath(dir)}.\n`,
+    )
+  }
+  if (once) {
+    say(`\nNext: the same with a dashboard, until Ctrl-C:  npx -y pnpm@12 start\n\n${JSON.stringify(summary)}`)
+    return missing.length > 0 ? 1 : 0
+  }
+  sayNext(services, redis.url)
+  return stop.wanted(0)
+}
+
+/** The environment that the worker and the gateway read: a person's own settings, and the sandbox in WeChat's place. */
+function sandboxEnv(
+  { env, options }: ModeContext,
+  { redisUrl, fakeUrl }: { redisUrl: string; fakeUrl: string },
+): Environment {
+  return {
+    ...env,
+    REDIS_URL: redisUrl,
+    WECHAT_APP_ID: SANDBOX_APP_ID,
+    WECHAT_APP_SECRET: SANDBOX_APP_SECRET,
+    WECHAT_API_BASE_URL: fakeUrl,
+    ...(options.once ? { GATEWAY_PORT: '0', WORKER_PORT: '0', SHUTDOWN_TIMEOUT_MS: String(ONCE_SHUTDOWN_MS) } : {}),
+  }
+}
+
+/** With `--once` a folder of its own, gone at a good end: nothing of before can help, and several may run at once. */
+async function openDataDir({
+  options: { once, dataDir },
+  opened,
+}: ModeContext): Promise<{ dir: string; keep(): void }> {
+  await mkdir(dataDir, { recursive: true })
+  let kept = !once
+  const dir = once ? await mkdtemp(join(dataDir, 'once-')) : dataDir
+  opened.add(dir, async () => {
+    if (!kept) await rm(dir, { recursive: true, force: true })
+  })
+  return { dir, keep: () => void (kept = true) }
+}
+
+/**
+ * For what the Outbox does not offer: looking into dead letters. The fake starts anew every time and knows no earlier token, so
+ * one that Redis still holds is replaced by one that ends at once.
+ */
+async function openSandboxStore(url: string, { opened }: ModeContext): Promise<Store> {
+  const client = connectRedis(url, 'operate')
+  client.on('error', () => undefined)
+  opened.add(client, async (open) => open.disconnect())
+  await whenReady(client, STORE_WAIT_MS)
+  const store = await openStore(client)
+  const tokens = createTokenStore(store, SANDBOX_APP_ID)
+  const [token, lock] = [await tokens.read(), await tokens.lock(STORE_WAIT_MS)]
+  if (token !== null) await lock?.store({ value: 'ended', parameter: token.parameter, lifetimeMs: 1 }, token.version)
+  await lock?.release()
+  return store
+}
+
+async function openLog(
+  dir: string,
+  { env, opened }: ModeContext,
+): Promise<Omit<LogOptions, 'name'> & { path?: string }> {
+  const level = env['LOG_LEVEL']
+  if (level) return { level, destination: process.stderr }
+  const path = join(dir, 'log', 'standalone.jsonl')
+  await mkdir(join(dir, 'log'), { recursive: true })
+  const file = createWriteStream(path)
+  // A full disk costs the log and not the run.
+  file.on('error', () => undefined)
+  opened.add(file, () => new Promise((done) => file.close(() => done())))
+  return { level: 'info', destination: file, path }
+}
+
+interface Where {
+  readonly redisUrl: string
+  readonly fake: FakeWechat
+  readonly logPath: string | undefined
+}
+
+function sayWhere({ gatewayUrl, workerUrl, replaced }: Services, { redisUrl, fake, logPath }: Where): void {
+  say()
+  say(`  dashboard    ${gatewayUrl}/dashboard`)
+  say(`  health       ${gatewayUrl}/readyz (gateway)  ${workerUrl}/readyz (worker)`)
+  say(`  fake WeChat  ${fake.url}/_control/summary`)
+  say(`  Redis        ${redisUrl}`)
+  say(`  log          ${logPath === undefined ? 'on stderr' : shownPath(logPath)}`)
+  for (const port of replaced) say(`  Port ${port} is taken: a free one is used instead.`)
+}
+
+function sayNext({ gatewayUrl }: Services, redisUrl: string): void {
+  say('\nNext:')
+  say(`  see the dead letters, and retry one:  ${gatewayUrl}/dashboard`)
+  say('  send one yourself, in another terminal:')
+  say(`    REDIS_URL=${redisUrl} npx -y pnpm@12 wxo send --app ${SANDBOX_APP_ID} --to ${PLAYMATE} --text 您好`)
+  say('  with your own app: set WECHAT_APP_ID and WECHAT_APP_SECRET')
+  say('\nCtrl-C ends it.')
+}

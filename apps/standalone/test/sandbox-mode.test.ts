@@ -1,0 +1,162 @@
+import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { LedgerSummary } from '@wechat-outbox/sandbox'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { addressOf, createBench, isAlive, isListening, redisPid, untilGone, untilUp } from './support/start.ts'
+
+const bench = createBench()
+afterEach(() => bench.clear())
+
+/** Answers of the fake by errcode when the samples have gone well. */
+const ANSWERS = { '0': 7, '-1': 1, '40001': 1, '45015': 1, '45047': 1, '40003': 1 }
+
+async function read<T>(url: string): Promise<T> {
+  return (await fetch(url)).json() as Promise<T>
+}
+
+describe('start without any configuration', () => {
+  it('says first that it is the sandbox, shows what happened, and stays up until SIGTERM; then nothing is left', async () => {
+    const dir = await bench.dir()
+    const program = bench.start(['--data-dir', dir])
+    await untilUp(program)
+    expect(program.stdout()).toMatch(/^SANDBOX: no WeChat credentials and no REDIS_URL/)
+    const urls = [
+      await addressOf(program, 'dashboard'),
+      await addressOf(program, 'fake WeChat'),
+      await addressOf(program, 'Redis'),
+    ]
+    expect(await read<LedgerSummary>(urls[1] ?? '')).toMatchObject({ accepted: 7, byErrcode: ANSWERS, doubles: 0 })
+    expect((await fetch(urls[0] ?? '')).status).toBe(200)
+    expect((await fetch(await addressOf(program, 'health'))).status).toBe(200)
+    expect(program.stdout().split('\n').length).toBeLessThan(40)
+
+    const pid = await redisPid(dir)
+    expect(await isAlive(pid)).toBe(true)
+    expect(await program.stop('SIGTERM')).toEqual({ code: 0, signal: null })
+    expect(await isAlive(pid)).toBe(false)
+    expect(await Promise.all(urls.map(isListening))).toEqual([false, false, false])
+    expect(program.stderr()).toBe('')
+    expect(await readFile(`${dir}/log/standalone.jsonl`, 'utf8')).toContain('"event":"delivery.attempted"')
+  }, 60_000)
+
+  it('works on the data of an earlier start', async () => {
+    const dir = await bench.dir()
+    for (const start of ['first', 'second']) {
+      const program = bench.start(['--data-dir', dir])
+      await untilUp(program)
+      const summary = await read<LedgerSummary>(await addressOf(program, 'fake WeChat'))
+      expect({ start, byErrcode: summary.byErrcode }).toEqual({ start, byErrcode: ANSWERS })
+      expect((await program.stop('SIGINT')).code).toBe(0)
+    }
+    expect(await readdir(dir)).toEqual(['log', 'redis'])
+  }, 90_000)
+
+  it('runs twice at the same time in two folders', async () => {
+    const programs = [bench.start(['--data-dir', await bench.dir()]), bench.start(['--data-dir', await bench.dir()])]
+    await Promise.all(programs.map(untilUp))
+    expect(await addressOf(programs[0]!, 'Redis')).not.toBe(await addressOf(programs[1]!, 'Redis'))
+  }, 90_000)
+
+  it('refuses a folder in which another one works, and says so', async () => {
+    const dir = await bench.dir()
+    const first = bench.start(['--data-dir', dir])
+    await untilUp(first)
+    const second = bench.start(['--data-dir', dir])
+    expect((await second.exited).code).toBe(1)
+    expect(second.stderr()).toContain('running already')
+    expect(await isAlive(await redisPid(dir))).toBe(true)
+  }, 90_000)
+
+  it('takes free ports where the usual ones are taken, and says so', async () => {
+    const servers = await Promise.all([3000, 9464].map(occupy))
+    const program = bench.start(['--data-dir', await bench.dir()], { GATEWAY_PORT: undefined, WORKER_PORT: undefined })
+    await untilUp(program)
+    expect(program.stdout()).toMatch(/Port 3000 is taken: a free one is used instead/)
+    expect(program.stdout()).toMatch(/Port 9464 is taken: a free one is used instead/)
+    expect((await fetch(await addressOf(program, 'health'))).status).toBe(200)
+    for (const server of servers) server?.close()
+  }, 60_000)
+
+  it('insists on a port that was asked for by name', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    const program = bench.start(['--data-dir', await bench.dir()], { WORKER_PORT: String(port) })
+    expect((await program.exited).code).toBe(1)
+    expect(program.stderr()).toContain(`port ${port} is taken: set WORKER_PORT`)
+    server.close()
+  }, 60_000)
+
+  it('writes the log to stderr when LOG_LEVEL is given', async () => {
+    const dir = await bench.dir()
+    const program = bench.start(['--data-dir', dir], { LOG_LEVEL: 'info' })
+    await untilUp(program)
+    expect(program.stderr()).toContain('"event":"delivery.attempted"')
+    expect(program.stdout()).not.toContain('"event"')
+  }, 60_000)
+
+  it('refuses a wrong setting before it starts anything', async () => {
+    const dir = await bench.dir()
+    const program = bench.start(['--data-dir', dir], { WORKER_CONCURRENCY: 'many', DASHBOARD_USER: 'me' })
+    expect((await program.exited).code).toBe(1)
+    expect(program.stderr()).toMatch(/WORKER_CONCURRENCY[^]*DASHBOARD_USER/)
+    expect(await readdir(dir)).toEqual([])
+  })
+})
+
+describe('start, told to end before it is up', () => {
+  it('exits 0 and leaves no Redis', async () => {
+    const dir = await bench.dir()
+    const program = bench.start(['--data-dir', dir])
+    const pid = await vi.waitFor(() => redisPid(dir), { timeout: 20_000 })
+    expect(await program.stop('SIGTERM')).toEqual({ code: 0, signal: null })
+    await untilGone(pid)
+    expect(program.stdout()).not.toContain('Ctrl-C')
+  }, 60_000)
+})
+
+describe('whoever is killed with -9', () => {
+  it('npx above: the program ends, and its Redis', async () => {
+    const dir = await bench.dir()
+    const { npx, pid } = await bench.startBelowNpx(['--data-dir', dir])
+    await untilUp(npx)
+    const redis = await redisPid(dir)
+    const url = await addressOf(npx, 'dashboard')
+    await npx.kill9()
+    await untilGone(pid)
+    await untilGone(redis)
+    expect(await isListening(url)).toBe(false)
+  }, 60_000)
+
+  it('the program itself: its Redis ends', async () => {
+    const dir = await bench.dir()
+    const program = bench.start(['--data-dir', dir])
+    await untilUp(program)
+    const redis = await redisPid(dir)
+    await program.kill9()
+    await untilGone(redis)
+  }, 60_000)
+
+  it('Redis: the program ends with 1 and says why', async () => {
+    const dir = await bench.dir()
+    const program = bench.start(['--data-dir', dir])
+    await untilUp(program)
+    process.kill(await redisPid(dir), 'SIGKILL')
+    expect((await program.exited).code).toBe(1)
+    expect(program.stderr()).toContain('Redis has ended')
+  }, 60_000)
+})
+
+/** Listens on a port; null where somebody else does already, which serves as well. */
+async function occupy(port: number) {
+  const server = createServer()
+  try {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    return server
+  } catch {
+    return null
+  }
+}
