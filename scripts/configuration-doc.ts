@@ -1,0 +1,65 @@
+/**
+ * Makes `docs/configuration.md` out of the schemas that the processes read their environment with, so that the page
+ * cannot say anything else than they do. `pnpm run docs` writes it, `pnpm check` fails while it is out of date.
+ */
+import { gatewayEnvSchema } from '@wechat-outbox/gateway'
+import { workerEnvSchema } from '@wechat-outbox/worker'
+import type { z } from 'zod'
+
+export const CONFIGURATION_URL = new URL('../docs/configuration.md', import.meta.url)
+
+const INTRODUCTION = [
+  '# Configuration',
+  'Every process reads its environment once, at its start. If anything in it is wrong, all of it is listed on stderr, by name and without values, and the process exits 1. An empty variable counts as missing. This page is generated from the schemas in `apps/*/src/env.ts`; change them and run `pnpm run docs`.',
+]
+
+const AFTER = [
+  '## Several Mini Programs',
+  'One app stands in `WECHAT_APP_ID` and `WECHAT_APP_SECRET`. More stand in the JSON file that `WECHAT_APPS_FILE` names, or both together:',
+  [
+    '```json',
+    '[',
+    '  { "appid": "wx0000000000000001", "secret": "…" },',
+    '  { "appid": "wx0000000000000002", "secret": "…", "concurrency": 8, "maxPerSecond": 50, "token": { "type": "classic" } }',
+    ']',
+    '```',
+  ].join('\n'),
+  '`concurrency` is `WORKER_CONCURRENCY` for this app, `maxPerSecond` a limit over all workers, `token.type` the endpoint that tokens come from: `stable` (default) or `classic`, which invalidates the token of everybody else who uses it.',
+]
+
+export function configurationDocument(): string {
+  const parts = [
+    ...INTRODUCTION,
+    '## Worker',
+    table(workerEnvSchema.shape),
+    '## Gateway',
+    table(gatewayEnvSchema.shape),
+    ...AFTER,
+  ]
+  return `${parts.join('\n\n')}\n`
+}
+
+function table(shape: Readonly<Record<string, z.ZodType>>): string {
+  const rows = Object.entries(shape).map(([name, schema]) => {
+    // A row without words would hide that somebody forgot to describe a variable.
+    if (schema.description === undefined) throw new Error(`${name} has no description`)
+    return [`\`${name}\``, defaultOf(schema), accepted(schema), schema.description]
+  })
+  return [line(['variable', 'default', 'value', 'meaning']), '| --- | --- | --- | --- |', ...rows.map(line)].join('\n')
+}
+
+function defaultOf(schema: z.ZodType): string {
+  const whenMissing = schema.safeParse(undefined)
+  if (!whenMissing.success) return '*required*'
+  return whenMissing.data === undefined ? '–' : `\`${JSON.stringify(whenMissing.data).replaceAll('"', '')}\``
+}
+
+/** What the schema accepts, in the words with which it refuses: no setting takes a number as high as this one. */
+function accepted(schema: z.ZodType): string {
+  const refused = schema.safeParse('9'.repeat(15))
+  return refused.success ? 'text' : (refused.error.issues[0]?.message ?? '').replace('must be ', '')
+}
+
+function line(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+}

@@ -1,0 +1,38 @@
+// Every test of the repository, in four projects: `main` is what `pnpm test` runs, the others are asked for by name
+// because they take minutes (`long`, `chaos`) or a browser (`browser`).
+import { delimiter, join } from 'node:path'
+import { defineConfig } from 'vitest/config'
+
+const ROOTS = ['packages/*/test', 'apps/*/test', 'test']
+const files = (pattern: string): string[] => ROOTS.map((root) => `${root}/**/${pattern}`)
+
+const LONG = files('*.long.test.ts')
+const BROWSER = files('*.browser.test.ts')
+const CHAOS = files('*.chaos.test.ts')
+// One of its tests downloads a package and runs only where TEST_APT says so, as `pnpm test:long` does.
+const DOWNLOADS = 'packages/sandbox/test/find-redis.test.ts'
+
+const MINUTE_MS = 60_000
+// Child processes of a test must run on the pinned Node, not on the machine's own.
+const PATH = [join(import.meta.dirname, 'node_modules/.bin'), process.env.PATH].join(delimiter)
+
+export default defineConfig({
+  test: {
+    globalSetup: 'test/support/global-setup.ts',
+    env: { PATH },
+    pool: 'forks',
+    // The files start processes and servers of their own: more at once would measure the machine.
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    projects: [
+      { extends: true, test: { name: 'main', include: files('*.test.ts'), exclude: [...LONG, ...BROWSER, ...CHAOS] } },
+      {
+        extends: true,
+        test: { name: 'browser', include: BROWSER, testTimeout: 2 * MINUTE_MS, hookTimeout: MINUTE_MS },
+      },
+      { extends: true, test: { name: 'long', include: [...LONG, DOWNLOADS], testTimeout: 10 * MINUTE_MS } },
+      { extends: true, test: { name: 'chaos', include: CHAOS, testTimeout: 10 * MINUTE_MS, fileParallelism: false } },
+    ],
+  },
+})
