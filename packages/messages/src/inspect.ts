@@ -56,18 +56,21 @@ function visitString(value: string, path: readonly string[], look: Look): void {
 
 function visitObject(value: object, path: readonly string[], look: Look): void {
   if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) {
-      if (look.budgetBytes < 0) return
+    for (let index = 0; index < value.length; index += 1) {
+      if (look.budgetBytes < 0 || look.problems.length >= PROBLEMS_MAX) return
       spend(look, path, 1)
-      visit(item, [...path, String(index)], look)
+      const at = [...path, String(index)]
+      const item = Object.getOwnPropertyDescriptor(value, index)
+      if (item !== undefined && !('value' in item)) report(look, at, 'must be a value, not a getter')
+      else visit(item?.value, at, look)
     }
     return
   }
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== null && prototype !== Object.prototype) return report(look, path, 'must be a plain object')
   for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(value))) {
-    if (look.budgetBytes < 0) return
-    const at = [...path, key.length > 64 ? `${key.slice(0, 64)}…` : key]
+    if (look.budgetBytes < 0 || look.problems.length >= PROBLEMS_MAX) return
+    const at = [...path, shownKey(key)]
     if (POLLUTING_KEYS.has(key)) report(look, at, 'is not an allowed key')
     else if (!('value' in descriptor)) report(look, at, 'must be a value, not a getter')
     else {
@@ -75,6 +78,11 @@ function visitObject(value: object, path: readonly string[], look: Look): void {
       visit(descriptor.value, at, look)
     }
   }
+}
+
+/** A key as it stands in a path: somebody's content may have ended up in it. */
+export function shownKey(key: string): string {
+  return key.length > 64 ? `${key.slice(0, 64)}…` : key
 }
 
 function spend(look: Look, path: readonly string[], bytes: number): void {

@@ -5,20 +5,15 @@
  * Fields: https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/kf-mgnt/kf-message/sendCustomMessage.html
  */
 import { z } from 'zod'
-import { inspectJson, type Problem } from './inspect.ts'
-import {
-  FIELD_CHARS_MAX,
-  IDEMPOTENCY_KEY_CHARS_MAX,
-  METADATA_BYTES_MAX,
-  REQUEST_BYTES_MAX,
-  TEXT_BYTES_MAX_DEFAULT,
-} from './limits.ts'
+import { inspectJson, type Problem, shownKey } from './inspect.ts'
+import { FIELD_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, METADATA_BYTES_MAX, TEXT_BYTES_MAX_DEFAULT } from './limits.ts'
 
 export const appidSchema = z.string().regex(/^wx[0-9a-f]{16}$/, 'must be wx and 16 hex digits')
 export const touserSchema = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
 
 const field = z.string().max(FIELD_CHARS_MAX, `must be at most ${FIELD_CHARS_MAX} characters`)
-const filled = field.refine((value) => value.trim() !== '', 'must not be empty')
+const isFilled = (value: string): boolean => value.trim() !== ''
+const filled = field.refine(isFilled, 'must not be empty')
 const httpUrl = filled.refine(isHttpUrl, 'must be an http or https URL')
 
 function isHttpUrl(value: string): boolean {
@@ -27,9 +22,18 @@ function isHttpUrl(value: string): boolean {
 
 /** Epoch milliseconds inside living memory and this century, so that seconds given by mistake are refused. */
 const epochMs = z.number().int().min(1_000_000_000_000, 'must be milliseconds, not seconds').max(4_102_444_800_000)
-const instant = z.union([epochMs, z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))], {
-  error: 'must be ISO 8601 with an offset, or epoch milliseconds',
-})
+const instant = z.union(
+  [
+    epochMs,
+    z.iso
+      .datetime({ offset: true })
+      .transform((text) => Date.parse(text))
+      .pipe(epochMs),
+  ],
+  {
+    error: 'must be ISO 8601 with an offset, or epoch milliseconds',
+  },
+)
 
 const metadata = z
   .record(z.string(), z.json())
@@ -52,9 +56,10 @@ const envelope = {
 }
 
 /** The four contents, by `msgtype`. Fields other than WeChat's are refused: a typo would otherwise vanish silently. */
-export function contentSchemas(textBytesMax: number) {
-  const content = filled
-    .max(REQUEST_BYTES_MAX)
+function contentSchemas(textBytesMax: number) {
+  const content = z
+    .string()
+    .refine(isFilled, 'must not be empty')
     .refine((text) => Buffer.byteLength(text) <= textBytesMax, `must be at most ${textBytesMax} bytes of UTF-8`)
   return {
     text: z.strictObject({ content }),
@@ -108,7 +113,7 @@ function problemsOf(error: z.ZodError): Problem[] {
   return error.issues.flatMap((issue) => {
     const path = issue.path.map(String)
     if (issue.code !== 'unrecognized_keys') return [{ path: path.join('.'), message: messageOf(issue) }]
-    return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: unknownKey(path, key) }))
+    return issue.keys.map((key) => ({ path: [...path, shownKey(key)].join('.'), message: unknownKey(path, key) }))
   })
 }
 
