@@ -8,6 +8,8 @@ import type { Logger } from './log.ts'
 export interface Service {
   /** Ends everything, within a limit of its own. */
   close(): Promise<void>
+  /** Rejects when the service cannot go on by itself and its process should be started afresh. */
+  readonly failed?: Promise<never>
 }
 
 /** Starts a service and keeps the process until it is told to end. */
@@ -19,11 +21,13 @@ export async function runService(log: Logger, start: () => Promise<Service>): Pr
   }
   process.on('uncaughtException', onFault)
   process.on('unhandledRejection', onFault)
-  const service = await start()
+  // A start may wait for Redis for ever, and must not keep the process from ending.
+  const service = await Promise.race([start(), ended.then(() => undefined)])
+  service?.failed?.catch(onFault)
   const signal = await ended
   log.info({ event: 'process.stopping', signal })
   void nextSignal().then(() => process.exit(1))
-  await service.close()
+  await service?.close()
   log.info({ event: 'process.stopped' })
   process.exit(0)
 }

@@ -3,7 +3,7 @@
  * loses everything else, because clients hang commands, URLs and headers on theirs.
  */
 import { messageOf } from '@wechat-outbox/outbox'
-import { type DestinationStream, type Logger, pino } from 'pino'
+import { type DestinationStream, type LogFn, type Logger, pino } from 'pino'
 
 export type { Logger }
 
@@ -22,8 +22,18 @@ export function createLogger({ level, name, destination }: LogOptions): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: describeError, error: describeError },
+    // pino copies the text of what stands under its error key into `msg`, as it is; so nothing of ours stands there.
+    errorKey: 'pinoError',
+    hooks: { logMethod },
   }
-  return destination === undefined ? pino(options) : pino(options, destination)
+  // Written at once: a process that ends would lose its last lines, which say why.
+  return pino(options, destination ?? pino.destination({ dest: 1, sync: true }))
+}
+
+/** An error that is logged by itself takes the way of all others. */
+function logMethod(this: Logger, args: Parameters<LogFn>, method: LogFn): void {
+  const [first, ...rest] = args as [unknown, ...string[]]
+  method.apply(this, (first instanceof Error ? [{ err: first }, ...rest] : args) as Parameters<LogFn>)
 }
 
 function describeError(error: unknown): unknown {
