@@ -20,8 +20,10 @@ interface AppVariables {
 }
 
 /** Never throws: what is wrong comes back as sentences, none of which holds a secret. */
-export function readApps(env: AppVariables): { apps: AppConfig[]; problems: string[] } {
+export function readApps(given: AppVariables): { apps: AppConfig[]; problems: string[] } {
   const problems: string[] = []
+  // An empty variable is a missing one.
+  const env: AppVariables = Object.fromEntries(Object.entries(given).filter(([, value]) => value))
   const apps = env.WECHAT_APPS_FILE === undefined ? [] : readFile(env.WECHAT_APPS_FILE, problems)
   const { WECHAT_APP_ID: appid, WECHAT_APP_SECRET: secret } = env
   if (appid !== undefined && secret !== undefined) {

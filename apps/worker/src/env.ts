@@ -38,18 +38,28 @@ export const workerEnvSchema = z.object({
 
 export type WorkerConfig = z.output<typeof workerEnvSchema> & { readonly apps: readonly AppConfig[] }
 
-/** @throws ConfigError with every problem */
+/** @throws ConfigError with every problem, of the variables and of the apps */
 export function readWorkerConfig(env: Environment): WorkerConfig {
-  const read = readEnv(workerEnvSchema, env)
-  const { apps, problems } = readApps(read)
-  if (read.STALLED_AFTER_MS < read.SEND_TIMEOUT_MS + 2000) {
+  const { apps, problems } = readApps(env)
+  const read = collect(problems, () => readEnv(workerEnvSchema, env))
+  if (read !== undefined && read.STALLED_AFTER_MS < read.SEND_TIMEOUT_MS + 2000) {
     problems.push(
       'STALLED_AFTER_MS must be at least SEND_TIMEOUT_MS + 2000: a message must not be taken over while its call is open',
     )
   }
-  if (read.RETRY_BACKOFF_MS_MAX < read.RETRY_BACKOFF_MS) {
+  if (read !== undefined && read.RETRY_BACKOFF_MS_MAX < read.RETRY_BACKOFF_MS) {
     problems.push('RETRY_BACKOFF_MS_MAX must be at least RETRY_BACKOFF_MS')
   }
-  if (problems.length > 0) throw new ConfigError(problems)
+  if (read === undefined || problems.length > 0) throw new ConfigError(problems)
   return { ...read, apps }
+}
+
+function collect<T>(problems: string[], read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    problems.unshift(...error.problems)
+    return undefined
+  }
 }

@@ -7,7 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Outcome } from '@wechat-outbox/messages'
-import type { StoredToken, TokenStore } from '@wechat-outbox/outbox'
+import type { StoredToken, TokenLock, TokenStore } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { TokenAnswer, WechatClient } from '@wechat-outbox/wechat'
 
@@ -100,10 +100,12 @@ export function createTokens(options: TokensOptions): Tokens {
       return stored !== null && stored.leftMs > 0 ? adopt(stored) : obtain(undefined)
     },
     async replace(bad) {
-      if (cached !== undefined && cached.token.version !== bad.version) return { kind: 'token', token: cached.token }
+      if (cached !== undefined && cached.token.version > bad.version) return { kind: 'token', token: cached.token }
       cached = undefined
       if (failure !== undefined && performance.now() < failure.until) return failure.answer
-      return obtain(bad)
+      const result = await obtain(bad)
+      // It may have joined a fetch that was under way for another reason and came back with the refused one.
+      return result.kind === 'token' && result.token.version <= bad.version ? obtain(bad) : result
     },
   }
 }
@@ -118,12 +120,23 @@ interface Wanted {
 
 async function obtainShared(options: TokensOptions, wanted: Wanted): Promise<Obtained> {
   const { store, fetchTimeoutMs } = options
-  const before = await store.read()
-  if (before !== null && serves(before, wanted)) return { stored: before }
   // Longer than two calls (the second one forced), and short enough that a holder's death costs seconds.
   const lockMs = 2 * fetchTimeoutMs + 1000
-  const lock = await store.lock(lockMs)
-  if (lock === null) return waitForOther(store, wanted, lockMs)
+  const until = performance.now() + lockMs + 2 * POLL_MS
+  for (;;) {
+    const shared = await store.read()
+    if (shared !== null && serves(shared, wanted)) return { stored: shared }
+    const lock = await store.lock(lockMs)
+    if (lock !== null) return fetchUnderLock(options, wanted, lock)
+    if (performance.now() >= until) {
+      return { kind: 'no-token', detail: 'other processes were fetching a token and did not come back with one' }
+    }
+    await sleep(POLL_MS)
+  }
+}
+
+async function fetchUnderLock(options: TokensOptions, wanted: Wanted, lock: TokenLock): Promise<Obtained> {
+  const { store } = options
   try {
     const shared = await store.read()
     if (shared !== null && serves(shared, wanted)) return { stored: shared }
@@ -144,16 +157,6 @@ async function obtainShared(options: TokensOptions, wanted: Wanted): Promise<Obt
 function serves(stored: StoredToken, { bad, ahead }: Wanted): boolean {
   if (stored.leftMs <= 0 || stored.version === bad?.version) return false
   return !ahead || stored.leftMs > Math.min(RENEW_AHEAD_MS_MAX, stored.lifetimeMs / 4)
-}
-
-async function waitForOther(store: TokenStore, wanted: Wanted, waitMs: number): Promise<Obtained> {
-  const until = performance.now() + waitMs
-  while (performance.now() < until) {
-    await sleep(POLL_MS)
-    const stored = await store.read()
-    if (stored !== null && serves(stored, wanted)) return { stored }
-  }
-  return { kind: 'no-token', detail: 'another process was fetching a token and did not come back with one' }
 }
 
 async function fetchToken(options: TokensOptions, { bad }: Wanted): Promise<TokenAnswer> {

@@ -1,0 +1,155 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ConfigError, type Environment } from '@wechat-outbox/runtime'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readWorkerConfig } from '../src/index.ts'
+
+const SECRET = '5ecret0f0ne5ecret0f0ne5ecret0f0n'
+const ONE = { appid: 'wx0123456789abcdef', secret: SECRET }
+const TWO = { appid: 'wxfedcba9876543210', secret: SECRET }
+const one: Environment = { REDIS_URL: 'redis://h', WECHAT_APP_ID: ONE.appid, WECHAT_APP_SECRET: SECRET }
+
+let dir = ''
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'wxo-worker-env-'))
+})
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+let files = 0
+function fileOf(content: unknown): Environment {
+  files += 1
+  const path = join(dir, `apps-${files}.json`)
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+  return { REDIS_URL: 'redis://h', WECHAT_APPS_FILE: path }
+}
+function problemsOf(env: Environment): readonly string[] {
+  try {
+    readWorkerConfig(env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    expect(error.message).not.toContain(SECRET)
+    return error.problems
+  }
+  return []
+}
+
+describe('readWorkerConfig', () => {
+  it('needs a Redis and an app, and has a default for everything else', () => {
+    expect(readWorkerConfig(one)).toMatchObject({
+      apps: [ONE],
+      WECHAT_API_BASE_URL: 'https://api.weixin.qq.com',
+      WORKER_CONCURRENCY: 64,
+      SEND_TIMEOUT_MS: 5000,
+      RETRY_ATTEMPTS_MAX: 16,
+      RETRY_BACKOFF_MS: 1000,
+      RETRY_BACKOFF_MS_MAX: 300_000,
+      IDEMPOTENCY_TTL_HOURS: 72,
+      RETAIN_DELIVERED_HOURS: 24,
+      RETAIN_DELIVERED_MAX: 10_000,
+      RETAIN_DEAD_DAYS: 30,
+      STALLED_AFTER_MS: 10_000,
+      WORKER_HOST: '127.0.0.1',
+      WORKER_PORT: 9464,
+      LOG_LEVEL: 'info',
+      SHUTDOWN_TIMEOUT_MS: 25_000,
+    })
+  })
+
+  it('says every problem of the variables at once', () => {
+    expect(problemsOf({ SEND_TIMEOUT_MS: 'fast', WORKER_PORT: '70000', LOG_LEVEL: 'loud' })).toEqual(
+      expect.arrayContaining([
+        'REDIS_URL is missing',
+        'SEND_TIMEOUT_MS must be a whole number',
+        'WORKER_PORT must be from 0 to 65535',
+        'LOG_LEVEL must be a level of pino',
+      ]),
+    )
+  })
+
+  it('says what is wrong with the apps beside what is wrong with the variables', () => {
+    const problems = problemsOf({ SEND_TIMEOUT_MS: 'fast', WECHAT_APP_ID: ONE.appid })
+    expect(problems).toEqual(
+      expect.arrayContaining([
+        'REDIS_URL is missing',
+        'SEND_TIMEOUT_MS must be a whole number',
+        'WECHAT_APP_SECRET is missing',
+      ]),
+    )
+  })
+
+  it('says every rule that is broken between variables at once', () => {
+    const env = { ...one, STALLED_AFTER_MS: '6999', RETRY_BACKOFF_MS: '2', RETRY_BACKOFF_MS_MAX: '1' }
+    expect(problemsOf(env)).toEqual([
+      expect.stringMatching(/^STALLED_AFTER_MS must be at least SEND_TIMEOUT_MS \+ 2000/),
+      expect.stringMatching(/^RETRY_BACKOFF_MS_MAX must be at least/),
+    ])
+  })
+
+  it('lets a message be taken over only two seconds after its call has ended', () => {
+    expect(problemsOf({ ...one, SEND_TIMEOUT_MS: '5000', STALLED_AFTER_MS: '7000' })).toEqual([])
+    expect(problemsOf({ ...one, SEND_TIMEOUT_MS: '5001', STALLED_AFTER_MS: '7000' })).toHaveLength(1)
+    expect(problemsOf({ ...one, SEND_TIMEOUT_MS: '9000' })).toHaveLength(1)
+  })
+})
+
+describe('one app', () => {
+  it.each([
+    [{}, ['WECHAT_APP_ID and WECHAT_APP_SECRET are missing (or WECHAT_APPS_FILE, for several apps)']],
+    [{ WECHAT_APP_ID: ONE.appid }, ['WECHAT_APP_SECRET is missing']],
+    [{ WECHAT_APP_ID: ONE.appid, WECHAT_APP_SECRET: '' }, ['WECHAT_APP_SECRET is missing']],
+    [{ WECHAT_APP_SECRET: SECRET }, ['WECHAT_APP_ID is missing']],
+    [{ WECHAT_APP_ID: SECRET, WECHAT_APP_SECRET: ONE.appid }, ['WECHAT_APP_ID must be wx and 16 hex digits']],
+  ])('is refused when it is incomplete: %#', (env, problems) => {
+    expect(problemsOf({ REDIS_URL: 'redis://h', ...env })).toEqual(problems)
+  })
+})
+
+describe('a file of apps', () => {
+  it('gives several, with what each has of its own, and the one of the variables beside them', () => {
+    const full = { ...TWO, concurrency: 3, maxPerSecond: 10, token: { type: 'classic' } }
+    expect(readWorkerConfig(fileOf([ONE, full])).apps).toEqual([ONE, full])
+    expect(readWorkerConfig({ ...fileOf([TWO]), ...one }).apps).toEqual([TWO, ONE])
+  })
+
+  it.each([`[{"appid":"wx0123456789abcdef","secret":"${SECRET}"`, `${SECRET}`, `[{"secret":"${SECRET}"},]`, ''])(
+    'that is no JSON is refused without being quoted: %#',
+    (content) => {
+      expect(problemsOf(fileOf(content))).toEqual(['WECHAT_APPS_FILE is not JSON'])
+    },
+  )
+
+  it('that cannot be read is refused', () => {
+    const missing = { REDIS_URL: 'redis://h', WECHAT_APPS_FILE: join(dir, 'nowhere.json') }
+    expect(problemsOf(missing)).toEqual(['WECHAT_APPS_FILE cannot be read'])
+    expect(problemsOf({ ...missing, WECHAT_APPS_FILE: dir })).toEqual(['WECHAT_APPS_FILE cannot be read'])
+  })
+
+  it('names each app twice only in its problems', () => {
+    expect(problemsOf(fileOf([ONE, TWO, ONE]))).toEqual([`${ONE.appid} is configured twice`])
+    expect(problemsOf({ ...fileOf([ONE]), ...one })).toEqual([`${ONE.appid} is configured twice`])
+  })
+
+  it('is checked field by field', () => {
+    const bad = [
+      { ...ONE, concurency: 5 },
+      { appid: SECRET, secret: '' },
+      { ...TWO, concurrency: 0, maxPerSecond: 1.5, token: { type: SECRET } },
+    ]
+    const problems = problemsOf(fileOf(bad))
+    expect(problems.map((problem) => problem.split(' ').slice(0, 2).join(' '))).toEqual(
+      expect.arrayContaining([
+        'WECHAT_APPS_FILE 1.appid',
+        'WECHAT_APPS_FILE 1.secret',
+        'WECHAT_APPS_FILE 2.concurrency',
+        'WECHAT_APPS_FILE 2.maxPerSecond',
+        'WECHAT_APPS_FILE 2.token.type',
+      ]),
+    )
+    expect(problems.join('\n')).toContain('concurency')
+  })
+
+  it.each([[[]], [{}], [ONE], ['text'], [7], [null]])('holds a list with something in it, not %j', (content) => {
+    expect(problemsOf(fileOf(JSON.stringify(content)))).toHaveLength(1)
+  })
+})

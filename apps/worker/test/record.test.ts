@@ -1,0 +1,162 @@
+import type { Attempt, DeadLetter, JobData } from '@wechat-outbox/messages'
+import type { Run } from '@wechat-outbox/outbox'
+import { createLogger } from '@wechat-outbox/runtime'
+import { describe, expect, it } from 'vitest'
+import { createRecorder, type Recorder } from '../src/record.ts'
+
+const APP = 'wx0123456789abcdef'
+const data: JobData = {
+  v: 1,
+  touser: 'o-anna',
+  msgtype: 'text',
+  text: { content: 'C0NTENT' },
+  metadata: { order: 7 },
+  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+}
+const run: Run = {
+  appid: APP,
+  id: 'm-1',
+  data,
+  msgtype: 'text',
+  acceptedAt: 1,
+  signal: new AbortController().signal,
+  admit: () => Promise.resolve({ kind: 'go', tries: 0 }),
+  unmark: () => Promise.resolve(true),
+}
+const attempt = (given: Partial<Attempt> = {}): Attempt => ({
+  at: 1,
+  outcome: 'delivered',
+  ms: 12,
+  errcode: 0,
+  errmsg: 'ok',
+  rid: '1-2-3',
+  ...given,
+})
+
+function logged(level: string, use: (recorder: Recorder) => void): Record<string, unknown>[] {
+  const lines: string[] = []
+  use(
+    createRecorder(
+      createLogger({ level, name: 'worker', destination: { write: (line) => void lines.push(line) } }),
+      APP,
+    ),
+  )
+  expect(lines.join('')).not.toContain('C0NTENT')
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+}
+const attempted = (level: string, given: Partial<Attempt> = {}) =>
+  logged(level, (recorder) => recorder.attempted({ run, data, attempt: attempt(given), number: 3 }))
+
+describe('an attempt', () => {
+  it('is one line with everything but content and openid', () => {
+    expect(attempted('info')).toEqual([
+      {
+        level: 'info',
+        time: expect.any(String),
+        process: 'worker',
+        event: 'delivery.attempted',
+        appid: APP,
+        messageId: 'm-1',
+        msgtype: 'text',
+        attempt: 3,
+        errcode: 0,
+        outcome: 'delivered',
+        durationMs: 12,
+        rid: '1-2-3',
+        metadata: { order: 7 },
+        traceparent: data.traceparent,
+      },
+    ])
+  })
+
+  it('names the recipient only at debug', () => {
+    for (const level of ['info', 'warn']) {
+      expect(JSON.stringify(attempted(level, { outcome: 'dead' }))).not.toContain('o-anna')
+    }
+    expect(attempted('debug')).toMatchObject([{ touser: 'o-anna' }])
+    expect(attempted('trace')).toMatchObject([{ touser: 'o-anna' }])
+  })
+
+  it.each([
+    ['delivered', 'info'],
+    ['token-refreshed', 'info'],
+    ['retry', 'warn'],
+    ['dead', 'warn'],
+    ['token-unavailable', 'warn'],
+    ['not-sent', 'warn'],
+    ['refused', 'warn'],
+    ['unsure', 'warn'],
+    ['throttled', 'warn'],
+    ['suspended', 'warn'],
+  ] as const)('that came to %s is logged at %s', (outcome, level) => {
+    expect(attempted('info', { outcome })).toMatchObject([{ level, outcome }])
+    expect(attempted('warn', { outcome })).toHaveLength(level === 'warn' ? 1 : 0)
+    expect(attempted('silent', { outcome })).toEqual([])
+  })
+
+  it('leaves out what it does not have', () => {
+    const [line] = logged('info', (recorder) =>
+      recorder.attempted({
+        run,
+        data: { v: 1, touser: 'o-anna', msgtype: 'text', text: { content: 'C0NTENT' } },
+        attempt: { at: 1, outcome: 'not-sent', ms: 0 },
+        number: 1,
+      }),
+    )
+    expect(Object.keys(line ?? {})).not.toEqual(expect.arrayContaining(['errcode', 'rid', 'metadata', 'traceparent']))
+  })
+})
+
+describe('an ending', () => {
+  const letter: DeadLetter = {
+    v: 1,
+    messageId: 'm-1',
+    message: data,
+    reason: {
+      errcode: 45015,
+      name: 'reply-window-closed',
+      errmsg: 'response out of time limit',
+      rid: '1-2-3',
+      meaning: { en: '', zh: '' },
+      source: 'test',
+    },
+    attempts: [attempt(), attempt()],
+    acceptedAt: 1,
+    deadAt: 2,
+  }
+
+  it('of a dead message names its reason and its dead letter, and neither content nor openid', () => {
+    const lines = logged('trace', (recorder) => recorder.dead({ id: 'd-1', letter }))
+    expect(lines).toMatchObject([
+      {
+        level: 'warn',
+        event: 'message.dead',
+        appid: APP,
+        messageId: 'm-1',
+        deadLetter: 'd-1',
+        errcode: 45015,
+        reason: 'reply-window-closed',
+        rid: '1-2-3',
+        attempts: 2,
+      },
+    ])
+    expect(JSON.stringify(lines)).not.toContain('o-anna')
+  })
+
+  it('of every other kind is one line', () => {
+    const lines = logged('info', (recorder) => {
+      recorder.replayed({ id: 'm-1-1', replayOf: 'd-1' })
+      recorder.expired(3)
+      recorder.newerData(run, 2)
+      recorder.problem({ what: 'the sweep', error: 'it broke', id: 'm-1' })
+    })
+    expect(lines).toMatchObject([
+      { level: 'info', event: 'message.replayed', messageId: 'm-1-1', replayOf: 'd-1' },
+      { level: 'info', event: 'dead-letters.expired', count: 3 },
+      { level: 'warn', event: 'message.newer', messageId: 'm-1', v: 2 },
+      { level: 'error', event: 'worker.problem', what: 'the sweep', error: 'it broke', id: 'm-1' },
+    ])
+    expect(lines.every((line) => line['appid'] === APP)).toBe(true)
+    expect(JSON.stringify(lines)).not.toContain('o-anna')
+  })
+})
