@@ -92,11 +92,17 @@ function createTestConsumer(store: Store, exclusive: Store): Consumer {
       const read = readJobData(run.data)
       if (read.kind !== 'ok')
         return { kind: 'dead', reason: reasonOf(null, 'invalid-message', read.kind), attempts: [] }
-      const turn = await run.admit(read.data.touser)
+      const turn = await run.admit(read.data)
       return turn.kind === 'go' ? settlementOf(read.data) : turn
     },
     explainFailure: (failedReason) => reasonOf(null, 'stalled', failedReason),
-    report: { dead: () => undefined, replayed: () => undefined, expired: () => undefined, problem: () => undefined },
+    report: {
+      dead: () => undefined,
+      replayed: () => undefined,
+      expired: () => undefined,
+      problem: () => undefined,
+      stuck: () => undefined,
+    },
     concurrency: 8,
     stalledAfterMs: 10_000,
     retain: { deliveredMs: hour, deliveredMax: 1000, deadMs: 24 * hour },

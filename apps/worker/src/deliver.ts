@@ -49,7 +49,7 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
     const result = await options.tokens.current()
     if (result.kind === 'no-token' && !isExpired(data)) return withoutToken({ run, data, attempts }, result, options)
     const leaseFrom = performance.now()
-    const turn = await run.admit(data.touser)
+    const turn = await run.admit(data)
     if (turn.kind !== 'go') return turn
     const context = { run, data, attempts, tries: turn.tries, tokenRefreshed }
     if (turn.interruptedMsAgo !== undefined) {

@@ -11,7 +11,7 @@ export interface Attempted {
   readonly number: number
 }
 
-export interface Recorder extends ConsumerReport {
+export interface Recorder extends Omit<ConsumerReport, 'stuck'> {
   attempted(attempted: Attempted): void
   newerData(run: Run, v: number): void
 }

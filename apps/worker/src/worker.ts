@@ -24,6 +24,8 @@ import { createTokens } from './tokens.ts'
 export interface RunningWorker {
   /** Where health is answered. */
   readonly url: string
+  /** Rejects when an app's work waits and none is fetched any more. */
+  readonly failed: Promise<never>
   close(): Promise<void>
 }
 
@@ -43,11 +45,16 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     connections: Math.max(...config.apps.map((app) => app.concurrency ?? config.WORKER_CONCURRENCY)) + 2,
     timeoutMs: config.SEND_TIMEOUT_MS,
   })
-  const consumers = config.apps.map((app) => createAppConsumer(app, { ...shared, client }))
+  const { promise: failed, reject: fail } = Promise.withResolvers<never>()
+  // Whoever runs the worker may listen; nobody has to.
+  failed.catch(() => undefined)
+  const stuck = (appid: string): void => fail(new Error(`work waits for ${appid}, and none is fetched`))
+  const consumers = config.apps.map((app) => createAppConsumer(app, { ...shared, client, stuck }))
   await Promise.all(consumers.map((consumer) => consumer.run()))
   log.info({ event: 'worker.started', apps: config.apps.map(({ appid }) => appid), url: health.url })
   return {
     url: health.url,
+    failed,
     async close() {
       await endWithin(closeAll(consumers, client, config), config.SHUTDOWN_TIMEOUT_MS + CLOSE_GRACE_MS)
       await health.close()
@@ -74,9 +81,10 @@ interface Shared {
   readonly store: Store
   readonly judge: ReturnType<typeof createJudge>
   readonly client: WechatClient
+  readonly stuck: (appid: string) => void
 }
 
-function createAppConsumer(app: AppConfig, { config, log, store, judge, client }: Shared): Consumer {
+function createAppConsumer(app: AppConfig, { config, log, store, judge, client, stuck }: Shared): Consumer {
   const { appid, secret, token = { type: 'stable' as const } } = app
   const recorder = createRecorder(log, appid)
   const tokens = createTokens({
@@ -104,7 +112,7 @@ function createAppConsumer(app: AppConfig, { config, log, store, judge, client }
     judge,
     deliver: (run) => deliver(run, delivery),
     explainFailure: stalledReason,
-    report: recorder,
+    report: { ...recorder, stuck: () => stuck(appid) },
     concurrency: app.concurrency ?? config.WORKER_CONCURRENCY,
     maxPerSecond: app.maxPerSecond,
     stalledAfterMs: config.STALLED_AFTER_MS,

@@ -5,7 +5,7 @@
 -- Returns the id whose turn it is now, or false.
 --- include first
 --- include wake
-redis.call('LREM', KEYS[2], 0, ARGV[1])
+redis.call('LREM', KEYS[2], 1, ARGV[1])
 if redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('HSET', KEYS[1], 'settled', 'delivered')
   redis.call('HDEL', KEYS[1], 'sending')

@@ -4,5 +4,5 @@
 -- Returns the id whose turn it is now, or false.
 --- include first
 --- include wake
-redis.call('LREM', KEYS[1], 0, ARGV[1])
+redis.call('LREM', KEYS[1], 1, ARGV[1])
 return wake(KEYS[1], ARGV[2])

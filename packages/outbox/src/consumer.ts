@@ -12,6 +12,7 @@ import { createMover, type Mover } from './mover.ts'
 import { replay } from './replay.ts'
 import { createRun, type Run, type Settlement, settle } from './run.ts'
 import type { Store } from './store.ts'
+import { createWatchdog, type Watchdog } from './watchdog.ts'
 
 export interface ConsumerOptions {
   readonly appid: string
@@ -40,6 +41,8 @@ export interface ConsumerReport {
   readonly replayed: (replayed: { id: string; replayOf: string }) => void
   readonly expired: (count: number) => void
   readonly problem: (problem: { what: string; error: string; id?: string }) => void
+  /** Work waits and none is fetched: the process should end, so that its supervisor starts another. */
+  readonly stuck: () => void
 }
 
 export interface Consumer {
@@ -58,6 +61,7 @@ const STALLED_COUNT_MAX = 1_000_000_000
 const AFTER_BUG_MS = 30_000
 const REPLAYS_AT_ONCE = 16
 const NEVER = new AbortController().signal
+const STUCK_AFTER_MS = 30_000
 
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { report } = options
@@ -68,7 +72,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     onDead: report.dead,
     onOccupied: (id) => report.problem({ what: 'a dead letter of that id is another message’s', error: '', id }),
   })
-  const send = createSendWorker(options, mover)
+  const watchdog = watchSending(options)
+  const send = createSendWorker(options, mover, watchdog)
   const dead = createReplayWorker(options)
   for (const worker of [send, dead]) {
     worker.on('error', (error) => report.problem({ what: 'worker', error: messageOf(error) }))
@@ -85,6 +90,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     },
     async close(timeoutMs) {
       sweeper.stop()
+      watchdog.stop()
       const closed = Promise.all([send.close(), dead.close(), sweeper.idle()])
       const timer = setTimeout(() => send.cancelAllJobs('shutdown'), timeoutMs)
       const started = performance.now()
@@ -107,11 +113,17 @@ function workerOptions(options: ConsumerOptions): WorkerOptions {
   }
 }
 
-function createSendWorker(options: ConsumerOptions, mover: Mover): Worker {
+function createSendWorker(options: ConsumerOptions, mover: Mover, watchdog: Watchdog): Worker {
   const { retain, report } = options
   // BullMQ makes an abort signal only for a processor that declares three parameters, none of them with a default.
-  const processor = (job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<unknown> =>
-    runJob(job, { token: token ?? '', signal: signal ?? NEVER }, options)
+  const processor = async (job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<unknown> => {
+    watchdog.fetched()
+    try {
+      return await runJob(job, { token: token ?? '', signal: signal ?? NEVER }, options)
+    } finally {
+      watchdog.ended()
+    }
+  }
   const worker = new Worker(SEND_QUEUE, processor, {
     ...workerOptions(options),
     concurrency: options.concurrency,
@@ -130,6 +142,21 @@ function createSendWorker(options: ConsumerOptions, mover: Mover): Worker {
     for (const id of ids) worker.cancelJob(id, 'the lock is lost')
   })
   return worker
+}
+
+function watchSending({ appid, store, report }: ConsumerOptions): Watchdog {
+  const backend = store.backend(appid, SEND_QUEUE)
+  const { redis } = store
+  return createWatchdog({
+    idleMs: STUCK_AFTER_MS,
+    onStuck: report.stuck,
+    async hasWork() {
+      // A queue that is paused or at its rate has work that nobody may fetch.
+      if ((await redis.hexists(backend.toKey('meta'), 'paused')) === 1) return false
+      if ((await backend.getRateLimitTtl(1)) > 0) return false
+      return (await redis.llen(backend.toKey('wait'))) > 0
+    },
+  })
 }
 
 async function runJob(

@@ -27,6 +27,12 @@ export async function readRedisHealth(redis: RedisClient): Promise<RedisHealth> 
   }
 }
 
+/** 0 for `maxMemoryBytes`: no limit. */
+export async function readMemory(redis: RedisClient): Promise<Pick<RedisHealth, 'usedMemoryBytes' | 'maxMemoryBytes'>> {
+  const info = parseInfo(await redis.info('memory'))
+  return { usedMemoryBytes: Number(info.get('used_memory') ?? 0), maxMemoryBytes: Number(info.get('maxmemory') ?? 0) }
+}
+
 async function readFsync(redis: RedisClient): Promise<string | undefined> {
   try {
     const [, value] = (await redis.config('GET', 'appendfsync')) as string[]

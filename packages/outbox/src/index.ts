@@ -17,7 +17,7 @@ export { createJudge, type Judge } from './judge.ts'
 export { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
 export { Outbox, type OutboxOptions, type Receipt, type SendResult } from './outbox.ts'
 export { type ConnectionUse, connectRedis, parseRedisUrl, type RedisClient, whenReady } from './redis.ts'
-export type { Run, Settlement, Turn } from './run.ts'
+export type { LaneMember, Run, Settlement, Turn } from './run.ts'
 export { openStore, type Store } from './store.ts'
 export {
   createTokenStore,

@@ -5,6 +5,7 @@
  *
  * WATCH belongs to a connection, so such a store serves nobody else, and one step at a time.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { OutboxError } from './errors.ts'
 import { execute, type Store, type Transaction } from './store.ts'
 
@@ -55,6 +56,8 @@ async function runStep<T>(
     const multi = store.multi()
     judged.build(multi)
     if ((await execute(multi)) !== null) return judged.result
+    // Two that look at the same key in step would go on disturbing each other.
+    await sleep(Math.random() * Math.min(looks, 5) * 4)
   }
   throw new OutboxError('WXO_UNAVAILABLE', 'what was to be changed kept changing')
 }

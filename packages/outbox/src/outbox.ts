@@ -18,6 +18,7 @@ import { type Cancellation, cancelMessage } from './cancel.ts'
 import { createEnqueuer, type Enqueuer, storedData } from './enqueue.ts'
 import { invalid, OutboxError, storeError } from './errors.ts'
 import { createJudge, type Judge } from './judge.ts'
+import { createMemoryGuard, type MemoryGuard } from './memory-guard.ts'
 import { CONNECT_WAIT_MS, connectRedis, type RedisClient, whenReady } from './redis.ts'
 import { readStatus } from './status.ts'
 import { openStore, type Store } from './store.ts'
@@ -51,6 +52,7 @@ export class Outbox {
   readonly #connections: Connections
   readonly #enqueuer: Enqueuer
   readonly #judge: Judge
+  readonly #memory: MemoryGuard
 
   /** Connects in the background. @throws OutboxError WXO_CONFIG when an option cannot be meant */
   constructor(options: OutboxOptions) {
@@ -65,6 +67,7 @@ export class Outbox {
     this.#connections = createConnections(options.redis)
     this.#enqueuer = createEnqueuer(() => this.#connections.shared())
     this.#judge = createJudge(() => this.#connections.exclusive())
+    this.#memory = createMemoryGuard(() => this.#connections.shared())
   }
 
   /**
@@ -73,6 +76,9 @@ export class Outbox {
    */
   async send(request: SendRequest): Promise<Receipt> {
     const { appid, checked } = this.#check(request)
+    if (this.#memory.isFull()) {
+      throw new OutboxError('WXO_FULL', 'Redis is near its memory limit and takes no new messages')
+    }
     const acceptedAt = Date.now()
     const key = checked.idempotencyKey
     const { id, duplicate } = await this.#enqueuer.enqueue({
@@ -158,7 +164,7 @@ interface Connections {
   close(): Promise<void>
 }
 
-export function createConnections(url: string): Connections {
+function createConnections(url: string): Connections {
   const open: RedisClient[] = []
   const connection = (): (() => Promise<Store>) => {
     let client: RedisClient | undefined

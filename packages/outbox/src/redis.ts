@@ -105,16 +105,26 @@ function parseSentinel(rest: string): Target {
   const [, login = '', hosts = '', master = ''] = /^([^@/]*@)?([^/@]+)\/([\w.-]+)$/.exec(rest) ?? []
   if (master === '') throw notAUrl()
   const sentinels = hosts.split(',').map((host) => {
-    const { host: name, port } = parseNode(`redis://${host.includes(':') ? host : `${host}:26379`}`)
+    const { host: name, port } = parseNode(`redis://${/:\d+$/.test(host) ? host : `${host}:26379`}`)
     return { host: name, port }
   })
-  return { kind: 'sentinel', sentinels, master, login: loginOf(new URL(`redis://${login}sentinel`)) }
+  const withLogin = `redis://${login}sentinel`
+  if (!URL.canParse(withLogin) || new URL(withLogin).hostname !== 'sentinel') throw notAUrl()
+  return { kind: 'sentinel', sentinels, master, login: loginOf(new URL(withLogin)) }
 }
 
 function loginOf(url: URL): Login {
   return {
-    ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
-    ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
+    ...(url.username === '' ? {} : { username: decoded(url.username) }),
+    ...(url.password === '' ? {} : { password: decoded(url.password) }),
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw notAUrl()
   }
 }
 

@@ -11,7 +11,7 @@ import { runScript } from './scripts.ts'
 import type { Store } from './store.ts'
 
 /** How long a message that is not first waits before it looks by itself, in ms. Usually it is woken long before. */
-export const PARK_MS = 60_000
+const PARK_MS = 60_000
 
 export type Turn =
   /** `interruptedMsAgo`: an earlier run died that long ago with its call open. `tries` were made before this one. */
@@ -37,6 +37,12 @@ export type Settlement =
   /** The job is another worker's by now, or nobody's. */
   | { readonly kind: 'lost' }
 
+/** What the lane has to know of a message: whose it is, and whether it was to join only when it became due. */
+export interface LaneMember {
+  readonly touser: string
+  readonly sendAt?: number | undefined
+}
+
 export interface Run {
   readonly appid: string
   readonly id: string
@@ -48,7 +54,7 @@ export interface Run {
   /** Fires when the lock is lost or the worker's time to shut down is over. */
   readonly signal: AbortSignal
   /** Asks for this message's turn and, on `go`, marks it as being sent and renews its lease. */
-  admit(touser: string): Promise<Turn>
+  admit(message: LaneMember): Promise<Turn>
   /** Takes the mark back after WeChat has refused the call. False: the lock is lost. */
   unmark(): Promise<boolean>
 }
@@ -77,11 +83,11 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
     msgtype: job.name,
     acceptedAt: job.timestamp,
     signal: at.signal,
-    async admit(touser) {
+    async admit({ touser, sendAt }) {
       const answer = await runScript<[string, string?, string?]>(store.redis, {
         name: 'admit',
         keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser)],
-        args: [id, at.token, leaseMs, keys.sendJobs],
+        args: [id, at.token, leaseMs, keys.sendJobs, sendAt === undefined ? 0 : 1],
       })
       const turn = readTurn(answer)
       marked = turn.kind === 'go'

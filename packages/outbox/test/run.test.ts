@@ -1,21 +1,14 @@
 import { Worker } from 'bullmq'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { appPrefix } from '../src/keys.ts'
-import type { Run, Settlement, Turn } from '../src/run.ts'
-import { APP, attemptMade, createWorld, delivering, dies, keys, text, touserOf, type World } from './support/world.ts'
+import type { Turn } from '../src/run.ts'
+import { APP, attemptMade, createWorld, delivering, keys, memberOf, retry, text, type World } from './support/world.ts'
 
 let world: World
 beforeEach(async () => {
   world = await createWorld()
 })
 afterEach(() => world.close())
-
-const retry = (delayMs: number): Settlement => ({
-  kind: 'later',
-  delayMs,
-  counts: true,
-  attempts: [attemptMade({ outcome: 'retry', errcode: -1 })],
-})
 
 /** Fetches the message as a worker would that dies at once: its lock lapses, and whatever it had marked stays. */
 async function dieHolding(id: string, marked: boolean): Promise<void> {
@@ -41,104 +34,6 @@ async function dieHolding(id: string, marked: boolean): Promise<void> {
   await dying.close(true)
 }
 
-describe('order', () => {
-  it('holds for one person through retries, while others do not wait', async () => {
-    const outbox = world.outbox()
-    const sent: string[] = []
-    const tried = new Map<string, number>()
-    const content = (run: Run): string => (run.data as { text: { content: string } }).text.content
-    await world.consumer(async (run) => {
-      const turn = await run.admit(touserOf(run))
-      if (turn.kind !== 'go') return turn
-      const tries = (tried.get(run.id) ?? 0) + 1
-      tried.set(run.id, tries)
-      // Every third message of the slow person is refused twice before it is taken.
-      if (touserOf(run) === 'o-slow' && Number(content(run)) % 3 === 0 && tries <= 2) return retry(20)
-      sent.push(`${touserOf(run)} ${content(run)}`)
-      return { kind: 'delivered', attempts: [attemptMade()] }
-    })
-    const numbers = Array.from({ length: 60 }, (_, n) => n)
-    await outbox.sendMany(numbers.flatMap((n) => [text('o-slow', `${n}`), text(`o-other${n}`, `${n}`)]))
-    await vi.waitFor(() => expect(sent).toHaveLength(120), 20_000)
-    expect(sent.filter((one) => one.startsWith('o-slow'))).toEqual(numbers.map((n) => `o-slow ${n}`))
-    expect(await world.redis.keys('*:lane:*')).toEqual([])
-  })
-
-  it('holds over two consumers and many people', async () => {
-    const sent: string[] = []
-    await world.consumer(delivering(sent))
-    await world.consumer(delivering(sent))
-    const outbox = world.outbox()
-    const results = await outbox.sendMany(Array.from({ length: 900 }, (_, n) => text(`o-${n % 30}`)))
-    const ids = results.flatMap((result) => ('id' in result ? [result.id] : []))
-    await vi.waitFor(() => expect(sent).toHaveLength(900), 30_000)
-    const place = new Map(sent.map((id, at) => [id, at]))
-    for (let person = 0; person < 30; person += 1) {
-      const places = ids.filter((_, n) => n % 30 === person).map((id) => place.get(id) ?? -1)
-      expect(places).toEqual(places.toSorted((a, b) => a - b))
-    }
-  })
-
-  it('shows a follower as held, and lets it go when the one before it dies', async () => {
-    const outbox = world.outbox()
-    const [first, second] = await outbox.sendMany([text('o-held'), text('o-held')])
-    const firstId = first && 'id' in first ? first.id : ''
-    const secondId = second && 'id' in second ? second.id : ''
-    const gate = Promise.withResolvers<void>()
-    await world.consumer(async (run) => {
-      const turn = await run.admit(touserOf(run))
-      if (turn.kind !== 'go') return turn
-      if (run.id === firstId) {
-        await gate.promise
-        return dies()
-      }
-      return { kind: 'delivered', attempts: [attemptMade()] }
-    })
-    await vi.waitFor(async () => expect((await outbox.status(secondId))?.status).toBe('held'), 5000)
-    gate.resolve()
-    await vi.waitFor(async () => expect((await outbox.status(secondId))?.status).toBe('delivered'), 5000)
-    expect((await outbox.status(firstId))?.status).toBe('dead')
-  })
-
-  it('does not leave a message parked that became first while it was being parked', async () => {
-    const outbox = world.outbox()
-    const [first, second] = await outbox.sendMany([text('o-look'), text('o-look')])
-    const firstId = first && 'id' in first ? first.id : ''
-    const secondId = second && 'id' in second ? second.id : ''
-    const told = Promise.withResolvers<void>()
-    await world.consumer(async (run) => {
-      const turn = await run.admit(touserOf(run))
-      if (run.id === firstId) await told.promise
-      else if (turn.kind === 'park') {
-        // It has been told to park; only then the one before it is settled, and nobody sees it parked.
-        told.resolve()
-        await vi.waitFor(async () => expect((await outbox.status(firstId))?.status).toBe('delivered'), 5000)
-      }
-      return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
-    })
-    await vi.waitFor(async () => expect((await outbox.status(secondId))?.status).toBe('delivered'), 5000)
-  })
-
-  it('wakes nobody out of a backoff', async () => {
-    const outbox = world.outbox()
-    const turns: string[] = []
-    await world.consumer(async (run) => {
-      const turn = await run.admit(touserOf(run))
-      turns.push(`${run.id} ${turn.kind}`)
-      return turn.kind === 'go' ? retry(60_000) : turn
-    })
-    const [first] = await outbox.sendMany([text('o-backoff'), text('o-backoff')])
-    await vi.waitFor(() => expect(turns).toHaveLength(2), 5000)
-    const second = await outbox.send(text('o-backoff'))
-    await vi.waitFor(() => expect(turns).toHaveLength(3), 5000)
-    expect(await outbox.cancel(second.id)).toBe('cancelled')
-    // Whoever was woken by that stands before this one in the queue.
-    const other = await outbox.send(text('o-not-slow'))
-    await vi.waitFor(() => expect(turns).toContain(`${other.id} go`), 5000)
-    expect(turns.filter((turn) => !turn.startsWith(other.id)).filter((turn) => turn.endsWith('go'))).toEqual([`${first && 'id' in first ? first.id : ''} go`])
-  })
-})
-
 describe('a message whose worker died', () => {
   async function takenOver(marked: boolean): Promise<{ turn: Turn; id: string }> {
     const { id } = await world.outbox().send(text('o-orphan'))
@@ -146,7 +41,7 @@ describe('a message whose worker died', () => {
     const turn = Promise.withResolvers<Turn>()
     await world.consumer(
       async (run) => {
-        const admitted = await run.admit(touserOf(run))
+        const admitted = await run.admit(memberOf(run))
         turn.resolve(admitted)
         return admitted.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : admitted
       },
@@ -172,11 +67,11 @@ describe('a message whose worker died', () => {
     const marks: (string | null)[] = []
     await world.consumer(async (run) => {
       marks.push(await mark())
-      await run.admit(touserOf(run))
+      await run.admit(memberOf(run))
       marks.push(await mark())
       await run.unmark()
       marks.push(await mark())
-      expect(await run.admit(touserOf(run))).toEqual({ kind: 'go', tries: 0 })
+      expect(await run.admit(memberOf(run))).toEqual({ kind: 'go', tries: 0 })
       marks.push(await mark())
       return { kind: 'delivered', attempts: [attemptMade()] }
     })
@@ -201,7 +96,7 @@ describe('settling', () => {
     const later = await outbox.send({ ...text('o-middle'), sendAt: Date.now() + 60_000 })
     const { id } = await outbox.send(text('o-middle'))
     await world.consumer(async (run) => {
-      const turn = await run.admit(touserOf(run))
+      const turn = await run.admit(memberOf(run))
       await world.redis.lpush(keys.lane('o-middle'), later.id)
       return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
     })
@@ -222,7 +117,7 @@ describe('settling', () => {
     const { id } = await outbox.send(text('o-count'))
     let runs = 0
     await world.consumer(async (run) => {
-      const turn = await run.admit(touserOf(run))
+      const turn = await run.admit(memberOf(run))
       if (turn.kind !== 'go') return turn
       runs += 1
       if (runs <= 4) return { ...retry(1), counts: runs % 2 === 0 }
@@ -244,6 +139,19 @@ describe('settling', () => {
     const { problems } = await world.consumer(() => Promise.reject(new Error('a bug')))
     await vi.waitFor(() => expect(problems).toMatchObject([{ what: 'a run failed', error: 'a bug', id }]), 5000)
     await vi.waitFor(async () => expect(await (await world.send.getJob(id))?.getState()).toBe('delayed'), 5000)
+  })
+
+  it('leaves a message alone whose lock it no longer holds', async () => {
+    const { id } = await world.outbox().send(text('o-lost'))
+    const turns: Turn[] = []
+    await world.consumer(async (run) => {
+      await world.redis.set(keys.sendLock(id), 'another worker', 'PX', 60_000)
+      const turn = await run.admit(memberOf(run))
+      turns.push(turn)
+      return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
+    })
+    await vi.waitFor(() => expect(turns).toEqual([{ kind: 'lost' }]), 5000)
+    expect(await world.redis.hget(keys.sendJob(id), 'sending')).toBeNull()
   })
 
   it('leaves a job alone that somebody removed under it', async () => {

@@ -6,7 +6,7 @@ import { delimiter, join, resolve } from 'node:path'
 import { runCommand } from './run-command.ts'
 import { findUnpackedRedis, unpackRedisPackage } from './unpack-redis.ts'
 
-export const SERVER_NAMES = ['redis-server', 'valkey-server'] as const
+const SERVER_NAMES = ['redis-server', 'valkey-server'] as const
 
 export type FoundRedis = {
   command: string

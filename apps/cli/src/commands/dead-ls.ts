@@ -37,7 +37,7 @@ function isEmpty(filter: object): boolean {
   return Object.keys(filter).length === 0
 }
 
-export function printLetters(output: Output, letters: readonly ListedDeadLetter[]): void {
+function printLetters(output: Output, letters: readonly ListedDeadLetter[]): void {
   const nowMs = Date.now()
   const rows = letters.map((letter) => [
     letter.id,

@@ -92,7 +92,7 @@ function printRedis(output: Output, health: RedisHealth, problems: readonly stri
   for (const problem of problems) output.line(`  ${output.style('red', '✗')} ${problem}`)
 }
 
-export function redisLine(health: RedisHealth): string {
+function redisLine(health: RedisHealth): string {
   const limit = health.maxMemoryBytes === 0 ? 'no limit' : `${showBytes(health.maxMemoryBytes)} allowed`
   const persistence = health.appendOnly
     ? `append-only ${health.appendFsync ?? '(fsync unknown)'}`

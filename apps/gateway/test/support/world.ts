@@ -77,14 +77,19 @@ export async function startUndertaker(
     store: await openStore(await world.connect()),
     judge: createJudge(() => exclusive),
     deliver: async (run) => {
-      const { touser } = run.data as { touser: string }
-      const turn = await run.admit(touser)
+      const turn = await run.admit(run.data as { touser: string })
       if (turn.kind !== 'go') return { kind: turn.kind === 'park' ? 'park' : 'lost' }
       const attempt = { at: Date.now(), outcome: 'dead', ms: 12, errcode: 45015, errmsg: windowClosed.errmsg } as const
       return { kind: 'dead', reason: windowClosed, attempts: [attempt] }
     },
     explainFailure: () => windowClosed,
-    report: { dead: () => undefined, replayed: () => undefined, expired: () => undefined, problem: () => undefined },
+    report: {
+      dead: () => undefined,
+      replayed: () => undefined,
+      expired: () => undefined,
+      problem: () => undefined,
+      stuck: () => undefined,
+    },
     concurrency: 50,
     stalledAfterMs: 10_000,
     retain: { deliveredMs: 3_600_000, deliveredMax: 1000, deadMs: 86_400_000 },

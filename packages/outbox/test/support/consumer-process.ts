@@ -3,7 +3,7 @@ import { createConsumer } from '../../src/consumer.ts'
 import { createJudge } from '../../src/judge.ts'
 import { connectRedis } from '../../src/redis.ts'
 import { openStore } from '../../src/store.ts'
-import { consumerDefaults, delivering, dies, touserOf } from './world.ts'
+import { consumerDefaults, delivering, dies, memberOf } from './world.ts'
 
 const [url = '', mode = 'die'] = process.argv.slice(2)
 const redis = connectRedis(url, 'work')
@@ -19,10 +19,16 @@ const consumer = createConsumer({
   ),
   deliver: async (run) => {
     if (mode === 'deliver') return deliver(run)
-    const turn = await run.admit(touserOf(run))
+    const turn = await run.admit(memberOf(run))
     return turn.kind === 'go' ? dies() : turn
   },
-  report: { dead: () => undefined, replayed: () => undefined, expired: () => undefined, problem: () => undefined },
+  report: {
+    dead: () => undefined,
+    replayed: () => undefined,
+    expired: () => undefined,
+    problem: () => undefined,
+    stuck: () => undefined,
+  },
 })
 await consumer.run()
 process.stdout.write('running\n')

@@ -10,7 +10,7 @@ import { createJudge, type Judge } from '../../src/judge.ts'
 import { appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../../src/keys.ts'
 import { Outbox, type OutboxOptions } from '../../src/outbox.ts'
 import { connectRedis, type RedisClient, whenReady } from '../../src/redis.ts'
-import type { Run, Settlement } from '../../src/run.ts'
+import type { LaneMember, Run, Settlement } from '../../src/run.ts'
 import { openStore, type Store } from '../../src/store.ts'
 
 export const APP = 'wx0123456789abcdef'
@@ -78,6 +78,7 @@ export async function createWorld(): Promise<World> {
           replayed: (one) => reported.replayed.push(one),
           expired: () => undefined,
           problem: (one) => reported.problems.push(one),
+          stuck: () => undefined,
         },
         ...options,
       })
@@ -136,15 +137,24 @@ export const dies = (given: Partial<Reason> = {}): Settlement => ({
   attempts: [attemptMade({ outcome: 'dead', errcode: 45015 })],
 })
 
+export const retry = (delayMs: number): Settlement => ({
+  kind: 'later',
+  delayMs,
+  counts: true,
+  attempts: [attemptMade({ outcome: 'retry', errcode: -1 })],
+})
+
 /** Admits the message and delivers it, telling the caller in what order. */
 export function delivering(sent: string[]): (run: Run) => Promise<Settlement> {
   return async (run) => {
-    const turn = await run.admit(touserOf(run))
+    const turn = await run.admit(memberOf(run))
     if (turn.kind !== 'go') return turn
     sent.push(run.id)
     return { kind: 'delivered', attempts: [attemptMade()] }
   }
 }
+
+export const memberOf = (run: Run): LaneMember => run.data as LaneMember
 
 export function touserOf(run: Run): string {
   return (run.data as { touser: string }).touser

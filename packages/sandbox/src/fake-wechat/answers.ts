@@ -29,10 +29,10 @@ const SENTENCES: Readonly<Record<number, string>> = {
 }
 
 /** The body of WeChat's answer to a message it has taken. */
-export const OK_ANSWER = '{"errcode":0,"errmsg":"ok"}'
+const OK_ANSWER = '{"errcode":0,"errmsg":"ok"}'
 
 /** One errmsg with its tail; the first part of the rid is the time in hexadecimal seconds. */
-export const errmsgFor = (errcode: number, nowMs: number): string => {
+const errmsgFor = (errcode: number, nowMs: number): string => {
   const random = randomBytes(11).toString('hex')
   const seconds = Math.floor(nowMs / 1000).toString(16)
   const rid = `${seconds}-${random.slice(0, 8)}-${random.slice(8, 16)}`

@@ -15,7 +15,7 @@ export type TokenSettings = {
   classicGraceS: number
 }
 
-export const DEFAULT_TOKEN_SETTINGS: TokenSettings = {
+const DEFAULT_TOKEN_SETTINGS: TokenSettings = {
   expiresInS: 7200,
   forceMinIntervalS: 30,
   forcePerDay: 20,

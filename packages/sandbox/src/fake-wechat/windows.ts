@@ -10,7 +10,7 @@ export type WindowSettings = {
   enterWindowMs: number
 }
 
-export const DEFAULT_WINDOW_SETTINGS: WindowSettings = {
+const DEFAULT_WINDOW_SETTINGS: WindowSettings = {
   messageLimit: 5,
   messageWindowMs: 48 * 3_600_000,
   enterLimit: 2,
