@@ -1,7 +1,7 @@
 -- Is it this message's turn? Judged from Redis alone, never from the job as it was fetched.
---   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane
+--   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane   KEYS[4] held lanes
 --   ARGV[1] id   ARGV[2] lock token   ARGV[3] lease in ms   ARGV[4] prefix of job keys
---   ARGV[5] '1': scheduled, and so perhaps not in the lane yet
+--   ARGV[5] '1': may be absent from its lane
 -- Returns {'lost'}           the lock is not ours or the job is gone: touch nothing
 --         {'settled'}        WeChat has it already: finish without sending
 --         {'park'}           somebody to the same person goes first
@@ -13,16 +13,17 @@
 if redis.call('GET', KEYS[2]) ~= ARGV[2] or redis.call('EXISTS', KEYS[1]) == 0 then return { 'lost' } end
 if redis.call('HEXISTS', KEYS[1], 'settled') == 1 then
   redis.call('LREM', KEYS[3], 1, ARGV[1])
-  wake(KEYS[3], ARGV[4])
+  wake(KEYS[3], ARGV[4], KEYS[4])
   return { 'settled' }
 end
 local turn = first(KEYS[3], ARGV[4])
 if turn ~= ARGV[1] then
   -- Absence proves nothing: a scheduled message has not joined yet, and a lane may have been deleted by hand. But looking
-  -- costs as much as the lane is long, so a message is looked for only where it may be absent: when it is scheduled, or
-  -- when nobody has woken it within its minute.
+  -- costs as much as the lane is long, so a message is looked for only where it may be absent: when the caller says so,
+  -- when it was parked and comes by itself, and when it was first once, having been tried or taken over.
   local absent = not turn
-  if turn and (ARGV[5] == '1' or redis.call('HEXISTS', KEYS[1], 'parked') == 1) then
+  local marks = redis.call('HMGET', KEYS[1], 'parked', 'atm', 'stc')
+  if turn and (ARGV[5] == '1' or marks[1] or marks[2] or marks[3]) then
     absent = not redis.call('LPOS', KEYS[3], ARGV[1])
   end
   if absent then

@@ -1,6 +1,6 @@
 -- WeChat has taken the message: off the lane, marked, and the next one woken. Right even after the lock was lost,
 -- because it records what happened. Removes by id and never pops: the front may be somebody else by now.
---   KEYS[1] job   KEYS[2] lane
+--   KEYS[1] job   KEYS[2] lane   KEYS[3] held lanes
 --   ARGV[1] id   ARGV[2] prefix of job keys
 -- Returns the id whose turn it is now, or false.
 --- include first
@@ -10,4 +10,4 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('HSET', KEYS[1], 'settled', 'delivered')
   redis.call('HDEL', KEYS[1], 'sending')
 end
-return wake(KEYS[2], ARGV[2])
+return wake(KEYS[2], ARGV[2], KEYS[3])

@@ -44,7 +44,11 @@ export function cancelMessage(
         multi.set(keys.ended(id), JSON.stringify(report), 'PX', rememberMs)
         const read = readJobData(job.data)
         if (read.kind !== 'ok') return
-        void runScript(multi, { name: 'unlane', keys: [keys.lane(read.data.touser)], args: [id, keys.sendJobs] })
+        void runScript(multi, {
+          name: 'unlane',
+          keys: [keys.lane(read.data.touser), keys.heldLanes],
+          args: [id, keys.sendJobs],
+        })
       },
     }
   })

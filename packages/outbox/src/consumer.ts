@@ -6,6 +6,7 @@ import { type DeadLetter, type Reason, readJobData, reasonLine } from '@wechat-o
 import { type Job, UnrecoverableError, Worker, type WorkerOptions } from 'bullmq'
 import { expireDeadLetters } from './dead-letters.ts'
 import { messageOf } from './errors.ts'
+import { healLanes } from './heal.ts'
 import type { Judge } from './judge.ts'
 import { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
 import { createMover, type Mover } from './mover.ts'
@@ -211,6 +212,7 @@ function createSweeper(options: ConsumerOptions, mover: Mover) {
   const sweep = async (): Promise<void> => {
     try {
       await mover.sweep(store)
+      await healLanes(store, appid)
       const expired = await expireDeadLetters(store, judge, { appid, before: Date.now() - retain.deadMs })
       if (expired > 0) report.expired(expired)
     } catch (error) {

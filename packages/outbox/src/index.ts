@@ -15,6 +15,7 @@ export { cleanError, messageOf, OutboxError, type OutboxErrorCode, storeError } 
 export { type RedisHealth, readRedisHealth, redisProblems } from './health.ts'
 export { createJudge, type Judge } from './judge.ts'
 export { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
+export { inspectLanes, type LaneInspection, type LaneProblem } from './lanes.ts'
 export { Outbox, type OutboxOptions, type Receipt, type SendResult } from './outbox.ts'
 export { type ConnectionUse, connectRedis, parseRedisUrl, type RedisClient, whenReady } from './redis.ts'
 export type { LaneMember, Run, Settlement, Turn } from './run.ts'

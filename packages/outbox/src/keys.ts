@@ -21,6 +21,7 @@ export function appKeys(appid: string) {
   const prefix = appPrefix(appid)
   const sendJobs = `${prefix}:${SEND_QUEUE}:`
   const deadJobs = `${prefix}:${DEAD_LETTER_QUEUE}:`
+  const lanes = `${prefix}:lane:`
   return {
     prefix,
     /** What BullMQ puts before a job's id and before its own lists. */
@@ -28,13 +29,22 @@ export function appKeys(appid: string) {
     sendJob: (id: string) => sendJobs + id,
     sendLock: (id: string) => `${sendJobs}${id}:lock`,
     sendFailed: `${sendJobs}failed`,
+    sendWait: `${sendJobs}wait`,
+    sendActive: `${sendJobs}active`,
+    sendDelayed: `${sendJobs}delayed`,
     deadJobs,
     deadJob: (id: string) => deadJobs + id,
     deadLock: (id: string) => `${deadJobs}${id}:lock`,
     deadWait: `${deadJobs}wait`,
     deadFailed: `${deadJobs}failed`,
     /** List: the unsettled messages of one person, oldest first. */
-    lane: (touser: string) => `${prefix}:lane:${touser}`,
+    lane: (touser: string) => lanes + touser,
+    /** What SCAN matches every lane with: nothing in a prefix has a meaning in a pattern. */
+    lanePattern: `${lanes}*`,
+    /** Whose lane stands under a key. */
+    laneOf: (key: string) => key.slice(lanes.length),
+    /** Sorted set: the keys of lanes that have parked messages, by when they last moved. */
+    heldLanes: `${prefix}:lanes:held`,
     /** Hash {id, fp}, expiring. The caller's key may hold anything and be long, so its digest stands here. */
     idempotency: (key: string) => `${prefix}:idem:${createHash('sha256').update(key).digest('base64url').slice(0, 22)}`,
     /** String, expiring: the last word on a message whose job is gone (cancelled, replayed, discarded). */

@@ -96,7 +96,7 @@ async function judgeMove(store: Store, id: string, { appid, explain }: MoverOpti
   const leave = (multi: Transaction): void => {
     removeJob(multi, send, id)
     if (touser === undefined) return
-    void runScript(multi, { name: 'unlane', keys: [keys.lane(touser)], args: [id, keys.sendJobs] })
+    void runScript(multi, { name: 'unlane', keys: [keys.lane(touser), keys.heldLanes], args: [id, keys.sendJobs] })
   }
   if (job.settled) return { result: { kind: 'settled' }, build: leave }
   const letter = letterOf(id, job, explain)

@@ -3,15 +3,19 @@
  * said and what that means is decided between `admit` and `settle`, by somebody who knows neither Redis nor BullMQ.
  */
 import type { Attempt, Reason } from '@wechat-outbox/messages'
-import { reasonLine } from '@wechat-outbox/messages'
+import { isGeneratedId, reasonLine } from '@wechat-outbox/messages'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
 import { appendHistory, type HistoryEntry, readHistory } from './job-hash.ts'
 import { type AppKeys, appKeys, SEND_QUEUE } from './keys.ts'
 import { runScript } from './scripts.ts'
 import type { Store } from './store.ts'
 
-/** How long a message that is not first waits before it looks by itself, in ms. Usually it is woken long before. */
-const PARK_MS = 60_000
+/**
+ * How long a message that is not first waits before it looks by itself, in ms. It is woken when its turn comes, and `heal`
+ * sees to lanes where nobody was left to wake it; so this is only for what nobody has thought of, and it is long, because
+ * every look is a fetch.
+ */
+const PARK_MS = 900_000
 
 export type Turn =
   /** `interruptedMsAgo`: an earlier run died that long ago with its call open. `tries` were made before this one. */
@@ -84,10 +88,12 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
     acceptedAt: job.timestamp,
     signal: at.signal,
     async admit({ touser, sendAt }) {
+      // Who enqueued it has put it into its lane, unless it was to join later, or was added by other means.
+      const mayBeAbsent = sendAt !== undefined || !isGeneratedId(id)
       const answer = await runScript<[string, string?, string?]>(store.redis, {
         name: 'admit',
-        keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser)],
-        args: [id, at.token, leaseMs, keys.sendJobs, sendAt === undefined ? 0 : 1],
+        keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser), keys.heldLanes],
+        args: [id, at.token, leaseMs, keys.sendJobs, mayBeAbsent ? 1 : 0],
       })
       const turn = readTurn(answer)
       marked = turn.kind === 'go'
@@ -129,7 +135,11 @@ export async function settle(job: Job, at: Holder, options: RunOptions & { settl
     case 'delivered':
       if (at.touser !== undefined) {
         const args = [id, keys.sendJobs]
-        await runScript(store.redis, { name: 'settle', keys: [keys.sendJob(id), keys.lane(at.touser)], args })
+        await runScript(store.redis, {
+          name: 'settle',
+          keys: [keys.sendJob(id), keys.lane(at.touser), keys.heldLanes],
+          args,
+        })
       }
       return { attempts: settlement.attempts }
     case 'settled':
@@ -163,7 +173,11 @@ function deadError(reason: Reason, attempts: readonly Attempt[]): UnrecoverableE
 
 /** Either the settler sees the message parked, or the message sees that it has become first. */
 async function look(store: Store, keys: AppKeys, message: { id: string; touser: string }): Promise<void> {
-  await runScript(store.redis, { name: 'look', keys: [keys.lane(message.touser)], args: [message.id, keys.sendJobs] })
+  await runScript(store.redis, {
+    name: 'look',
+    keys: [keys.lane(message.touser), keys.heldLanes],
+    args: [message.id, keys.sendJobs],
+  })
 }
 
 interface DelayOptions extends RunOptions {

@@ -17,7 +17,11 @@ it('finds its scripts in a transaction after one that was aborted, which never r
   const store = await openStore(redis)
   const build = (on: Store) => {
     const multi = on.multi()
-    void runScript(multi, { name: 'unlane', keys: [keys.lane('o-aborted')], args: ['m-none', keys.sendJobs] })
+    void runScript(multi, {
+      name: 'unlane',
+      keys: [keys.lane('o-aborted'), keys.heldLanes],
+      args: ['m-none', keys.sendJobs],
+    })
     addJob(multi, on.backend(APP, 'send'), { id: 'm-aborted', name: 'text', data: {}, timestamp: Date.now() })
     removeJob(multi, on.backend(APP, 'send'), 'm-other')
     return multi

@@ -1,10 +1,16 @@
--- wake(laneKey, jobPrefix): lets the first of a lane be fetched at once if it is parked, and returns its id or false.
+-- wake(laneKey, jobPrefix, heldKey): lets the first of a lane be fetched at once if it is parked, and returns its id or false.
 -- Only a parked job is promoted: one that waits for its own retry keeps its backoff. It goes to the front of `wait`,
 -- because it is older than whatever has come since. The steps are BullMQ's own `promote`, done here so that no crash
 -- can fall between taking somebody off a lane and waking the next.
-local function wake(laneKey, jobPrefix)
+-- `held` remembers when a lane with parked messages last moved: `heal` looks after those that have not for a while.
+local function wake(laneKey, jobPrefix, heldKey)
   local id = first(laneKey, jobPrefix)
-  if not id then return false end
+  if not id then
+    redis.call('ZREM', heldKey, laneKey)
+    return false
+  end
+  local time = redis.call('TIME')
+  redis.call('ZADD', heldKey, 'XX', time[1] * 1000 + math.floor(time[2] / 1000), laneKey)
   local jobKey = jobPrefix .. id
   if redis.call('HDEL', jobKey, 'parked') == 1 and redis.call('ZREM', jobPrefix .. 'delayed', id) == 1 then
     redis.call('RPUSH', jobPrefix .. 'wait', id)

@@ -1,0 +1,17 @@
+-- Looks after lanes with parked messages that have not moved for a while: the one whose turn it is may be parked with
+-- nobody left to wake it, because the one before it was removed by hand.
+--   KEYS[1] held lanes
+--   ARGV[1] prefix of job keys   ARGV[2] not moved for so many ms   ARGV[3] lanes at most
+-- Returns {lanes looked at, lanes that were empty …}. An empty lane that never moved to its end was deleted under its
+-- messages.
+--- include first
+--- include wake
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local lanes = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2], 'LIMIT', 0, ARGV[3])
+local answer = { #lanes }
+for _, lane in ipairs(lanes) do
+  if redis.call('EXISTS', lane) == 0 then answer[#answer + 1] = lane end
+  wake(lane, ARGV[1], KEYS[1])
+end
+return answer
