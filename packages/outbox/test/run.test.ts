@@ -154,6 +154,22 @@ describe('settling', () => {
     expect(await world.redis.hget(keys.sendJob(id), 'sending')).toBeNull()
   })
 
+  it('aborts the call of a message whose lock is lost', async () => {
+    const { id } = await world.outbox().send(text('o-abort'))
+    const aborted = Promise.withResolvers<string>()
+    await world.consumer(
+      async (run) => {
+        await run.admit(memberOf(run))
+        await world.redis.set(keys.sendLock(id), 'another worker', 'PX', 60_000)
+        run.signal.addEventListener('abort', () => aborted.resolve(run.id))
+        await aborted.promise
+        return retry(10)
+      },
+      { stalledAfterMs: 1000 },
+    )
+    expect(await aborted.promise).toBe(id)
+  })
+
   it('leaves a job alone that somebody removed under it', async () => {
     const { id } = await world.outbox().send(text('o-gone'))
     const { consumer, problems } = await world.consumer(async () => {

@@ -1,0 +1,147 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  connectRedis,
+  createConsumer,
+  createJudge,
+  createTokenStore,
+  Outbox,
+  openStore,
+  type RedisClient,
+  type Run,
+  type Settlement,
+  whenReady,
+} from '@wechat-outbox/outbox'
+import { stalledReason } from '@wechat-outbox/policy'
+import { createLogger } from '@wechat-outbox/runtime'
+import {
+  type FakeWechat,
+  type LocalRedis,
+  SANDBOX_APP_ID,
+  SANDBOX_APP_SECRET,
+  startFakeWechat,
+  startLocalRedis,
+} from '@wechat-outbox/sandbox'
+import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { type DeliverOptions, deliver } from '../src/deliver.ts'
+import { createRecorder } from '../src/record.ts'
+import { createTokens } from '../src/tokens.ts'
+
+const LEASE_MS = 2000
+const appid = SANDBOX_APP_ID
+
+let dir = ''
+let server: LocalRedis
+let fake: FakeWechat
+let client: WechatClient
+let outbox: Outbox
+let clients: RedisClient[] = []
+let ends: (() => Promise<unknown>)[] = []
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'wxo-deliver-'))
+  server = await startLocalRedis({ dir })
+  fake = await startFakeWechat()
+  client = createWechatClient({ baseUrl: fake.url, connections: 8, timeoutMs: 500 })
+  outbox = new Outbox({ redis: server.url, appid })
+  clients = [connectRedis(server.url, 'work'), connectRedis(server.url, 'work')]
+  for (const redis of clients) redis.on('error', () => undefined)
+  await Promise.all(clients.map((redis) => whenReady(redis, 5000)))
+  ends = []
+})
+afterEach(async () => {
+  for (const end of ends) await end()
+  await Promise.all([outbox.close(), client.close(), fake.close()])
+  for (const redis of clients) redis.disconnect()
+  await server.stop()
+  await rm(dir, { recursive: true, force: true })
+})
+
+/** A worker of one app, whose runs go through `around` on their way to `deliver`. */
+async function work(around: (run: Run, options: DeliverOptions) => Promise<Settlement>): Promise<void> {
+  const [redis, watching] = clients
+  if (redis === undefined || watching === undefined) throw new Error('not connected')
+  const [store, watcher] = await Promise.all([openStore(redis), openStore(watching)])
+  const log = createLogger({ level: 'silent', name: 'test' })
+  const recorder = createRecorder(log, appid)
+  const tokens = createTokens({
+    appid,
+    secret: SANDBOX_APP_SECRET,
+    kind: 'stable',
+    store: createTokenStore(store, appid),
+    client,
+    log,
+    fetchTimeoutMs: 500,
+  })
+  const limits = { triesMax: 5, backoffMs: 10, backoffMsMax: 50, sendTimeoutMs: 500, leaseMs: LEASE_MS }
+  const consumer = createConsumer({
+    appid,
+    store,
+    judge: createJudge(() => Promise.resolve(watcher)),
+    deliver: (run) => around(run, { tokens, client, recorder, ...limits }),
+    explainFailure: stalledReason,
+    report: { ...recorder, stuck: () => undefined },
+    concurrency: 4,
+    stalledAfterMs: LEASE_MS,
+    retain: { deliveredMs: 60_000, deliveredMax: 1000, deadMs: 60_000 },
+    rememberMs: 60_000,
+    replayPerSecond: 0,
+  })
+  await consumer.run()
+  ends.push(() => consumer.close(1000))
+}
+
+const text = (content: string) => ({ touser: 'o-deliver', msgtype: 'text' as const, text: { content } })
+const untilDelivered = (id: string) =>
+  vi.waitFor(async () => expect((await outbox.status(id))?.status).toBe('delivered'), 15_000)
+
+describe('the lease', () => {
+  it('makes no call when the process stood still between admission and the call', async () => {
+    const sendsAtReturn: number[] = []
+    await work(async (run, options) => {
+      if (sendsAtReturn.length > 0) return deliver(run, options)
+      const slow: Run = {
+        ...run,
+        async admit(member) {
+          const turn = await run.admit(member)
+          // The whole process stands still, as it does under SIGSTOP or a long collection of garbage.
+          const until = performance.now() + LEASE_MS
+          while (performance.now() < until);
+          return turn
+        },
+      }
+      // Two look at the time that is left, the delivery and the client below it: either is enough.
+      const settlement = await deliver(slow, options)
+      sendsAtReturn.push(fake.ledger.sendCount())
+      return settlement
+    })
+    const { id } = await outbox.send(text('leased'))
+    await vi.waitFor(() => expect(sendsAtReturn).toEqual([0]), 10_000)
+    await untilDelivered(id)
+    expect(fake.ledger.accepted().filter(({ rawBody }) => rawBody.includes('leased'))).toHaveLength(1)
+  })
+})
+
+describe('a message whose earlier run died with its call open', () => {
+  const dieOnce = async (ifUnsure: 'resend' | 'dead-letter'): Promise<string> => {
+    const [redis] = clients
+    const { id } = await outbox.send({ ...text(ifUnsure), ifUnsure })
+    await redis?.hset(`{wxo:${appid}}:send:${id}`, 'sending', String(Date.now() - 3000))
+    await work(deliver)
+    return id
+  }
+
+  it('is sent again, and its history says so', async () => {
+    const id = await dieOnce('resend')
+    await untilDelivered(id)
+    expect((await outbox.status(id))?.attempts.map(({ outcome }) => outcome)).toEqual(['unsure', 'delivered'])
+  })
+
+  it('is dead as unsure, without a call, when it must not be sent twice', async () => {
+    const id = await dieOnce('dead-letter')
+    await vi.waitFor(async () => expect((await outbox.status(id))?.status).toBe('dead'), 10_000)
+    expect((await outbox.status(id))?.attempts.map(({ outcome }) => outcome)).toEqual(['unsure'])
+    expect(fake.ledger.sendCount()).toBe(0)
+  })
+})
