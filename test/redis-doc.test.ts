@@ -7,8 +7,8 @@ import { APPS_KEY, appKeys } from '../packages/outbox/src/keys.ts'
 import { ROOT } from '../scripts/run.ts'
 
 const PART = '<…>'
-/** Beginnings of keys, which are no keys themselves. */
-const BEGINNINGS = ['prefix', 'sendJobs', 'deadJobs']
+/** Beginnings of keys, patterns and readers of keys, which are no keys themselves. */
+const BEGINNINGS = ['prefix', 'sendJobs', 'deadJobs', 'lanePattern', 'laneOf']
 /** Fields that are BullMQ's, and those of an idempotency record. */
 const NO_MARKS = ['failedReason', 'finishedOn', 'processedOn', 'atm', 'delay', 'id', 'fp']
 

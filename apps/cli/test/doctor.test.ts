@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { warningsOf } from '../src/commands/doctor.ts'
-import { documentOf, runCli, startWorld, type World } from './world.ts'
+import { APP, documentOf, runCli, startWorld, type World } from './world.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
@@ -51,6 +51,34 @@ it('finds a Redis that keeps nothing and may throw everything away', async () =>
   expect(result.code).toBe(1)
   expect(result.stdout).toContain('✗ Redis keeps no append-only file')
   expect(result.stdout).toContain('✗ Redis may evict keys (maxmemory-policy allkeys-lru)')
+})
+
+it('finds lanes that disagree with the queue, and mends them when told to', async () => {
+  world = await startWorld()
+  const env = { WECHAT_API_BASE_URL: base, WECHAT_APP_ID: APP }
+  const key = `{wxo:${APP}}:lane:o-lane`
+  const { id } = await world.outbox.send({ touser: 'o-lane', msgtype: 'text', text: { content: 'hello' } })
+  await world.store.redis.del(key)
+  await world.store.redis.rpush(key, 'm-gone')
+  const found = await world.cli(['doctor', '--json'], { env })
+  expect(found).toMatchObject({ code: 1, stderr: '' })
+  const item = { appid: APP, touser: 'o-lane', ghosts: ['m-gone'], duplicates: [], missing: [id], parkedFirst: [] }
+  const lanes = { found: 1, counts: { ghosts: 1, duplicates: 0, missing: 1, parkedFirst: 0 }, items: [item] }
+  expect(documentOf(found)).toMatchObject({
+    ok: false,
+    problems: [
+      '1 lane disagrees with the queue (1 message that is gone, 1 not listed): `wxo doctor --repair` mends that.',
+    ],
+    lanes: { ...lanes, repaired: false },
+  })
+  expect(await world.store.redis.lrange(key, '0', '-1')).toEqual(['m-gone'])
+  const mended = await world.cli(['doctor', '--repair', '--json'], { env })
+  expect(mended).toMatchObject({ code: 0, stderr: '' })
+  expect(documentOf(mended)).toMatchObject({ ok: true, problems: [], lanes: { ...lanes, repaired: true } })
+  expect(await world.store.redis.lrange(key, '0', '-1')).toEqual([id])
+  const after = await world.cli(['doctor'], { env })
+  expect(after.code).toBe(0)
+  expect(after.stdout).toMatch(/lanes +agree with the queue/)
 })
 
 it('finds a WeChat that is not there, and a Redis that is not there, each beside the other', async () => {

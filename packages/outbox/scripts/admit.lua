@@ -16,6 +16,8 @@ if redis.call('HEXISTS', KEYS[1], 'settled') == 1 then
   wake(KEYS[3], ARGV[4], KEYS[4])
   return { 'settled' }
 end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local turn = first(KEYS[3], ARGV[4])
 if turn ~= ARGV[1] then
   -- Absence proves nothing: a scheduled message has not joined yet, and a lane may have been deleted by hand. But looking
@@ -30,10 +32,12 @@ if turn ~= ARGV[1] then
     redis.call('RPUSH', KEYS[3], ARGV[1])
     turn = first(KEYS[3], ARGV[4])
   end
-  if turn ~= ARGV[1] then return { 'park' } end
+  if turn ~= ARGV[1] then
+    -- Noted before it is parked: whoever dies between parking and looking is found by the sweep.
+    redis.call('ZADD', KEYS[4], 'NX', now, KEYS[3])
+    return { 'park' }
+  end
 end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local mark = redis.call('HGET', KEYS[1], 'sending')
 local since = ''
 if mark and mark ~= '' then

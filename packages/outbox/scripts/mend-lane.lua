@@ -1,5 +1,5 @@
 -- Does a lane agree with the queue? Judged in one step, and mended in the same one where that is asked for.
---   KEYS[1] lane
+--   KEYS[1] lane   KEYS[2] held lanes
 --   ARGV[1] prefix of job keys   ARGV[2] '1': mend   ARGV[3] ids judged at most, from the front
 --   ARGV[4..] ids of the same person's messages, oldest first, that may be missing from the lane
 -- Returns {ghosts, duplicates, missing, {id of a first that is parked} or {}}, as it was before mending. A ghost is an id
@@ -36,7 +36,7 @@ for i = 4, #ARGV do
 end
 local parked = {}
 local turn = kept[1] or missing[1]
-if turn and redis.call('HEXISTS', prefix .. turn, 'parked') == 1 and redis.call('ZSCORE', prefix .. 'delayed', turn) then
+if turn and redis.call('HGET', prefix .. turn, 'parked') == '1' and redis.call('ZSCORE', prefix .. 'delayed', turn) then
   parked[1] = turn
 end
 if ARGV[2] == '1' then
@@ -45,6 +45,6 @@ if ARGV[2] == '1' then
     for i = #kept, 1, -1 do redis.call('LPUSH', lane, kept[i]) end
   end
   for _, id in ipairs(missing) do redis.call('RPUSH', lane, id) end
-  wake(lane, prefix)
+  wake(lane, prefix, KEYS[2])
 end
 return { ghosts, duplicates, missing, parked }

@@ -8,7 +8,7 @@ import { expireDeadLetters } from './dead-letters.ts'
 import { messageOf } from './errors.ts'
 import { healLanes } from './heal.ts'
 import type { Judge } from './judge.ts'
-import { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
+import { APPS_KEY, appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
 import { createMover, type Mover } from './mover.ts'
 import { replay } from './replay.ts'
 import { createRun, type Run, type Settlement, settle } from './run.ts'
@@ -155,7 +155,7 @@ function watchSending({ appid, store, report }: ConsumerOptions): Watchdog {
       // A queue that is paused or at its rate has work that nobody may fetch.
       if ((await redis.hexists(backend.toKey('meta'), 'paused')) === 1) return false
       if ((await backend.getRateLimitTtl(1)) > 0) return false
-      return (await redis.llen(backend.toKey('wait'))) > 0
+      return (await redis.llen(appKeys(appid).sendWait)) > 0
     },
   })
 }

@@ -39,10 +39,10 @@ async function recallMembers(store: Store, appid: string, lanes: ReadonlySet<str
   const backend = store.backend(appid, SEND_QUEUE)
   const members: string[] = []
   for (let from = 0; from < SEARCHED_MAX; from += PAGE) {
-    const ids = await store.redis.zrange(backend.toKey('delayed'), String(from), String(from + PAGE - 1))
+    const ids = await store.redis.zrange(keys.sendDelayed, String(from), String(from + PAGE - 1))
     const marks = await Promise.all(ids.map((id) => store.redis.hmget(keys.sendJob(id), 'parked', 'data')))
     for (const [index, [parked, data]] of marks.entries()) {
-      const touser = parked === null ? undefined : readTouser(data)
+      const touser = parked !== '1' ? undefined : readTouser(data)
       if (touser !== undefined && lanes.has(keys.lane(touser))) members.push(ids[index] ?? '')
     }
     if (ids.length < PAGE) break

@@ -38,7 +38,7 @@ export function readJobHash(fields: Record<string, string>): JobHash | null {
     finishedOn: Number(fields['finishedOn'] ?? 0),
     failedReason: fields['failedReason'] ?? '',
     settled: fields['settled'] !== undefined,
-    parked: fields['parked'] !== undefined,
+    parked: fields['parked'] === '1',
     tries: Number(fields['atm'] ?? 0),
     stalledCount: Number(fields['stc'] ?? 0),
     history: readHistory(parseJson(fields['stacktrace'])),

@@ -1,7 +1,7 @@
 /**
  * Lanes that disagree with the queue. No step of the outbox leaves one: each judges and changes lane and job together.
  * Hands can – a queue obliterated, a lane deleted, a job removed or completed from a console – and then a message waits
- * for one that will never come, or overtakes one that has. Most of that heals by the parked minute; this finds and mends
+ * for one that will never come, or overtakes one that has. Most of that heals by itself within a minute (`heal.ts`); this finds and mends
  * the rest while everything goes on running.
  *
  *   look    every lane, and every message that waits: nothing is held up, each call to Redis is bounded
@@ -25,7 +25,7 @@ export interface LaneProblem {
   readonly duplicates: readonly string[]
   /** They wait, and are not in the lane. */
   readonly missing: readonly string[]
-  /** First in the lane, and parked all the same: nobody wakes it before its minute. None or one. */
+  /** First in the lane, and parked all the same: nobody is left who would wake it. None or one. */
   readonly parkedFirst: readonly string[]
 }
 
@@ -122,7 +122,7 @@ async function judge(
 ): Promise<LaneProblem> {
   const { touser, missing, mend } = lane
   const args = [keys.sendJobs, mend ? 1 : 0, JUDGED_MAX, ...missing.slice(0, JUDGED_MAX)]
-  const call = { name: 'mend-lane', keys: [keys.lane(touser)], args } as const
+  const call = { name: 'mend-lane', keys: [keys.lane(touser), keys.heldLanes], args } as const
   const [ghosts, duplicates, absent, parkedFirst] = await runScript<[string[], string[], string[], string[]]>(
     store.redis,
     call,
@@ -146,7 +146,9 @@ async function* scanLanes({ redis }: Store, keys: AppKeys): AsyncGenerator<strin
 interface Waiting {
   readonly id: string
   readonly timestamp: number
-  /** Among those accepted in the same millisecond: smaller is older. */
+  /** Among those accepted in the same millisecond, whoever has been tried was first, and so is older. */
+  readonly untried: 0 | 1
+  /** Among those again: smaller is older. */
   readonly rank: number
 }
 
@@ -169,7 +171,8 @@ async function findMissing(store: Store, keys: AppKeys): Promise<Map<string, str
     }
     if (count >= MISSING_MAX) break
   }
-  const oldestFirst = (a: Waiting, b: Waiting): number => a.timestamp - b.timestamp || a.rank - b.rank
+  const oldestFirst = (a: Waiting, b: Waiting): number =>
+    a.timestamp - b.timestamp || a.untried - b.untried || a.rank - b.rank
   return new Map(
     [...found].map(([touser, ofOne]) => [touser, [...ofOne.values()].sort(oldestFirst).map(({ id }) => id)]),
   )
@@ -187,7 +190,7 @@ async function* walkQueue({ redis }: Store, keys: AppKeys): AsyncGenerator<strin
   let cursor = '0'
   do {
     const [next, members] = await redis.zscan(keys.sendDelayed, cursor, 'COUNT', String(PAGE))
-    yield members.filter((_, at) => at % 2 === 0)
+    yield members.filter((_, at) => at % 2 === 0).reverse()
     cursor = next
   } while (cursor !== '0')
 }
@@ -195,16 +198,15 @@ async function* walkQueue({ redis }: Store, keys: AppKeys): AsyncGenerator<strin
 async function notInLanes(store: Store, keys: AppKeys, ids: readonly string[]) {
   const read = await Promise.all(
     ids.map(async (id) => {
-      const [data, timestamp, settled, parked] = await store.redis.hmget(
-        keys.sendJob(id),
-        ...['data', 'timestamp', 'settled', 'parked'],
-      )
+      const fields = ['data', 'timestamp', 'settled', 'parked', 'atm']
+      const [data, timestamp, settled, parked, tries] = await store.redis.hmget(keys.sendJob(id), ...fields)
       const { touser, sendAt } = (parseJson(data) ?? {}) as { touser?: unknown; sendAt?: unknown }
       const person = touserSchema.safeParse(touser).data
       const hasJoined = typeof settled !== 'string' && (sendAt === undefined || typeof parked === 'string')
       if (person === undefined || !hasJoined) return []
       const place = await store.redis.lpos(keys.lane(person), id)
-      return place === null ? [{ touser: person, id, timestamp: Number(timestamp) }] : []
+      const untried = Number(tries ?? 0) > 0 ? (0 as const) : (1 as const)
+      return place === null ? [{ touser: person, id, timestamp: Number(timestamp), untried }] : []
     }),
   )
   return read.flat()

@@ -149,8 +149,10 @@ export async function settle(job: Job, at: Holder, options: RunOptions & { settl
     case 'later': {
       const stacktrace = appendHistory(readHistory(job.stacktrace), { attempts: settlement.attempts })
       const { delayMs, counts } = settlement
-      // A mark from a run that died stays: only whoever was admitted over it has taken note of it.
-      const fields = at.marked ? { stacktrace, sending: '' } : { stacktrace }
+      // A mark from a run that died stays: only whoever was admitted over it has taken note of it. But a message that was
+      // parked once waits for itself now, and nobody is to wake it out of that.
+      const unparked = { stacktrace, parked: '0' }
+      const fields = at.marked ? { ...unparked, sending: '' } : unparked
       await delay(job, { token: at.token, delayMs }, { ...options, counts, fields })
       throw new DelayedError()
     }

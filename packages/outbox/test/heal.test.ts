@@ -41,6 +41,22 @@ describe('a lane that stands still', () => {
     expect(await world.redis.exists(keys.lane('o-held'), keys.heldLanes)).toBe(0)
   })
 
+  it('is remembered before its messages are parked, so that a crash in between leaves none of them alone', async () => {
+    const held: (string | null)[] = []
+    const gate = Promise.withResolvers<void>()
+    await world.consumer(async (run) => {
+      const turn = await run.admit(memberOf(run))
+      if (turn.kind === 'park') {
+        held.push(await world.redis.zscore(keys.heldLanes, keys.lane('o-crash')))
+        gate.resolve()
+      } else await gate.promise
+      return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
+    })
+    await world.outbox().sendMany([text('o-crash'), text('o-crash')])
+    await vi.waitFor(() => expect(held).toHaveLength(1), 5000)
+    expect(held[0]).not.toBeNull()
+  })
+
   it('that was deleted gets its messages back', async () => {
     const { ids, sent, release } = await heldUp(4)
     await world.redis.del(keys.lane('o-held'))

@@ -97,6 +97,30 @@ describe('order', () => {
     await vi.waitFor(async () => expect((await outbox.status(secondId))?.status).toBe('delivered'), 5000)
   })
 
+  it('wakes nobody who was parked once and waits for itself now', async () => {
+    const outbox = world.outbox()
+    const [first, second] = await outbox.sendMany([text('o-stale'), text('o-stale')])
+    const secondId = second && 'id' in second ? second.id : ''
+    const runs: string[] = []
+    await world.consumer(async (run) => {
+      runs.push(run.id)
+      // The second has been parked before, and now waits for a token before it asks for its turn.
+      if (run.id === secondId) {
+        await world.redis.hset(keys.sendJob(run.id), 'parked', '1')
+        return { ...retry(60_000), counts: false }
+      }
+      const turn = await run.admit(memberOf(run))
+      await vi.waitFor(async () => expect(await world.send.getDelayedCount()).toBe(1), 5000)
+      return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
+    })
+    const firstId = first && 'id' in first ? first.id : ''
+    await vi.waitFor(async () => expect((await outbox.status(firstId))?.status).toBe('delivered'), 10_000)
+    const other = await outbox.send(text('o-another'))
+    await vi.waitFor(() => expect(runs).toContain(other.id), 5000)
+    expect(runs.filter((id) => id === secondId)).toHaveLength(1)
+    expect((await outbox.status(secondId))?.status).toBe('queued')
+  })
+
   it('costs a lost lane its order and no message', async () => {
     const outbox = world.outbox()
     const results = await outbox.sendMany([text('o-lane'), text('o-lane'), text('o-lane')])

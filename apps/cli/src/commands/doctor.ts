@@ -1,6 +1,7 @@
 /** `wxo doctor`: is the ground sound on which the promise stands? Every check is made, whatever the others found. */
 import { type RedisClient, type RedisHealth, readRedisHealth, redisProblems } from '@wechat-outbox/outbox'
 import type { Command } from 'commander'
+import { examineLanes, type LaneFindings, laneProblem, laneText } from '../examine-lanes.ts'
 import { EXIT, failureOf } from '../failure.ts'
 import { type Output, plural, printable, showBytes } from '../output.ts'
 import type { Act } from '../program.ts'
@@ -23,6 +24,8 @@ interface RedisFindings {
 interface Findings {
   readonly redis: RedisFindings
   readonly wechat: Reachability
+  /** Absent while Redis is away. */
+  readonly lanes?: LaneFindings
   /** What has to be put right: exit code 1. */
   readonly problems: readonly string[]
   /** What is worth knowing. */
@@ -32,14 +35,21 @@ interface Findings {
 export function addDoctor(program: Command, act: Act): void {
   program
     .command('doctor')
-    .description('check Redis (persistence, eviction, memory, clock) and the way to WeChat; 1 when something is wrong')
-    .action(() => act(doctor))
+    .description(
+      'check Redis (persistence, eviction, memory, clock), the lanes that keep messages in order, and the way to WeChat; ' +
+        '1 when something is wrong',
+    )
+    .option('--repair', 'mend lanes that disagree with the queue, beside workers that go on running')
+    .action((options: { repair?: boolean }) => act((session) => doctor(session, options)))
 }
 
-async function doctor(session: Session): Promise<number> {
+async function doctor(session: Session, { repair = false }: { repair?: boolean }): Promise<number> {
   const baseUrl = session.env().WECHAT_API_BASE_URL
   const [redis, wechat] = await Promise.all([examineRedis(session), reachWechat(baseUrl)])
-  const findings: Findings = { redis, wechat, problems: problemsOf(redis, wechat), warnings: warningsOf(redis) }
+  const lanes = redis.reachable ? await examineLanes(session, repair) : undefined
+  const laneProblems = lanes === undefined ? [] : [laneProblem(lanes) ?? []].flat()
+  const problems = [...problemsOf(redis, wechat), ...laneProblems]
+  const findings: Findings = { redis, wechat, ...(lanes && { lanes }), problems, warnings: warningsOf(redis) }
   const ok = findings.problems.length === 0
   const { output } = session
   if (output.json) {
@@ -49,6 +59,7 @@ async function doctor(session: Session): Promise<number> {
       problems: findings.problems,
       warnings: findings.warnings,
       redis: { ...rest, ...health },
+      ...(lanes && { lanes }),
       wechat,
     })
   } else printFindings(output, findings)
@@ -130,7 +141,7 @@ function persistenceText({ appendOnly, appendFsync }: RedisHealth): string {
   }
 }
 
-function printFindings(output: Output, { redis, wechat, problems, warnings }: Findings): void {
+function printFindings(output: Output, { redis, wechat, lanes, problems, warnings }: Findings): void {
   const row = (name: string, text: string): void =>
     output.line(`${output.style('bold', name.padEnd(12))} ${printable(text)}`)
   row('Redis', redis.reachable ? `${redis.health?.version ?? ''}, answers in ${redis.pingMs} ms` : 'not reachable')
@@ -144,6 +155,7 @@ function printFindings(output: Output, { redis, wechat, problems, warnings }: Fi
     )
     row('clock', `${Math.abs(redis.clockSkewMs ?? 0)} ms apart from this machine's`)
   }
+  if (lanes !== undefined) row('lanes', laneText(lanes))
   row('WeChat', wechat.reachable ? `${wechat.host} answers in ${wechat.ms} ms` : `${wechat.host} not reachable`)
   output.line()
   for (const problem of problems) output.line(`${output.style('red', '✗')} ${printable(problem)}`)

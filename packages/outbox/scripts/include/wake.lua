@@ -12,7 +12,8 @@ local function wake(laneKey, jobPrefix, heldKey)
   local time = redis.call('TIME')
   redis.call('ZADD', heldKey, 'XX', time[1] * 1000 + math.floor(time[2] / 1000), laneKey)
   local jobKey = jobPrefix .. id
-  if redis.call('HDEL', jobKey, 'parked') == 1 and redis.call('ZREM', jobPrefix .. 'delayed', id) == 1 then
+  if redis.call('HGET', jobKey, 'parked') == '1' and redis.call('ZREM', jobPrefix .. 'delayed', id) == 1 then
+    redis.call('HDEL', jobKey, 'parked')
     redis.call('RPUSH', jobPrefix .. 'wait', id)
     redis.call('HSET', jobKey, 'delay', 0)
     redis.call('ZADD', jobPrefix .. 'marker', 0, '0')
