@@ -5,6 +5,7 @@ import {
   createConsumer,
   createJudge,
   createTokenStore,
+  lazyStore,
   openStore,
   type RedisClient,
   readRedisHealth,
@@ -35,11 +36,11 @@ const CLOSE_GRACE_MS = 5000
 
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
   const redis = connect(config, log)
-  const watching = connect(config, log)
+  const watching = lazyStore(config.REDIS_URL)
   const health = await startHealthServer(redis, { host: config.WORKER_HOST, port: config.WORKER_PORT })
   const store = await openStore(redis)
   await warnAboutRedis(redis, log)
-  const shared = { config, log, store, judge: createJudge(() => openStore(watching)) }
+  const shared = { config, log, store, judge: createJudge(() => watching.open()) }
   const client = createWechatClient({
     baseUrl: config.WECHAT_API_BASE_URL,
     connections: Math.max(...config.apps.map((app) => app.concurrency ?? config.WORKER_CONCURRENCY)) + 2,
@@ -59,7 +60,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       await endWithin(closeAll(consumers, client, config), config.SHUTDOWN_TIMEOUT_MS + CLOSE_GRACE_MS)
       await health.close()
       redis.disconnect()
-      watching.disconnect()
+      await watching.close()
     },
   }
 }

@@ -5,9 +5,10 @@
 -- Returns {'lost'}           the lock is not ours or the job is gone: touch nothing
 --         {'settled'}        WeChat has it already: finish without sending
 --         {'park'}           somebody to the same person goes first
---         {'go', tries made before, ms since an earlier run wrote its mark or '', its own mark}
--- On `go` the lease is renewed and `sending` set. A mark from an earlier run means that it died with the call open: that
--- counts as a try, because what it sent may have arrived.
+--         {'go', tries made before, ms since an earlier run wrote its mark or ''}
+-- On `go` the lease is renewed and `sending` set, to the time and the run's token. The mark of an earlier run means that it
+-- died with the call open: that counts as a try, because what it sent may have arrived. A mark of its own is met by a run
+-- whose client has repeated the command after a lost reply; it has sent nothing yet.
 --- include first
 --- include wake
 if redis.call('GET', KEYS[2]) ~= ARGV[2] or redis.call('EXISTS', KEYS[1]) == 0 then return { 'lost' } end
@@ -38,13 +39,13 @@ if turn ~= ARGV[1] then
     return { 'park' }
   end
 end
-local mark = redis.call('HGET', KEYS[1], 'sending')
+local at, by = string.match(redis.call('HGET', KEYS[1], 'sending') or '', '^(%d+) ?(.*)$')
 local since = ''
-if mark and mark ~= '' then
-  since = tostring(now - tonumber(mark))
+if at and by ~= ARGV[2] then
+  since = tostring(now - tonumber(at))
   redis.call('HINCRBY', KEYS[1], 'atm', 1)
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 redis.call('HDEL', KEYS[1], 'parked')
-redis.call('HSET', KEYS[1], 'sending', tostring(now))
+redis.call('HSET', KEYS[1], 'sending', now .. ' ' .. ARGV[2])
 return { 'go', redis.call('HGET', KEYS[1], 'atm') or '0', since }

@@ -23,7 +23,10 @@ export interface Judge {
 /** A key that changes twenty times under our eyes is not ours to change now. */
 const LOOKS_MAX = 20
 
-/** `open` gives a store on a connection that nothing else uses. */
+/**
+ * `open` gives a store on a connection that nothing else uses, and that neither queues commands while it is away nor
+ * repeats them afterwards (`produce`): either would carry a transaction over to a connection that watches nothing.
+ */
 export function createJudge(open: () => Promise<Store>): Judge {
   let last: Promise<unknown> = Promise.resolve()
   return {
@@ -41,12 +44,13 @@ async function runStep<T>(
   look: (store: Store) => Promise<Judged<T>>,
 ): Promise<T> {
   for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
+    const connection = store.connection()
     await store.redis.watch([...keys])
     let judged: Judged<T>
     try {
       judged = await look(store)
     } catch (error) {
-      await store.redis.unwatch()
+      await store.redis.unwatch().catch(() => undefined)
       throw error
     }
     if (judged.build === undefined) {
@@ -55,6 +59,8 @@ async function runStep<T>(
     }
     const multi = store.multi()
     judged.build(multi)
+    // What was watched was watched on a connection; on another one the transaction would have no condition.
+    if (store.connection() !== connection) continue
     if ((await execute(multi)) !== null) return judged.result
     // Two that look at the same key in step would go on disturbing each other.
     await sleep(Math.random() * Math.min(looks, 5) * 4)

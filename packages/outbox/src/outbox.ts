@@ -18,10 +18,10 @@ import { type Cancellation, cancelMessage } from './cancel.ts'
 import { createEnqueuer, type Enqueuer, storedData } from './enqueue.ts'
 import { invalid, OutboxError, storeError } from './errors.ts'
 import { createJudge, type Judge } from './judge.ts'
+import { type LazyStore, lazyStore } from './lazy-store.ts'
 import { createMemoryGuard, type MemoryGuard } from './memory-guard.ts'
-import { CONNECT_WAIT_MS, connectRedis, type RedisClient, whenReady } from './redis.ts'
+import { parseRedisUrl } from './redis.ts'
 import { readStatus } from './status.ts'
-import { openStore, type Store } from './store.ts'
 
 export interface OutboxOptions {
   /** `redis://…`, `rediss://…`, several separated by commas for a cluster, or `redis+sentinel://…/master`. */
@@ -49,7 +49,8 @@ export class Outbox {
   readonly #appid: string | undefined
   readonly #ttlMs: number
   readonly #schema: ReturnType<typeof sendRequestSchema>
-  readonly #connections: Connections
+  readonly #shared: LazyStore
+  readonly #exclusive: LazyStore
   readonly #enqueuer: Enqueuer
   readonly #judge: Judge
   readonly #memory: MemoryGuard
@@ -64,10 +65,15 @@ export class Outbox {
     this.#appid = appid
     this.#ttlMs = idempotencyTtlHours * HOUR_MS
     this.#schema = sendRequestSchema(textBytesMax)
-    this.#connections = createConnections(options.redis)
-    this.#enqueuer = createEnqueuer(() => this.#connections.shared())
-    this.#judge = createJudge(() => this.#connections.exclusive())
-    this.#memory = createMemoryGuard(() => this.#connections.shared())
+    // A URL that is none is said here and not by the first call.
+    parseRedisUrl(options.redis)
+    this.#shared = lazyStore(options.redis)
+    this.#exclusive = lazyStore(options.redis)
+    this.#enqueuer = createEnqueuer(() => this.#shared.open())
+    this.#judge = createJudge(() => this.#exclusive.open())
+    this.#memory = createMemoryGuard(() => this.#shared.open())
+    // Connect now, so that the first message does not wait for it; a failure is the first call's to tell.
+    this.#shared.open().catch(() => undefined)
   }
 
   /**
@@ -105,7 +111,7 @@ export class Outbox {
 
   /** Where a message stands; null when it is not known or no longer retained. `appid`: the Outbox's own by default. */
   async status(id: string, appid?: string): Promise<StatusReport | null> {
-    return this.#guarded(async () => readStatus(await this.#connections.shared(), this.#appOf(appid), id))
+    return this.#guarded(async () => readStatus(await this.#shared.open(), this.#appOf(appid), id))
   }
 
   /** Takes a message back, unless something of it may have reached WeChat already. */
@@ -115,7 +121,7 @@ export class Outbox {
 
   /** Ends the connections once the calls under way are answered. */
   async close(): Promise<void> {
-    await this.#connections.close()
+    await Promise.all([this.#shared.close(), this.#exclusive.close()])
   }
 
   #check(request: unknown): { appid: string; checked: CheckedRequest } {
@@ -154,45 +160,5 @@ export class Outbox {
     } catch (error) {
       throw storeError(error)
     }
-  }
-}
-
-/** The connection that calls share, and the one for steps under WATCH, opened when first needed. */
-interface Connections {
-  shared(): Promise<Store>
-  exclusive(): Promise<Store>
-  close(): Promise<void>
-}
-
-function createConnections(url: string): Connections {
-  const open: RedisClient[] = []
-  const connection = (): (() => Promise<Store>) => {
-    let client: RedisClient | undefined
-    let store: Promise<Store> | undefined
-    return async () => {
-      if (client === undefined) {
-        client = connectRedis(url, 'produce')
-        // Each call tells its own caller; an unheard error event would end the process.
-        client.on('error', () => undefined)
-        open.push(client)
-      }
-      await whenReady(client, CONNECT_WAIT_MS)
-      store ??= openStore(client).catch((error: unknown) => {
-        store = undefined
-        throw error
-      })
-      return store
-    }
-  }
-  const shared = connection()
-  const exclusive = connection()
-  // Connect now, so that the first message does not wait for it; a failure is the first call's to tell.
-  void shared().catch(() => undefined)
-  return {
-    shared,
-    exclusive,
-    async close() {
-      await Promise.all(open.map((client) => client.quit().catch(() => client.disconnect())))
-    },
   }
 }

@@ -14,6 +14,8 @@ export type Transaction = ReturnType<Awaited<RedisQueueBackend['client']>['multi
 
 export interface Store {
   readonly redis: RedisClient
+  /** Counts the connections that the client has had: what belongs to one (WATCH) does not hold on the next. */
+  connection(): number
   /** BullMQ's operations on one queue of one app. */
   backend(appid: string, queue: string): RedisQueueBackend
   /** Starts a MULTI that takes scripts of ours (`runScript`) and BullMQ's commands (`addJob`, `removeJob`). */
@@ -35,9 +37,12 @@ export async function openStore(redis: RedisClient): Promise<Store> {
   await loadScripts(redis)
   // Whatever is there after a reconnect may be another server.
   redis.on('ready', () => void loadScripts(redis).catch(() => undefined))
+  let connections = 0
+  redis.on('close', () => (connections += 1))
   const backends = new Map<string, RedisQueueBackend>()
   return {
     redis,
+    connection: () => connections,
     backend(appid, name) {
       const key = `${appid}/${name}`
       let backend = backends.get(key)

@@ -71,6 +71,30 @@ describe('a step', () => {
     expect(await world.redis.exists('never')).toBe(0)
   })
 
+  it('looks again when its connection was replaced, on which nothing is watched', async () => {
+    const client = connectRedis(world.url, 'produce')
+    client.on('error', () => undefined)
+    clients.push(client)
+    await whenReady(client, 5000)
+    const store = await openStore(client)
+    const judge = createJudge(() => Promise.resolve(store))
+    let looks = 0
+    await judge.step(['replaced'], async ({ redis }) => {
+      looks += 1
+      const seen = await redis.get('replaced')
+      if (looks === 1) {
+        const closed = new Promise((resolve) => redis.once('close', resolve))
+        redis.disconnect(true)
+        await closed
+        await whenReady(redis, 5000)
+        await world.redis.set('replaced', 'by another')
+      }
+      return { result: null, build: (multi) => multi.set('replaced', `after ${seen}`) }
+    })
+    expect(looks).toBe(2)
+    expect(await world.redis.get('replaced')).toBe('after by another')
+  })
+
   it('may only look', async () => {
     expect(await world.judge.step(['looked-at'], () => Promise.resolve({ result: 'seen' }))).toBe('seen')
     await world.redis.set('looked-at', '1')

@@ -79,6 +79,20 @@ describe('a message whose worker died', () => {
     expect([...marks, await mark()].map((one) => one !== null)).toEqual([false, true, false, true, false])
   })
 
+  it('does not take its own mark for a dead run’s when the client repeats the command after a lost reply', async () => {
+    const { id } = await world.outbox().send(text('o-again'))
+    const turns: Turn[] = []
+    await world.consumer(async (run) => {
+      turns.push(await run.admit(memberOf(run)), await run.admit(memberOf(run)))
+      return { kind: 'delivered', attempts: [attemptMade()] }
+    })
+    await vi.waitFor(async () => expect((await world.send.getJob(id))?.finishedOn).toBeDefined(), 5000)
+    expect(turns).toEqual([
+      { kind: 'go', tries: 0 },
+      { kind: 'go', tries: 0 },
+    ])
+  })
+
   it('is finished without sending when WeChat had taken it', async () => {
     const { id } = await world.outbox().send(text('o-taken'))
     await world.redis.hset(keys.sendJob(id), 'settled', 'delivered')
