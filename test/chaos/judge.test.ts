@@ -1,0 +1,143 @@
+import type { StatusReport } from '@wechat-outbox/messages'
+import { describe, expect, it } from 'vitest'
+import type { Books } from './support/collect.ts'
+import { type Evidence, judge } from './support/judge.ts'
+import type { PlannedMessage } from './support/plan.ts'
+import { parseBook } from './support/producer-book.ts'
+
+const NOW = 1_000_000
+const message = (key: string, more: Partial<PlannedMessage> = {}): PlannedMessage => ({ key, touser: 'o-a', ...more })
+const taken = (...keys: string[]) =>
+  keys.map((key, index) => ({ seq: index + 1, at: NOW + index, rawBody: JSON.stringify({ text: { content: key } }) }))
+const status = (key: string, more: Partial<StatusReport> = {}): [string, StatusReport] => [
+  `m-${key}`,
+  {
+    id: `m-${key}`,
+    status: 'delivered',
+    appid: 'wx',
+    touser: 'o-a',
+    msgtype: 'text',
+    acceptedAt: '',
+    attempts: [],
+    ...more,
+  },
+]
+const UNSURE = { attempts: [{ at: NOW, outcome: 'unsure' as const, ms: 1 }] }
+const FAULT = { kind: 'wechat-reset', from: NOW, until: NOW, open: 16 } as const
+const NOTHING_LEFT = { open: {}, lanes: [], locks: [] }
+
+/** Two messages, one after the other, that went well; a test says what went otherwise. */
+function evidence(
+  change: Partial<Omit<Evidence, 'books'>> & { books?: Partial<Books>; messages?: PlannedMessage[] } = {},
+): Evidence {
+  const { books, messages = [message('a'), message('b')], ...rest } = change
+  return {
+    plan: {
+      producers: [{ name: 'p', bursts: messages.map((one) => [one]) }],
+      messages: new Map(messages.map((one) => [one.key, one])),
+    },
+    producers: [parseBook('calling a\nacked a m-a new\ncalling b\nacked b m-b new\n')],
+    accepted: taken('a', 'b'),
+    fired: [],
+    stranded: [],
+    unsureLogged: new Map(),
+    ...rest,
+    books: {
+      leftovers: NOTHING_LEFT,
+      jobs: 2,
+      deadLetters: [],
+      statuses: new Map([status('a'), status('b')]),
+      ...books,
+    },
+  }
+}
+
+const complaints = (given: Evidence): string[] =>
+  judge(given).violations.map(({ key = '', what }) => `${key} ${what}`.trim())
+
+describe('the judge of a chaos run', () => {
+  it('finds nothing in a run that went well', () => {
+    const { violations, figures } = judge(evidence())
+    expect(violations).toEqual([])
+    expect(figures).toMatchObject({ acknowledged: 2, delivered: 2, orderedPairs: 1, outOfOrder: 0, doubles: 0 })
+  })
+
+  it('sees an acknowledged message that nobody knows any more', () => {
+    const lost = evidence({ accepted: taken('a'), books: { jobs: 1, statuses: new Map([status('a'), ['m-b', null]]) } })
+    expect(complaints(lost)).toEqual(['b has not ended: nobody knows it (m-b)'])
+  })
+
+  it('sees a message that the books call delivered and WeChat never took', () => {
+    expect(complaints(evidence({ accepted: taken('a') }))).toEqual([
+      'b is delivered in the books, and WeChat never took it (m-b)',
+    ])
+  })
+
+  it('sees two messages in the wrong order', () => {
+    expect(complaints(evidence({ accepted: taken('b', 'a') }))).toEqual(['b reached WeChat (1) before a (2)'])
+  })
+
+  it('claims no order for a message called before the one ahead of it was acknowledged', () => {
+    const producers = [parseBook('calling a\ncalling b\nacked a m-a new\nacked b m-b new\n')]
+    expect(complaints(evidence({ producers, accepted: taken('b', 'a') }))).toEqual([])
+  })
+
+  it('claims the order of a burst unless one of its calls was repeated', () => {
+    const burst = [message('a'), message('b')]
+    const { messages } = evidence().plan
+    const plan = { producers: [{ name: 'p', bursts: [burst] }], messages }
+    const clean = [parseBook('calling a\ncalling b\nacked a m-a new\nacked b m-b new\n')]
+    const repeated = [
+      parseBook('calling a\ncalling b\nrejected a WXO_UNAVAILABLE\nacked b m-b new\ncalling a\nacked a m-a new\n'),
+    ]
+    expect(complaints(evidence({ plan, producers: clean, accepted: taken('b', 'a') }))).toHaveLength(1)
+    expect(complaints(evidence({ plan, producers: repeated, accepted: taken('b', 'a') }))).toEqual([])
+  })
+
+  it('sees a call that began after the message had ended', () => {
+    const ended = new Date(NOW - 1000).toISOString()
+    const books = { statuses: new Map([status('a', { settledAt: ended }), status('b')]) }
+    expect(complaints(evidence({ books }))).toEqual(['a reached WeChat 1000 ms after it had ended'])
+    const fired = [{ ...FAULT, kind: 'wechat-stall' as const }]
+    expect(complaints(evidence({ books, fired }))).toEqual([])
+  })
+
+  it('forgives a double that comes late, of a call that a fault left unsure', () => {
+    const books = { statuses: new Map([status('a', UNSURE), status('b')]) }
+    const { violations, figures } = judge(evidence({ accepted: taken('a', 'b', 'a'), fired: [FAULT], books }))
+    expect(violations).toEqual([])
+    expect(figures).toMatchObject({ doubles: 1, openAtFaults: 16, unsureCalls: 1, doublesUnexplained: 0 })
+  })
+
+  it.each([
+    ['no fault left a call open', { books: { statuses: new Map([status('a', UNSURE), status('b')]) } }],
+    ['its history knows of no unsure call', { fired: [FAULT] }],
+    [
+      'it was to die rather than be repeated',
+      {
+        fired: [FAULT],
+        books: { statuses: new Map([status('a', UNSURE), status('b')]) },
+        messages: [message('a', { ifUnsure: 'dead-letter' }), message('b')],
+      },
+    ],
+  ])('sees a double when %s', (_why, change) => {
+    expect(complaints(evidence({ accepted: taken('a', 'b', 'a'), ...change }))).not.toEqual([])
+  })
+
+  it('sees what was cancelled and taken, stored twice, refused, stranded and left over', () => {
+    const producers = [
+      parseBook('calling a\nacked a m-a new\ncalling b\nrejected b WXO_CONFLICT\nacked b m-b new\nacked b m-c again\n'),
+    ]
+    const statuses = new Map([status('a', { status: 'cancelled' }), status('b'), status('c')])
+    const leftovers = { open: { 'send delayed': 1 }, lanes: ['lane'], locks: [] }
+    const stranded = [{ id: 'm-b', since: NOW }]
+    expect(complaints(evidence({ producers, stranded, books: { statuses, leftovers, jobs: 1 } }))).toEqual([
+      'b a send was refused: WXO_CONFLICT',
+      'b acknowledged as m-b and as m-c',
+      'a is cancelled, and WeChat took it (m-a)',
+      'm-b was first and parked, and nobody woke it',
+      'left over: 1 × send delayed',
+      'left over: lane',
+    ])
+  })
+})

@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest'
+import { chaosSeed, runChaos } from './support/run-chaos.ts'
+
+const FAULTS = {
+  'worker-kill': 3,
+  'worker-stop': 1,
+  'producer-kill': 1,
+  'redis-kill': 1,
+  'wechat-reset': 1,
+  'wechat-stall': 1,
+  'wechat-cut': 1,
+  'redis-reset': 1,
+  'redis-stall': 1,
+  'redis-cut': 1,
+  'producers-reset': 1,
+  'producers-stall': 1,
+  'producers-cut': 1,
+  'token-invalidation': 3,
+}
+
+it('loses nothing, sticks nowhere and keeps its order while everything around it breaks', {
+  timeout: 180_000,
+}, async () => {
+  const result = await runChaos({
+    seed: chaosSeed(),
+    size: { messages: 1500, hot: 120, producers: 2 },
+    faults: FAULTS,
+    concurrency: 16,
+    ahead: 300,
+    producingMsMax: 60_000,
+    // Longer than the parked minute, by which what a crash left waiting is woken.
+    settlingMsMax: 90_000,
+  })
+  console.log(result.report)
+  expect(result.problems).toBe('')
+  expect(result.fired).toEqual(FAULTS)
+})

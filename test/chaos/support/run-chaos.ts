@@ -1,0 +1,91 @@
+/** One run from beginning to end: plan, world, faults, the wait until all is settled, and the judgement. */
+import { openReader } from './collect.ts'
+import { type FaultCounts, type FiredFault, planFaults, playFaults } from './faults.ts'
+import { type Evidence, judge, type Verdict } from './judge.ts'
+import { makePlan, type PlanSize } from './plan.ts'
+import { countFired, formatReport, formatViolations } from './report.ts'
+import { watchStranded } from './stranded.ts'
+import { startWorld, type World } from './world.ts'
+
+export interface ChaosOptions {
+  readonly seed: number
+  readonly size: PlanSize
+  readonly faults: FaultCounts
+  readonly concurrency: number
+  readonly ahead: number
+  /** For the producers to come to their end, and after that for everything to settle. */
+  readonly producingMsMax: number
+  readonly settlingMsMax: number
+}
+
+export interface ChaosResult extends Verdict {
+  readonly fired: FaultCounts
+  readonly report: string
+  /** Empty when nothing is wrong. */
+  readonly problems: string
+}
+
+/** The seed of this run: CHAOS_SEED, or always the same. */
+export function chaosSeed(): number {
+  const seed = Number(process.env['CHAOS_SEED'] ?? 20_261)
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new Error('CHAOS_SEED must be a whole number')
+  return seed
+}
+
+export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  const { seed, size } = options
+  console.log(`chaos: CHAOS_SEED=${seed}`)
+  const started = performance.now()
+  const plan = makePlan(seed, size)
+  const world = await startWorld(plan, { ...options, workers: 2 })
+  const reader = openReader(world.redisUrl)
+  try {
+    const watch = watchStranded(reader.redis)
+    const fired: FiredFault[] = []
+    await within(
+      options.producingMsMax,
+      Promise.all([playFaults(world, planFaults(seed, options.faults), fired), produced(world)]),
+    )
+    const leftovers = await reader.settled(performance.now() + options.settlingMsMax)
+    const durationMs = performance.now() - started
+    const stranded = await watch.stop()
+    const producers = await world.books()
+    const ids = new Set(producers.flat().flatMap((line) => (line.kind === 'acked' ? [line.id] : [])))
+    const books = await reader.books([...ids], leftovers)
+    const accepted = world.fake.ledger.accepted()
+    const evidence: Evidence = { plan, producers, accepted, books, fired, stranded, unsureLogged: unsureInLogs(world) }
+    const verdict = judge(evidence)
+    const { byErrcode: answers } = world.fake.ledger.summary()
+    const report = formatReport({ seed, durationMs, answers }, evidence, verdict)
+    const problems = verdict.violations.length === 0 ? '' : formatViolations(world, evidence, verdict)
+    return { ...verdict, fired: countFired(evidence), report, problems }
+  } finally {
+    await reader.close()
+    await world.close()
+  }
+}
+
+function unsureInLogs(world: World): Map<string, number> {
+  const counts = new Map<string, number>()
+  const logs = world.workers.flatMap((worker) => worker.all().map((child) => child.stdout()))
+  for (const line of logs.flatMap((log) => log.split('\n'))) {
+    if (!line.includes('"outcome":"unsure"')) continue
+    const [, id = ''] = /"messageId":"([^"]+)"/.exec(line) ?? []
+    counts.set(id, (counts.get(id) ?? 0) + 1)
+  }
+  return counts
+}
+
+async function produced(world: World): Promise<void> {
+  await Promise.all(world.producers.map((producer) => producer.finished))
+}
+
+/** What has not come to its end by then is judged as it stands. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work, late])
+  clearTimeout(timer)
+}

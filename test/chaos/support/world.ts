@@ -1,0 +1,185 @@
+/**
+ * The system under fire, in real processes: Redis, workers and producers. The fake WeChat lives in this process, where
+ * its ledger is at hand, and all roads lead over proxies: workers to Redis, workers to WeChat, producers to Redis.
+ */
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type FakeWechat,
+  SANDBOX_APP_ID,
+  SANDBOX_APP_SECRET,
+  startFakeWechat,
+  startLocalRedis,
+  startProcess,
+  startTcpProxy,
+  type TcpProxy,
+} from '@wechat-outbox/sandbox'
+import { CALM_FROM } from './faults.ts'
+import type { Plan } from './plan.ts'
+import { type BookLine, parseBook } from './producer-book.ts'
+import { type Supervised, supervise } from './supervise.ts'
+
+const ROOT = join(import.meta.dirname, '../../..')
+export const APP = SANDBOX_APP_ID
+
+export interface World {
+  readonly fake: FakeWechat
+  readonly workers: readonly Supervised[]
+  readonly producers: readonly Supervised[]
+  readonly roads: Readonly<Record<'wechat' | 'redis' | 'producers', TcpProxy>>
+  readonly concurrency: number
+  readonly sendTimeoutMs: number
+  /** The straight way to Redis, for looking only. */
+  readonly redisUrl: string
+  /** The share of the messages that have reached WeChat. */
+  progress(): number
+  /** Lets the producers wait a moment and then do much at once, so that what comes next meets them at work. */
+  surge(): Promise<void>
+  /** Lets the producers send the last part, which is kept for the time after the faults. */
+  calm(): void
+  /** kill -9, and after `awayMs` another one on the same file and port. */
+  killRedis(awayMs: number): Promise<void>
+  /** What each producer wrote down. */
+  books(): Promise<BookLine[][]>
+  close(): Promise<void>
+}
+
+export interface WorldSettings {
+  readonly seed: number
+  readonly workers: number
+  readonly concurrency: number
+  /** Messages that producers may be ahead of WeChat. */
+  readonly ahead: number
+}
+
+const STALLED_AFTER_MS = 3000
+const SEND_TIMEOUT_MS = 1000
+const GATE_EVERY_MS = 40
+const GATE_OPENS_AFTER_MS = 2000
+const GATE_STEP = 200
+const SURGE_HOLD_MS = 300
+const SURGE_STEP = 150
+
+/**
+ * `always`, because with `everysec` Redis may hold back a write of up to two seconds while an fsync is under way: kill -9
+ * would then lose what it has acknowledged, which is Redis's bargain and not a fault of what is tested here.
+ */
+const REDIS_ARGS = ['--appendfsync', 'always']
+
+export async function startWorld(plan: Plan, settings: WorldSettings): Promise<World> {
+  const dir = await mkdtemp(join(tmpdir(), 'wxo-chaos-'))
+  const redisOptions = { dir: join(dir, 'redis'), args: REDIS_ARGS }
+  let redis = await startLocalRedis(redisOptions)
+  const fake = await startFakeWechat({ seed: settings.seed })
+  fake.control.addFault({ fault: { name: 'latency', minMs: 1, maxMs: 30 } })
+  fake.control.addFault({ rate: 0.03, fault: { name: 'errcode', errcode: -1 } })
+  const roads = {
+    wechat: await startTcpProxy({ targetPort: Number(new URL(fake.url).port) }),
+    redis: await startTcpProxy({ targetPort: redis.port }),
+    producers: await startTcpProxy({ targetPort: redis.port }),
+  }
+  const workerEnv = {
+    REDIS_URL: roads.redis.url('redis'),
+    WECHAT_API_BASE_URL: roads.wechat.url('http'),
+    WECHAT_APP_ID: APP,
+    WECHAT_APP_SECRET: SANDBOX_APP_SECRET,
+    WORKER_PORT: '0',
+    WORKER_CONCURRENCY: String(settings.concurrency),
+    STALLED_AFTER_MS: String(STALLED_AFTER_MS),
+    SEND_TIMEOUT_MS: String(SEND_TIMEOUT_MS),
+    RETRY_BACKOFF_MS: '10',
+    RETRY_BACKOFF_MS_MAX: '100',
+    // Nobody shall die of bad luck: every broken call counts as a try.
+    RETRY_ATTEMPTS_MAX: '1000',
+    RETAIN_DELIVERED_MAX: '1000000',
+  }
+  const gateFile = join(dir, 'gate')
+  const gate = await openGate(gateFile, { plan, fake, ahead: settings.ahead })
+  const bookOf = (name: string): string => join(dir, `${name}.book`)
+  const workers = Array.from({ length: settings.workers }, (_, index) => {
+    const args = [join(ROOT, 'apps/worker/src/main.ts')]
+    return supervise(`worker-${index + 1}`, () => startProcess({ args, cwd: ROOT, env: workerEnv }))
+  })
+  const producers: Supervised[] = []
+  for (const part of plan.producers) {
+    const planFile = join(dir, `${part.name}.json`)
+    await writeFile(planFile, JSON.stringify(part))
+    const script = join(import.meta.dirname, 'producer.ts')
+    const args = [script, planFile, bookOf(part.name), gateFile, roads.producers.url('redis'), APP]
+    producers.push(supervise(part.name, () => startProcess({ args, cwd: ROOT })))
+  }
+  return {
+    fake,
+    workers,
+    producers,
+    roads,
+    concurrency: settings.concurrency,
+    sendTimeoutMs: SEND_TIMEOUT_MS,
+    redisUrl: redis.url,
+    progress: () => fake.ledger.acceptedCount() / plan.messages.size,
+    surge: () => gate.surge(),
+    calm: () => gate.calm(),
+    async killRedis(awayMs) {
+      const { port } = redis
+      await redis.kill9()
+      await sleep(awayMs)
+      redis = await startLocalRedis({ ...redisOptions, port })
+    },
+    books: () => Promise.all(plan.producers.map(async ({ name }) => parseBook(await readFile(bookOf(name), 'utf8')))),
+    async close() {
+      gate.stop()
+      await Promise.all([...workers, ...producers].map((one) => one.end()))
+      await Promise.all(Object.values(roads).map((road) => road.close()))
+      await Promise.all([fake.close(), redis.stop()])
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+interface Gate {
+  stop(): void
+  surge(): Promise<void>
+  calm(): void
+}
+
+/** Keeps the queue filled and no more: with all stored at once, kills of producers would meet none at work. */
+async function openGate(file: string, at: { plan: Plan; fake: FakeWechat; ahead: number }): Promise<Gate> {
+  let granted = 0
+  let held = false
+  let limit = CALM_FROM
+  let seen = 0
+  let since = performance.now()
+  const write = async (): Promise<void> => {
+    if (held) return
+    const reached = at.fake.ledger.acceptedCount()
+    if (reached !== seen) {
+      seen = reached
+      since = performance.now()
+    } else if (performance.now() - since > GATE_OPENS_AFTER_MS) {
+      // Those that died or were cancelled never reach WeChat: nobody shall wait for them.
+      granted += GATE_STEP
+      since = performance.now()
+    }
+    // In one step, or a producer would read half a number.
+    const share = (reached + at.ahead + granted) / at.plan.messages.size
+    await writeFile(`${file}.new`, String(Math.min(limit, share)))
+    await rename(`${file}.new`, file)
+  }
+  await write()
+  const timer = setInterval(() => void write().catch(() => undefined), GATE_EVERY_MS)
+  return {
+    stop: () => clearInterval(timer),
+    calm() {
+      limit = 1
+    },
+    async surge() {
+      held = true
+      await sleep(SURGE_HOLD_MS)
+      granted += SURGE_STEP
+      held = false
+      await write()
+    },
+  }
+}
