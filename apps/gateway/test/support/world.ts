@@ -87,7 +87,7 @@ export async function startUndertaker(
       dead: () => undefined,
       replayed: () => undefined,
       expired: () => undefined,
-      problem: () => undefined,
+      problem: (problem) => console.error('undertaker', problem),
       stuck: () => undefined,
     },
     concurrency: 50,
@@ -105,7 +105,9 @@ export async function bury(world: World, messages: readonly object[]): Promise<s
   const consumer = await startUndertaker(world)
   const receipts = await world.outbox.sendMany(messages.map((message) => ({ touser: OPENID, ...message }) as never))
   const ids = receipts.map((receipt) => ('id' in receipt ? receipt.id.replace('m-', 'd-') : 'refused'))
-  await vi.waitFor(async () => expect(await deadIds(world)).toEqual(expect.arrayContaining(ids)), { timeout: 20_000 })
+  // What a move that failed leaves behind the sweep finds, and that comes every 30 seconds.
+  const buried = async (): Promise<void> => expect(await deadIds(world)).toEqual(expect.arrayContaining(ids))
+  await vi.waitFor(buried, { timeout: 50_000 })
   await consumer.close(1000)
   return ids
 }
