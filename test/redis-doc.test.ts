@@ -10,7 +10,7 @@ const PART = '<…>'
 /** Beginnings of keys, patterns and readers of keys, which are no keys themselves. */
 const BEGINNINGS = ['prefix', 'sendJobs', 'deadJobs', 'lanePattern', 'laneOf']
 /** Fields that are BullMQ's, and those of an idempotency record. */
-const NO_MARKS = ['failedReason', 'finishedOn', 'processedOn', 'atm', 'delay', 'id', 'fp']
+const NO_MARKS = ['failedReason', 'returnvalue', 'finishedOn', 'processedOn', 'atm', 'delay', 'id', 'fp']
 
 const page = readFileSync(join(ROOT, 'docs/redis.md'), 'utf8')
 

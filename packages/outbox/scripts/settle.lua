@@ -1,13 +1,13 @@
 -- WeChat has taken the message: off the lane, marked, and the next one woken. Right even after the lock was lost,
 -- because it records what happened. Removes by id and never pops: the front may be somebody else by now.
 --   KEYS[1] job   KEYS[2] lane   KEYS[3] held lanes
---   ARGV[1] id   ARGV[2] prefix of job keys
+--   ARGV[1] id   ARGV[2] prefix of job keys   ARGV[3] what the job will return: the attempts of this run
 -- Returns the id whose turn it is now, or false.
 --- include first
 --- include wake
 redis.call('LREM', KEYS[2], 1, ARGV[1])
 if redis.call('EXISTS', KEYS[1]) == 1 then
-  redis.call('HSET', KEYS[1], 'settled', 'delivered')
+  redis.call('HSET', KEYS[1], 'settled', 'delivered', 'returnvalue', ARGV[3])
   redis.call('HDEL', KEYS[1], 'sending')
 end
 return wake(KEYS[2], ARGV[2], KEYS[3])

@@ -5,7 +5,7 @@
 import type { Attempt, Reason } from '@wechat-outbox/messages'
 import { isGeneratedId, reasonLine } from '@wechat-outbox/messages'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
-import { appendHistory, type HistoryEntry, readHistory } from './job-hash.ts'
+import { appendHistory, type HistoryEntry, parseJson, readHistory } from './job-hash.ts'
 import { type AppKeys, appKeys, SEND_QUEUE } from './keys.ts'
 import { runScript } from './scripts.ts'
 import type { Store } from './store.ts'
@@ -134,7 +134,8 @@ export async function settle(job: Job, at: Holder, options: RunOptions & { settl
   switch (settlement.kind) {
     case 'delivered':
       if (at.touser !== undefined) {
-        const args = [id, keys.sendJobs]
+        // Whoever asks from now on hears of a delivered message, and so its attempts are stored with the mark.
+        const args = [id, keys.sendJobs, JSON.stringify({ attempts: settlement.attempts })]
         await runScript(store.redis, {
           name: 'settle',
           keys: [keys.sendJob(id), keys.lane(at.touser), keys.heldLanes],
@@ -143,7 +144,7 @@ export async function settle(job: Job, at: Holder, options: RunOptions & { settl
       }
       return { attempts: settlement.attempts }
     case 'settled':
-      return { attempts: [] }
+      return parseJson(await store.redis.hget(keys.sendJob(id), 'returnvalue')) ?? { attempts: [] }
     case 'dead':
       throw deadError(settlement.reason, settlement.attempts)
     case 'later': {
