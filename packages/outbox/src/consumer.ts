@@ -2,7 +2,7 @@
  * The workers' end of the store: for one app, a BullMQ Worker that hands each message to `deliver` and makes true what
  * that decides; one that replays the dead letters somebody retried; and the mover and its sweep between the two.
  */
-import { type DeadLetter, type Reason, readJobData, reasonLine } from '@wechat-outbox/messages'
+import { type DeadLetter, type Reason, reasonLine } from '@wechat-outbox/messages'
 import { type Job, UnrecoverableError, Worker, type WorkerOptions } from 'bullmq'
 import { expireDeadLetters } from './dead-letters.ts'
 import { messageOf } from './errors.ts'
@@ -167,13 +167,11 @@ async function runJob(
 ): Promise<unknown> {
   const runOptions = { appid: options.appid, store: options.store, leaseMs: options.stalledAfterMs }
   const run = createRun(job, at, runOptions)
-  const read = readJobData(job.data)
   const settlement = await options.deliver(run).catch((error: unknown): Settlement => {
     options.report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
     return { kind: 'later', delayMs: AFTER_BUG_MS, counts: false, attempts: [] }
   })
-  const touser = read.kind === 'ok' ? { touser: read.data.touser } : {}
-  return settle(job, { token: at.token, marked: run.isMarked(), ...touser }, { ...runOptions, settlement })
+  return settle(job, run.holder(), { ...runOptions, settlement })
 }
 
 function createReplayWorker(options: ConsumerOptions): Worker {

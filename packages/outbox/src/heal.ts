@@ -3,6 +3,7 @@
  * hands remove jobs and delete keys, and then nobody is left who would. So lanes with parked messages are remembered with
  * the time at which they last moved, and those that stand still are looked at.
  */
+import { parseJson, recipientIn } from './job-hash.ts'
 import { appKeys, SEND_QUEUE } from './keys.ts'
 import { runScript } from './scripts.ts'
 import type { Store } from './store.ts'
@@ -42,20 +43,11 @@ async function recallMembers(store: Store, appid: string, lanes: ReadonlySet<str
     const ids = await store.redis.zrange(keys.sendDelayed, String(from), String(from + PAGE - 1))
     const marks = await Promise.all(ids.map((id) => store.redis.hmget(keys.sendJob(id), 'parked', 'data')))
     for (const [index, [parked, data]] of marks.entries()) {
-      const touser = parked !== '1' ? undefined : readTouser(data)
+      const touser = parked !== '1' ? undefined : recipientIn(parseJson(data))
       if (touser !== undefined && lanes.has(keys.lane(touser))) members.push(ids[index] ?? '')
     }
     if (ids.length < PAGE) break
   }
   // One that somebody has promoted meanwhile is on its way already.
   await Promise.all(members.map((id) => backend.promote(id).catch(() => undefined)))
-}
-
-function readTouser(data: string | null | undefined): string | undefined {
-  try {
-    const { touser } = JSON.parse(data ?? '{}') as { touser?: unknown }
-    return typeof touser === 'string' ? touser : undefined
-  } catch {
-    return undefined
-  }
 }

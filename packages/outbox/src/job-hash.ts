@@ -2,7 +2,7 @@
  * A job as it stands in Redis: BullMQ's fields and the marks of ours beside them. Read here and nowhere else, because a
  * job fetched by a worker shows what it was, and a decision needs what it is.
  */
-import { ATTEMPTS_MAX, type Attempt, type Reason } from '@wechat-outbox/messages'
+import { ATTEMPTS_MAX, type Attempt, type Reason, touserSchema } from '@wechat-outbox/messages'
 
 /** What our own runs push on BullMQ's `stacktrace`, one JSON text per run; the last of a dead job carries the reason. */
 export interface HistoryEntry {
@@ -76,4 +76,9 @@ export function parseJson(text: string | undefined | null): unknown {
   } catch {
     return undefined
   }
+}
+
+/** The recipient that job data names, whoever wrote it: where there is one at all, the message may stand in a lane. */
+export function recipientIn(data: unknown): string | undefined {
+  return touserSchema.safeParse((data as { touser?: unknown } | null | undefined)?.touser).data
 }

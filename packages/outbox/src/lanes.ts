@@ -9,9 +9,8 @@
  *   mend    what is still there, one script per lane, which judges for itself
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { touserSchema } from '@wechat-outbox/messages'
 import { Cluster, type Redis } from 'ioredis'
-import { parseJson } from './job-hash.ts'
+import { parseJson, recipientIn } from './job-hash.ts'
 import { type AppKeys, appKeys } from './keys.ts'
 import { runScript } from './scripts.ts'
 import type { Store } from './store.ts'
@@ -200,9 +199,9 @@ async function notInLanes(store: Store, keys: AppKeys, ids: readonly string[]) {
     ids.map(async (id) => {
       const fields = ['data', 'timestamp', 'settled', 'parked', 'atm']
       const [data, timestamp, settled, parked, tries] = await store.redis.hmget(keys.sendJob(id), ...fields)
-      const { touser, sendAt } = (parseJson(data) ?? {}) as { touser?: unknown; sendAt?: unknown }
-      const person = touserSchema.safeParse(touser).data
-      const hasJoined = typeof settled !== 'string' && (sendAt === undefined || typeof parked === 'string')
+      const message = parseJson(data) as { sendAt?: unknown } | null | undefined
+      const person = recipientIn(message)
+      const hasJoined = typeof settled !== 'string' && (message?.sendAt === undefined || typeof parked === 'string')
       if (person === undefined || !hasJoined) return []
       const place = await store.redis.lpos(keys.lane(person), id)
       const untried = Number(tries ?? 0) > 0 ? (0 as const) : (1 as const)

@@ -8,15 +8,8 @@
  * its job is only removed. What a crash left undone a sweep does at the next start and every 30 seconds; the sweep also
  * finds jobs that failed by stalling, which no run of ours has seen.
  */
-import {
-  type DeadLetter,
-  deadLetterIdOf,
-  type Reason,
-  readJobData,
-  reasonLine,
-  touserSchema,
-} from '@wechat-outbox/messages'
-import { attemptsOf, type JobHash, readJobHash } from './job-hash.ts'
+import { type DeadLetter, deadLetterIdOf, type Reason, readJobData, reasonLine } from '@wechat-outbox/messages'
+import { attemptsOf, type JobHash, readJobHash, recipientIn } from './job-hash.ts'
 import type { Judge, Judged } from './judge.ts'
 import { type AppKeys, appKeys, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
 import { runScript } from './scripts.ts'
@@ -92,7 +85,7 @@ async function judgeMove(store: Store, id: string, { appid, explain }: MoverOpti
   if (lock === 1) return { result: { kind: 'held' } }
   // Failed, and without a job: a leftover of hands. BullMQ's removal clears it from the set.
   if (job === null) return { result: { kind: 'settled' }, build: (multi) => removeJob(multi, send, id) }
-  const touser = laneOf(job)
+  const touser = recipientIn(job.data)
   const leave = (multi: Transaction): void => {
     removeJob(multi, send, id)
     if (touser === undefined) return
@@ -145,10 +138,4 @@ function letterOf(id: string, job: JobHash, explain: MoverOptions['explain']): D
     acceptedAt: job.timestamp,
     deadAt: job.finishedOn,
   }
-}
-
-/** The lane of a job whose data may be anybody's: where it names a recipient at all, the message may stand in a lane. */
-function laneOf(job: JobHash): string | undefined {
-  const data = job.data as { touser?: unknown } | null | undefined
-  return touserSchema.safeParse(data?.touser).data
 }

@@ -63,9 +63,9 @@ export interface Run {
   unmark(): Promise<boolean>
 }
 
-/** A run as the consumer holds it: it knows whether the mark that stands in Redis is this run's own. */
+/** A run as the consumer holds it: it knows whose lane it asked at, and whether the mark in Redis is its own. */
 export interface OwnRun extends Run {
-  isMarked(): boolean
+  holder(): Holder
 }
 
 export interface RunOptions {
@@ -79,8 +79,9 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
   const keys = appKeys(appid)
   const id = String(job.id)
   let marked = false
+  let lane: string | undefined
   return {
-    isMarked: () => marked,
+    holder: () => ({ token: at.token, marked, ...(lane === undefined ? {} : { touser: lane }) }),
     appid,
     id,
     data: job.data,
@@ -88,6 +89,7 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
     acceptedAt: job.timestamp,
     signal: at.signal,
     async admit({ touser, sendAt }) {
+      lane = touser
       // Who enqueued it has put it into its lane, unless it was to join later, or was added by other means.
       const mayBeAbsent = sendAt !== undefined || !isGeneratedId(id)
       const answer = await runScript<[string, string?, string?]>(store.redis, {
@@ -115,7 +117,7 @@ function readTurn([kind, tries, since]: [string, string?, string?]): Turn {
     : { kind, tries: made, interruptedMsAgo: Number(since) }
 }
 
-/** Who settles: the lock's token, the lane if the message has one, and whether this run set the mark `sending`. */
+/** Who settles: the lock's token, the lane it was admitted at, if any, and whether this run set the mark `sending`. */
 export interface Holder {
   readonly token: string
   readonly touser?: string

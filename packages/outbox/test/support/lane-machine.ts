@@ -139,7 +139,7 @@ export class LaneMachine {
   }
 
   #interrupt({ id, run, at }: Running): void {
-    if (run.isMarked()) this.#at.ledger.interrupted.add(id)
+    if (run.holder().marked) this.#at.ledger.interrupted.add(id)
     if (at === 'settle') this.#at.ledger.cut.add(id)
   }
 

@@ -158,7 +158,7 @@ async function park(at: LaneContext, run: Running): Promise<At> {
 
 /** What `settle` returns, or the control error that it throws at BullMQ. */
 async function settle(at: LaneContext, run: Running, settlement: Settlement): Promise<unknown> {
-  const holder = { token: run.token, touser: messageOf(at.ledger, run.id).person, marked: run.run.isMarked() }
+  const holder = { token: run.token, touser: messageOf(at.ledger, run.id).person, marked: run.run.holder().marked }
   const options = { appid: at.appid, store: at.world.store, leaseMs: LEASE_MS, settlement }
   try {
     return await settleRun(run.job, holder, options)
