@@ -84,6 +84,7 @@ async function localise(service: ComposeService) {
     WECHAT_APP_ID: SANDBOX_APP_ID,
     WECHAT_APP_SECRET: SANDBOX_APP_SECRET,
     WECHAT_API_BASE_URL: wechat.url,
+    GATEWAY_API_KEYS: 'a-key-for-this-test-alone',
     DASHBOARD_USER: 'operator',
     DASHBOARD_PASSWORD: 'a password for this test alone',
   }
@@ -132,7 +133,13 @@ describe('the compose file', () => {
 
   it('starts nothing while a secret is missing', () => {
     const text = JSON.stringify(services)
-    for (const name of ['WECHAT_APP_ID', 'WECHAT_APP_SECRET', 'DASHBOARD_USER', 'DASHBOARD_PASSWORD']) {
+    for (const name of [
+      'WECHAT_APP_ID',
+      'WECHAT_APP_SECRET',
+      'GATEWAY_API_KEYS',
+      'DASHBOARD_USER',
+      'DASHBOARD_PASSWORD',
+    ]) {
       const [placeholder = ''] = new RegExp(`\\$\\{${name}:\\?[^}]+\\}`).exec(text) ?? []
       expect(() => interpolate(placeholder, {})).toThrow(name)
       expect(text.replaceAll(placeholder, '')).not.toContain(`\${${name}`)

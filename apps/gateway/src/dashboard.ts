@@ -1,7 +1,7 @@
 /**
- * `/dashboard`: who may come in, in the order in which it is asked – a name of ours, no foreign page, the sign-in – and
- * then Bull Board for reading, and the few writes. Every path below is behind the same hooks, unknown ones included:
- * they hang on the scope and not on a path that could be written differently.
+ * `/dashboard`: the sign-in, and then Bull Board for reading, and the few writes. Every path below is behind the same
+ * hooks, unknown ones included: they hang on the scope and not on a path that could be written differently. Pages of
+ * other sites do not come as far as here.
  */
 import basicAuth from '@fastify/basic-auth'
 import type { Logger } from '@wechat-outbox/runtime'
@@ -13,7 +13,7 @@ import { addBoardWrites } from './board-writes.ts'
 import type { GatewayConfig } from './env.ts'
 import { NOT_FOUND, type Problem, sendProblem } from './problem.ts'
 import type { RedisLink } from './redis-link.ts'
-import { createSameSiteCheck, isLoopbackHost, isRead } from './same-site.ts'
+import { isLoopbackHost, isRead } from './same-site.ts'
 import { createSignIn } from './sign-in.ts'
 
 export interface Dashboard {
@@ -32,7 +32,6 @@ export async function addDashboard(app: FastifyInstance, options: DashboardOptio
   const board = createBoard({ showContent: config.DASHBOARD_SHOW_CONTENT })
   await app.register(
     async (scope) => {
-      addSameSiteHook(scope, config)
       await addSignInHook(scope, config, log)
       scope.addHook('onRequest', async (request, reply) => {
         if (!request.routeOptions.url?.includes('/static/')) reply.header('cache-control', 'no-store')
@@ -60,14 +59,6 @@ export async function addDashboard(app: FastifyInstance, options: DashboardOptio
 
 function hasSignIn(config: GatewayConfig): boolean {
   return config.DASHBOARD_USER !== undefined && config.DASHBOARD_PASSWORD !== undefined
-}
-
-function addSameSiteHook(scope: FastifyInstance, config: GatewayConfig): void {
-  const check = createSameSiteCheck({ host: config.GATEWAY_HOST, allowedHosts: config.GATEWAY_ALLOWED_HOSTS })
-  scope.addHook('onRequest', async (request, reply) => {
-    const problem = check(request)
-    if (problem !== null) return sendProblem(reply, problem)
-  })
 }
 
 async function addSignInHook(scope: FastifyInstance, config: GatewayConfig, log: Logger): Promise<void> {

@@ -4,7 +4,8 @@ import { appidSchema } from '@wechat-outbox/messages'
 import { OutboxError, parseRedisUrl } from '@wechat-outbox/outbox'
 import { ConfigError, type Environment, flag, integer, logLevel, port, readEnv, text } from '@wechat-outbox/runtime'
 import { z } from 'zod'
-import { readHostnames } from './same-site.ts'
+import { readKeys } from './keys.ts'
+import { isLoopbackHost, readHostnames } from './same-site.ts'
 
 export const gatewayEnvSchema = z.object({
   REDIS_URL: text.describe(
@@ -18,8 +19,16 @@ export const gatewayEnvSchema = z.object({
   GATEWAY_ALLOWED_HOSTS: text
     .optional()
     .describe(
-      'Comma-separated names under which a browser reaches the dashboard, for example a proxy’s; loopback names always are',
+      'Comma-separated names under which the gateway is reached, for example a proxy’s; loopback names always are allowed, and without this variable any name is on a host that is not loopback',
     ),
+  GATEWAY_API_KEYS: text
+    .optional()
+    .describe(
+      'Comma-separated keys of 24 characters or more, for all apps and rights. Without keys the gateway listens on loopback only',
+    ),
+  GATEWAY_KEYS_FILE: text
+    .optional()
+    .describe('A JSON file with keys, their apps and rights (below); read again when it changes and on SIGHUP'),
   DASHBOARD_USER: text.optional().describe('Without user and password the dashboard is off on any host but loopback'),
   DASHBOARD_PASSWORD: text.optional().describe('HTTP basic; put TLS in front of it'),
   DASHBOARD_SHOW_CONTENT: flag.default(false).describe('Message content in the dashboard instead of a mask'),
@@ -45,6 +54,13 @@ export function readGatewayConfig(env: Environment): GatewayConfig {
   }
   if (readHostnames(config.GATEWAY_ALLOWED_HOSTS) === null) {
     problems.push('GATEWAY_ALLOWED_HOSTS must be names or addresses without ports, separated by commas')
+  }
+  const { GATEWAY_API_KEYS: keys, GATEWAY_KEYS_FILE: file, GATEWAY_HOST: host } = config
+  problems.push(...readKeys(config).problems)
+  if (keys === undefined && file === undefined && !isLoopbackHost(host)) {
+    problems.push(
+      'GATEWAY_HOST is not a loopback address, so others reach the gateway: set GATEWAY_API_KEYS or GATEWAY_KEYS_FILE (`wxo key new` makes a key)',
+    )
   }
   problems.push(...redisUrlProblems(config.REDIS_URL))
   if (problems.length > 0) throw new ConfigError(problems)

@@ -1,13 +1,17 @@
 /** The gateway: one HTTP server with health and the dashboard, over one connection to Redis. */
 import helmet from '@fastify/helmet'
 import { whenReady } from '@wechat-outbox/outbox'
-import type { Logger } from '@wechat-outbox/runtime'
+import { createRegistry, type Logger } from '@wechat-outbox/runtime'
 import { type FastifyInstance, fastify } from 'fastify'
+import { createAccess } from './access.ts'
 import { addDashboard } from './dashboard.ts'
 import type { GatewayConfig } from './env.ts'
 import { addHealthRoutes } from './health.ts'
+import { openKeyRing } from './key-ring.ts'
+import { addMetricsRoute } from './metrics.ts'
 import { answerErrors } from './problem.ts'
 import { openRedisLink, within } from './redis-link.ts'
+import { addSameSiteGuard } from './same-site.ts'
 
 const REQUEST_MS_MAX = 15_000
 const FIRST_REDIS_WAIT_MS = 1000
@@ -21,9 +25,10 @@ export interface RunningGateway {
 
 /**
  * Starts the gateway. It starts without Redis, too: then `/readyz` and the dashboard answer 503 until it comes.
- * @throws when the address cannot be listened on
+ * @throws ConfigError when the keys cannot be used, and when the address cannot be listened on
  */
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<RunningGateway> {
+  const ring = openKeyRing(config, log)
   const link = openRedisLink(config.REDIS_URL, log)
   // So that the first page a person opens has its queues; without Redis there is nothing to wait for.
   await whenReady(link.redis, FIRST_REDIS_WAIT_MS).catch(() => undefined)
@@ -38,6 +43,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   let dashboard = { stop: (): void => undefined }
   const end = async (): Promise<void> => {
     dashboard.stop()
+    ring.close()
     await closeServer(app, config.SHUTDOWN_TIMEOUT_MS)
     await link.close()
   }
@@ -45,7 +51,11 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     logRequests(app, log)
     answerErrors(app, log)
     await addSecurityHeaders(app)
+    addSameSiteGuard(app, { host: config.GATEWAY_HOST, allowedHosts: config.GATEWAY_ALLOWED_HOSTS })
+    app.decorateRequest('caller')
+    const access = createAccess(ring, log)
     addHealthRoutes(app, link)
+    addMetricsRoute(app, { registry: createRegistry(), access, host: config.GATEWAY_HOST })
     dashboard = await addDashboard(app, { config, link, log })
     const url = await app.listen({ host: config.GATEWAY_HOST, port: config.GATEWAY_PORT })
     log.info({ event: 'gateway.listening', url })
@@ -74,6 +84,7 @@ function logRequests(app: FastifyInstance, log: Logger): void {
       route: request.routeOptions.url ?? 'unmatched',
       status: reply.statusCode,
       durationMs: Math.round(reply.elapsedTime),
+      key: request.caller?.id,
     })
   })
 }

@@ -1,12 +1,12 @@
 /**
- * Keeps other web sites out of the dashboard. A page elsewhere can make a browser send requests to a loopback address or
- * into a private network, with the credentials the browser remembers, and can even read the answers if its own name is
- * made to point there. So the name asked for must be one of ours, and a request that changes something must come from
- * the dashboard's own page or from no page at all.
+ * Keeps other web sites out. A page elsewhere can make a browser send requests to a loopback address or into a private
+ * network, with the credentials the browser remembers, and can even read the answers if its own name is made to point
+ * there. So the name asked for must be one of ours, and a request that changes something must come from the dashboard's
+ * own page or from no page at all. It holds for every path but health, and before anything else is looked at.
  */
 import { BlockList, isIPv6 } from 'node:net'
-import type { FastifyRequest } from 'fastify'
-import type { Problem } from './problem.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { type Problem, sendProblem } from './problem.ts'
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]']
 
@@ -39,23 +39,40 @@ export interface SameSiteOptions {
   readonly allowedHosts: string | undefined
 }
 
+/** Probes ask by whatever address a pod has, learn nothing and change nothing. */
+const OPEN_ROUTES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz'])
+
+/** WeChat's SDKs send their JSON as what they please; what lets them in is a token that no page elsewhere knows. */
+const ANY_TYPE_PREFIX = '/cgi-bin/'
+
+/** Goes by the route and never by the path, which can be written in many ways. What has no route is checked, too. */
+export function addSameSiteGuard(app: FastifyInstance, options: SameSiteOptions): void {
+  const check = createSameSiteCheck(options)
+  app.addHook('onRequest', (request, reply, done) => {
+    const route = request.routeOptions.url
+    const problem = OPEN_ROUTES.has(route) ? null : check(request, route?.startsWith(ANY_TYPE_PREFIX) ?? false)
+    if (problem === null) done()
+    else sendProblem(reply, problem)
+  })
+}
+
 /** Makes the check. It returns what is wrong with a request, or null. */
-export function createSameSiteCheck({
+function createSameSiteCheck({
   host,
   allowedHosts,
-}: SameSiteOptions): (request: FastifyRequest) => Problem | null {
+}: SameSiteOptions): (request: FastifyRequest, anyType: boolean) => Problem | null {
   const given = readHostnames(allowedHosts) ?? undefined
   const names = new Set([...LOOPBACK_NAMES, asHeader(host).toLowerCase(), ...(given ?? [])])
-  // On another host than loopback nobody knows under which names it is reached, unless told; there the sign-in protects,
-  // because a browser hands the credentials of one name to no other.
+  // On another host than loopback nobody knows under which names it is reached, unless told; there keys and the sign-in
+  // protect, because a browser hands the credentials of one name to no other.
   const anyName = given === undefined && !isLoopbackHost(host)
-  return (request) => {
+  return (request, anyType) => {
     const header = request.headers.host ?? ''
     const name = hostnameIn(header)
     if (name === null || !(anyName || names.has(name))) return FOREIGN_HOST
     if (isRead(request)) return isForeignRead(request) ? FOREIGN_PAGE : null
     if (isForeignFetch(request) || !isOwnOrigin(request.headers.origin, header)) return FOREIGN_PAGE
-    return hasUnexpectedBody(request) ? WRONG_BODY : null
+    return !anyType && hasUnexpectedBody(request) ? WRONG_BODY : null
   }
 }
 
@@ -66,7 +83,7 @@ export function isRead(request: FastifyRequest): boolean {
 const FOREIGN_HOST: Problem = {
   status: 403,
   code: 'host',
-  detail: 'The dashboard is not known under this name. GATEWAY_ALLOWED_HOSTS lists further ones.',
+  detail: 'The gateway is not known under this name. GATEWAY_ALLOWED_HOSTS lists further ones.',
 }
 const FOREIGN_PAGE: Problem = { status: 403, code: 'origin', detail: 'This request comes from another web site.' }
 const WRONG_BODY: Problem = { status: 415, code: 'content-type', detail: 'Send application/json, or no body at all.' }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { startProcess, startTcpProxy } from '@wechat-outbox/sandbox'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { APPID, ask, basic, openGateway, startWorld, type TestGateway, type World } from './support/world.ts'
+import { APPID, ask, basic, EXPOSED, openGateway, startWorld, type TestGateway, type World } from './support/world.ts'
 
 const MAIN = join(import.meta.dirname, '../src/main.ts')
 const QUEUES = '/dashboard/api/queues'
@@ -83,7 +83,7 @@ describe('health', () => {
 
 describe('the dashboard without a sign-in', () => {
   it('is off on a host that others reach, and says what to set', async () => {
-    const { port, lines } = await open({ GATEWAY_HOST: '0.0.0.0' })
+    const { port, lines } = await open(EXPOSED)
     for (const line of [
       'GET /dashboard',
       'GET /dashboard/',
@@ -109,7 +109,7 @@ describe('the dashboard without a sign-in', () => {
 })
 
 describe('the sign-in', () => {
-  const env = { GATEWAY_HOST: '0.0.0.0', DASHBOARD_USER: 'operator', DASHBOARD_PASSWORD: 'päss:word-1' }
+  const env = { ...EXPOSED, DASHBOARD_USER: 'operator', DASHBOARD_PASSWORD: 'päss:word-1' }
 
   it('stands before every path of the dashboard', async () => {
     const { port } = await open(env)

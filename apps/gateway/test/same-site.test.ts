@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isLoopbackHost } from '../src/same-site.ts'
-import { APPID, ask, basic, openGateway, startWorld, type TestGateway, type World } from './support/world.ts'
+import { APPID, ask, basic, EXPOSED, openGateway, startWorld, type TestGateway, type World } from './support/world.ts'
 
 const RETRY = `PUT /dashboard/api/queues/${APPID}-dead-letter/retry/failed`
 const READ = 'GET /dashboard/api/queues'
@@ -18,10 +18,10 @@ beforeAll(async () => {
   named = await openGateway({
     ...env,
     ...credentials,
-    GATEWAY_HOST: '0.0.0.0',
+    ...EXPOSED,
     GATEWAY_ALLOWED_HOSTS: 'ops.example.com, 10.0.0.5',
   })
-  exposed = await openGateway({ ...env, ...credentials, GATEWAY_HOST: '0.0.0.0' })
+  exposed = await openGateway({ ...env, ...credentials, ...EXPOSED })
 })
 afterAll(async () => {
   await Promise.all([local, named, exposed].map((gateway) => gateway?.close()))

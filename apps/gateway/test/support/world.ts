@@ -22,6 +22,9 @@ import { type RunningGateway, readGatewayConfig, startGateway } from '../../src/
 
 export const APPID = 'wx1234567890abcdef'
 export const OPENID = 'oABCD1234567890_wxyz-EFGHijk'
+/** A host that others reach, and the key that it takes to open the gateway there. */
+export const KEY = 'a-key-for-these-tests-alone'
+export const EXPOSED = { GATEWAY_HOST: '0.0.0.0', GATEWAY_API_KEYS: KEY }
 export const SECRET_TEXT = '您的验证码是 493817'
 
 const windowClosed: Reason = {

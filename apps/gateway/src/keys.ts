@@ -1,0 +1,102 @@
+/**
+ * Who may use the gateway: keys from a variable, which may do everything, and keys from a file, each with an id, a hash and,
+ * if wanted, fewer apps and rights. Reading never throws, and what is wrong comes back as sentences that hold no key.
+ */
+import { readFileSync } from 'node:fs'
+import { appidSchema } from '@wechat-outbox/messages'
+import { digestApiKey, readApiKeyHash } from '@wechat-outbox/runtime'
+import { z } from 'zod'
+
+export const RIGHTS = ['send', 'read', 'replay'] as const
+export type Right = (typeof RIGHTS)[number]
+
+export interface Key {
+  readonly id: string
+  readonly digest: Buffer
+  /** Absent: all apps. */
+  readonly apps?: readonly string[] | undefined
+  readonly rights: readonly Right[]
+}
+
+export interface KeyVariables {
+  readonly GATEWAY_API_KEYS?: string | undefined
+  readonly GATEWAY_KEYS_FILE?: string | undefined
+}
+
+/** Visible characters; a comma separates keys. Shorter ones could be guessed, longer ones do not belong into a header. */
+const KEY_FORM = /^[!-+\--~]{24,256}$/
+const ENV_ID_PREFIX = 'env-'
+
+const keySchema = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes and underscores')
+    .refine((id) => id !== 'local' && !id.startsWith(ENV_ID_PREFIX), 'must not be `local` or begin with `env-`'),
+  hash: z.string().refine((hash) => readApiKeyHash(hash) !== null, 'must be a hash that `wxo key new` printed'),
+  apps: z.array(appidSchema).min(1, 'must name an app, or be left out for all of them').optional(),
+  rights: z.array(z.enum(RIGHTS)).min(1, 'must name a right, or be left out for all of them').optional(),
+})
+
+/** No keys and no problems: neither variable is set. */
+export function readKeys(given: KeyVariables): { keys: Key[]; problems: string[] } {
+  const problems: string[] = []
+  const { GATEWAY_API_KEYS: list, GATEWAY_KEYS_FILE: path } = given
+  const keys = [...(list ? readList(list, problems) : []), ...(path ? readFile(path, problems) : [])]
+  const seen = new Map<string, string>()
+  for (const { id, digest } of keys) {
+    for (const [what, value] of [
+      ['id', id],
+      ['key', digest.toString('hex')],
+    ] as const) {
+      const other = seen.get(what + value)
+      if (other === undefined) seen.set(what + value, id)
+      else problems.push(what === 'id' ? `two keys have the id ${id}` : `${other} and ${id} are the same key`)
+    }
+  }
+  return { keys, problems }
+}
+
+/**
+ * Keys of the variable have no name, so they get one from their digest: it stays the same in whatever order they stand, and
+ * what was given to one key is never taken for another's.
+ */
+function readList(list: string, problems: string[]): Key[] {
+  return list.split(',').flatMap((text, index) => {
+    const key = text.trim()
+    if (!KEY_FORM.test(key)) {
+      problems.push(`GATEWAY_API_KEYS: key ${index + 1} must have 24 to 256 visible ASCII characters`)
+      return []
+    }
+    const digest = digestApiKey(key)
+    return [{ id: ENV_ID_PREFIX + digest.toString('base64url').slice(0, 6), digest, rights: RIGHTS }]
+  })
+}
+
+function readFile(path: string, problems: string[]): Key[] {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    // The parser's message quotes the file, and somebody may have written a key into it.
+    problems.push(`GATEWAY_KEYS_FILE ${error instanceof SyntaxError ? 'is not JSON' : 'cannot be read'}`)
+    return []
+  }
+  const result = z.array(keySchema).min(1, 'lists no key').safeParse(parsed)
+  if (!result.success) {
+    for (const issue of result.error.issues) {
+      problems.push(`GATEWAY_KEYS_FILE ${issue.path.join('.')} ${wordsOf(issue)}`.replace(/ {2,}/g, ' '))
+    }
+    return []
+  }
+  return result.data.map(({ id, hash, apps, rights }) => ({
+    id,
+    digest: readApiKeyHash(hash) ?? Buffer.alloc(0),
+    apps,
+    rights: rights ?? RIGHTS,
+  }))
+}
+
+/** zod repeats the names of unknown fields, and in a broken file a key may stand in such a place. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  return issue.code === 'unrecognized_keys' ? 'has a field other than id, hash, apps and rights' : issue.message
+}

@@ -1,0 +1,32 @@
+/**
+ * The gateway's API keys. A key is 32 random bytes, so its hash needs neither salt nor a slow function: those defend what
+ * people think up, and nobody walks through 2^256 values at any speed. One SHA-256 costs a microsecond, which a request
+ * with a key may cost; a slow hash would be a way to keep the gateway busy.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+
+/** Makes it easy to find in what should not hold one: a repository, a log. */
+const PREFIX = 'wxo_'
+const HASH_PREFIX = 'sha256:'
+
+/** A new key: `wxo_` and 43 characters, all of which may stand in a header, a URL and a shell. */
+export function newApiKey(): string {
+  return PREFIX + randomBytes(32).toString('base64url')
+}
+
+/** What is compared: equally long for every key, so that a comparison tells nothing about one. */
+export function digestApiKey(key: string): Buffer {
+  return createHash('sha256').update(key).digest()
+}
+
+/** What a file may hold in a key's place. */
+export function hashApiKey(key: string): string {
+  return HASH_PREFIX + digestApiKey(key).toString('base64url')
+}
+
+/** The digest in a hash, or null when it is none. */
+export function readApiKeyHash(hash: string): Buffer | null {
+  const digest = Buffer.from(hash.slice(HASH_PREFIX.length), 'base64url')
+  // Written back it must be the same: Buffer passes over what it does not understand.
+  return digest.length === 32 && HASH_PREFIX + digest.toString('base64url') === hash ? digest : null
+}
