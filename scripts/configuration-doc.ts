@@ -25,6 +25,20 @@ const AFTER = [
     '```',
   ].join('\n'),
   '`concurrency` is `WORKER_CONCURRENCY` for this app, `maxPerSecond` a limit over all workers, `token.type` the endpoint that tokens come from: `stable` (default) or `classic`, which invalidates the token of everybody else who uses it.',
+  '## API keys',
+  '`wxo key new` prints a key, once, and its entry for the file that `GATEWAY_KEYS_FILE` names. The file holds hashes, so reading it lets nobody in:',
+  [
+    '```json',
+    '[',
+    '  { "id": "crm", "hash": "sha256:…" },',
+    '  { "id": "shop", "hash": "sha256:…", "apps": ["wx0000000000000001"], "rights": ["send"] },',
+    '  { "id": "prometheus", "hash": "sha256:…", "rights": ["read"] }',
+    ']',
+    '```',
+  ].join('\n'),
+  'Without `apps` a key is for all apps, without `rights` it has all three: `send` (send and cancel messages), `read` (look at messages, dead letters and metrics), `replay` (replay and discard dead letters). Log lines name a key by its `id`. The gateway reads the file again within seconds of a change and on SIGHUP. A file with a mistake in it is refused as a whole: the log names every problem (`keys.refused`), and the keys of before stay.',
+  'A caller sends its key as `Authorization: Bearer KEY`. `GATEWAY_API_KEYS` may stand beside the file; its keys have all rights and an id made of their hash. With neither, the gateway listens on loopback only, asks for no key, and still refuses what comes from a web page elsewhere or asks for a name that is not its own.',
+  '`/healthz` and `/readyz` never ask for a key. `/metrics` asks for one with `read` for all apps, unless the gateway listens on loopback.',
 ]
 
 export function configurationDocument(): string {

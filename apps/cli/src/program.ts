@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { addDead } from './commands/dead.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addKey } from './commands/key.ts'
 import { addSend } from './commands/send.ts'
 import { addShow } from './commands/show.ts'
 import { addStatus } from './commands/status.ts'
@@ -12,7 +13,7 @@ import type { Session } from './session.ts'
 export type Act = (command: (session: Session, terminal: Terminal) => Promise<number | void>) => Promise<void>
 
 const AFTER_HELP = `
-Environment: REDIS_URL (required), WECHAT_APP_ID, WECHAT_API_BASE_URL, IDEMPOTENCY_TTL_HOURS, NO_COLOR.
+Environment: REDIS_URL (required, except by key new), WECHAT_APP_ID, WECHAT_API_BASE_URL, IDEMPOTENCY_TTL_HOURS, NO_COLOR.
 Exit codes: 0 done, 1 failed, 2 wrong usage. Times are UTC.`
 
 export function createProgram(act: Act): Command {
@@ -26,6 +27,7 @@ export function createProgram(act: Act): Command {
   addSend(program, act)
   addShow(program, act)
   addDead(program, act)
+  addKey(program, act)
   addStatus(program, act)
   addDoctor(program, act)
   return program

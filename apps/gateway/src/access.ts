@@ -8,11 +8,11 @@
  * one address, and a single service with an old key in a loop must not lock out the others. Guessing gains nothing by
  * that, because a key is too long to be guessed at any speed.
  */
-import { digestApiKey, type Logger } from '@wechat-outbox/runtime'
+import { digestApiKey, type Logger, RIGHTS, type Right } from '@wechat-outbox/runtime'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { createBrake } from './brake.ts'
 import type { KeyRing } from './key-ring.ts'
-import { type Key, RIGHTS, type Right } from './keys.ts'
+import type { Key } from './keys.ts'
 import { type Problem, sendProblem } from './problem.ts'
 
 export type { Right }

@@ -3,12 +3,15 @@
  * if wanted, fewer apps and rights. Reading never throws, and what is wrong comes back as sentences that hold no key.
  */
 import { readFileSync } from 'node:fs'
-import { appidSchema } from '@wechat-outbox/messages'
-import { digestApiKey, readApiKeyHash } from '@wechat-outbox/runtime'
+import {
+  digestApiKey,
+  ENV_KEY_PREFIX,
+  keyEntrySchema,
+  RIGHTS,
+  type Right,
+  readApiKeyHash,
+} from '@wechat-outbox/runtime'
 import { z } from 'zod'
-
-export const RIGHTS = ['send', 'read', 'replay'] as const
-export type Right = (typeof RIGHTS)[number]
 
 export interface Key {
   readonly id: string
@@ -25,17 +28,6 @@ export interface KeyVariables {
 
 /** Visible characters; a comma separates keys. Shorter ones could be guessed, longer ones do not belong into a header. */
 const KEY_FORM = /^[!-+\--~]{24,256}$/
-const ENV_ID_PREFIX = 'env-'
-
-const keySchema = z.strictObject({
-  id: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes and underscores')
-    .refine((id) => id !== 'local' && !id.startsWith(ENV_ID_PREFIX), 'must not be `local` or begin with `env-`'),
-  hash: z.string().refine((hash) => readApiKeyHash(hash) !== null, 'must be a hash that `wxo key new` printed'),
-  apps: z.array(appidSchema).min(1, 'must name an app, or be left out for all of them').optional(),
-  rights: z.array(z.enum(RIGHTS)).min(1, 'must name a right, or be left out for all of them').optional(),
-})
 
 /** No keys and no problems: neither variable is set. */
 export function readKeys(given: KeyVariables): { keys: Key[]; problems: string[] } {
@@ -68,7 +60,7 @@ function readList(list: string, problems: string[]): Key[] {
       return []
     }
     const digest = digestApiKey(key)
-    return [{ id: ENV_ID_PREFIX + digest.toString('base64url').slice(0, 6), digest, rights: RIGHTS }]
+    return [{ id: ENV_KEY_PREFIX + digest.toString('base64url').slice(0, 6), digest, rights: RIGHTS }]
   })
 }
 
@@ -81,7 +73,7 @@ function readFile(path: string, problems: string[]): Key[] {
     problems.push(`GATEWAY_KEYS_FILE ${error instanceof SyntaxError ? 'is not JSON' : 'cannot be read'}`)
     return []
   }
-  const result = z.array(keySchema).min(1, 'lists no key').safeParse(parsed)
+  const result = z.array(keyEntrySchema).min(1, 'lists no key').safeParse(parsed)
   if (!result.success) {
     for (const issue of result.error.issues) {
       problems.push(`GATEWAY_KEYS_FILE ${issue.path.join('.')} ${wordsOf(issue)}`.replace(/ {2,}/g, ' '))

@@ -1,4 +1,14 @@
-export { digestApiKey, hashApiKey, newApiKey, readApiKeyHash } from './api-key.ts'
+export {
+  digestApiKey,
+  ENV_KEY_PREFIX,
+  hashApiKey,
+  type KeyEntry,
+  keyEntrySchema,
+  newApiKey,
+  RIGHTS,
+  type Right,
+  readApiKeyHash,
+} from './api-key.ts'
 export { ConfigError, type Environment, flag, integer, logLevel, port, readEnv, text } from './env.ts'
 export { configOrExit, runService, type Service } from './lifecycle.ts'
 export { createLogger, type Logger, type LogOptions } from './log.ts'
