@@ -2,15 +2,13 @@
  * Which apps the dashboard shows: those that any worker has ever served, read from Redis every few seconds, and the one
  * from the environment. New ones appear without a restart; while Redis is away those already shown stay.
  */
-import { appidSchema } from '@wechat-outbox/messages'
-import { APPS_KEY, messageOf } from '@wechat-outbox/outbox'
+import { messageOf } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { Board } from './board.ts'
+import { APPS_MAX, knownApps } from './known-apps.ts'
 import type { RedisLink } from './redis-link.ts'
 
 const LOOK_EVERY_MS = 3000
-/** Bull Board asks for every queue on each of its page's polls; beyond this it would only be slow. */
-const APPS_MAX = 500
 
 export interface AppsWatch {
   stop(): void
@@ -29,8 +27,7 @@ export function watchApps({ link, board, appid, log }: AppsWatchOptions): AppsWa
   let tooMany = false
   const show = async (): Promise<void> => {
     const store = await link.store()
-    const found = (await store.redis.smembers(APPS_KEY)).filter((id) => appidSchema.safeParse(id).success)
-    const appids = [...new Set([...(appid === undefined ? [] : [appid]), ...found.toSorted()])]
+    const appids = await knownApps(store, appid)
     if (appids.length > APPS_MAX && !tooMany)
       log.warn({ event: 'dashboard.apps-cut', apps: appids.length, shown: APPS_MAX })
     tooMany = appids.length > APPS_MAX

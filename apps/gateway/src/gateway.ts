@@ -1,14 +1,14 @@
 /** The gateway: one HTTP server with health and the dashboard, over one connection to Redis. */
 import helmet from '@fastify/helmet'
 import { whenReady } from '@wechat-outbox/outbox'
-import { createRegistry, type Logger } from '@wechat-outbox/runtime'
+import type { Logger } from '@wechat-outbox/runtime'
 import { type FastifyInstance, fastify } from 'fastify'
 import { createAccess } from './access.ts'
 import { addDashboard } from './dashboard.ts'
 import type { GatewayConfig } from './env.ts'
 import { addHealthRoutes } from './health.ts'
 import { openKeyRing } from './key-ring.ts'
-import { addMetricsRoute } from './metrics.ts'
+import { addMetrics } from './metrics.ts'
 import { answerErrors } from './problem.ts'
 import { openRedisLink, within } from './redis-link.ts'
 import { addSameSiteGuard } from './same-site.ts'
@@ -54,8 +54,8 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     addSameSiteGuard(app, { host: config.GATEWAY_HOST, allowedHosts: config.GATEWAY_ALLOWED_HOSTS })
     app.decorateRequest('caller')
     const access = createAccess(ring, log)
+    addMetrics(app, { config, link, access })
     addHealthRoutes(app, link)
-    addMetricsRoute(app, { registry: createRegistry(), access, host: config.GATEWAY_HOST })
     dashboard = await addDashboard(app, { config, link, log })
     const url = await app.listen({ host: config.GATEWAY_HOST, port: config.GATEWAY_PORT })
     log.info({ event: 'gateway.listening', url })

@@ -5,7 +5,7 @@
  *   admit    is it this message's turn?           not yet → park
  *   send     one HTTP call                        never throws for what WeChat says: an outcome
  *   decide   outcome → decision                   pure, from the table
- *   record   one log line
+ *   record   one log line, the counters
  *   settle   make the decision true in Redis      (the store does, with what is returned here)
  *
  * A token comes before admission: the mark that `admit` sets means that a call may be open, so nothing may wait after it.

@@ -30,7 +30,7 @@ export const workerEnvSchema = z.object({
   STALLED_AFTER_MS: integer(1000, 3_600_000)
     .default(10_000)
     .describe('A dead worker’s messages are taken over after about this; at least `SEND_TIMEOUT_MS` + 2000'),
-  WORKER_HOST: text.default('127.0.0.1').describe('Where `/healthz` and `/readyz` listen'),
+  WORKER_HOST: text.default('127.0.0.1').describe('Where `/healthz`, `/readyz` and `/metrics` listen'),
   WORKER_PORT: port.default(9464).describe('0: a free one, logged'),
   LOG_LEVEL: logLevel.default('info').describe('A level of pino'),
   SHUTDOWN_TIMEOUT_MS: integer(0, 600_000).default(25_000).describe('What calls in flight get to end in after SIGTERM'),

@@ -1,17 +1,29 @@
-/** `/healthz`: the process lives. `/readyz`: it reaches its Redis, so that messages can flow. */
+/**
+ * `/healthz`: the process lives. `/readyz`: it reaches its Redis, so that messages can flow. `/metrics`: for Prometheus; it
+ * asks for no key, so a worker listens on loopback unless told otherwise.
+ */
 import type { RedisClient } from '@wechat-outbox/outbox'
 import { fastify } from 'fastify'
+import type { Registry } from 'prom-client'
 
 const PING_MS_MAX = 1000
 
-export async function startHealthServer(redis: RedisClient, at: { host: string; port: number }) {
+export interface HealthOptions {
+  readonly redis: RedisClient
+  readonly registry: Registry
+  readonly host: string
+  readonly port: number
+}
+
+export async function startHealthServer({ redis, registry, host, port }: HealthOptions) {
   const server = fastify({ logger: false, requestTimeout: 5000, bodyLimit: 1024 })
   server.get('/healthz', () => ({ status: 'ok' }))
   server.get('/readyz', async (_request, reply) => {
     const ready = await answersInTime(redis)
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'redis is not available' })
   })
-  const url = await server.listen(at)
+  server.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+  const url = await server.listen({ host, port })
   return { url, close: () => server.close() }
 }
 

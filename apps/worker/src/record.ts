@@ -1,7 +1,8 @@
-/** What is said about messages: one line per attempt, and one per ending. Never content, a token or – above debug – an openid. */
+/** What is said and counted about messages: one line per attempt, and one per ending. Never content, a token or – above debug – an openid. */
 import { type Attempt, type DeadLetter, type JobData } from '@wechat-outbox/messages'
 import type { ConsumerReport, Run } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
+import type { AppMetrics } from './metrics.ts'
 
 export interface Attempted {
   readonly run: Run
@@ -18,9 +19,10 @@ export interface Recorder extends Omit<ConsumerReport, 'stuck'> {
 
 const QUIET = new Set<Attempt['outcome']>(['delivered', 'token-refreshed'])
 
-export function createRecorder(log: Logger, appid: string): Recorder {
+export function createRecorder(log: Logger, appid: string, metrics: AppMetrics): Recorder {
   return {
     attempted({ run, data, attempt, number }) {
+      metrics.attempted({ attempt, data, acceptedAt: run.acceptedAt })
       const level = QUIET.has(attempt.outcome) ? 'info' : 'warn'
       if (!log.isLevelEnabled(level)) return
       log[level]({
@@ -43,6 +45,7 @@ export function createRecorder(log: Logger, appid: string): Recorder {
     },
     dead({ id, letter }: { id: string; letter: DeadLetter }) {
       const { messageId, reason, attempts } = letter
+      metrics.dead(reason)
       const { errcode, name, rid } = reason
       log.warn({
         event: 'message.dead',
@@ -56,9 +59,11 @@ export function createRecorder(log: Logger, appid: string): Recorder {
       })
     },
     replayed({ id, replayOf }) {
+      metrics.replayed()
       log.info({ event: 'message.replayed', appid, messageId: id, replayOf })
     },
     expired(count) {
+      metrics.expired(count)
       log.info({ event: 'dead-letters.expired', appid, count })
     },
     problem({ what, error, id }) {

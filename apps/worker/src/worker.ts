@@ -13,12 +13,13 @@ import {
   type Store,
 } from '@wechat-outbox/outbox'
 import { stalledReason } from '@wechat-outbox/policy'
-import type { Logger } from '@wechat-outbox/runtime'
+import { addBacklogMetrics, createRegistry, type Logger } from '@wechat-outbox/runtime'
 import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import type { AppConfig } from './apps.ts'
 import { deliver } from './deliver.ts'
 import type { WorkerConfig } from './env.ts'
 import { startHealthServer } from './health.ts'
+import { createWorkerMetrics, type WorkerMetrics } from './metrics.ts'
 import { createRecorder } from './record.ts'
 import { createTokens } from './tokens.ts'
 
@@ -37,15 +38,21 @@ const CLOSE_GRACE_MS = 5000
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
   const redis = connect(config, log)
   const watching = lazyStore(config.REDIS_URL)
-  const health = await startHealthServer(redis, { host: config.WORKER_HOST, port: config.WORKER_PORT })
-  const store = await openStore(redis)
+  const registry = createRegistry()
+  const metrics = createWorkerMetrics(registry)
+  const health = await startHealthServer({ redis, registry, host: config.WORKER_HOST, port: config.WORKER_PORT })
+  const opening = openStore(redis)
+  addBacklogMetrics(registry, { store: () => opening, apps: async () => config.apps.map(({ appid }) => appid) })
+  const store = await opening
   await warnAboutRedis(redis, log)
-  const shared = { config, log, store, judge: createJudge(() => watching.open()) }
-  const client = createWechatClient({
-    baseUrl: config.WECHAT_API_BASE_URL,
-    connections: Math.max(...config.apps.map((app) => app.concurrency ?? config.WORKER_CONCURRENCY)) + 2,
-    timeoutMs: config.SEND_TIMEOUT_MS,
-  })
+  const shared = { config, log, store, metrics, judge: createJudge(() => watching.open()) }
+  const client = metrics.countingTokens(
+    createWechatClient({
+      baseUrl: config.WECHAT_API_BASE_URL,
+      connections: Math.max(...config.apps.map((app) => app.concurrency ?? config.WORKER_CONCURRENCY)) + 2,
+      timeoutMs: config.SEND_TIMEOUT_MS,
+    }),
+  )
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
   // Whoever runs the worker may listen; nobody has to.
   failed.catch(() => undefined)
@@ -80,14 +87,15 @@ interface Shared {
   readonly config: WorkerConfig
   readonly log: Logger
   readonly store: Store
+  readonly metrics: WorkerMetrics
   readonly judge: ReturnType<typeof createJudge>
   readonly client: WechatClient
   readonly stuck: (appid: string) => void
 }
 
-function createAppConsumer(app: AppConfig, { config, log, store, judge, client, stuck }: Shared): Consumer {
+function createAppConsumer(app: AppConfig, { config, log, store, metrics, judge, client, stuck }: Shared): Consumer {
   const { appid, secret, token = { type: 'stable' as const } } = app
-  const recorder = createRecorder(log, appid)
+  const recorder = createRecorder(log, appid, metrics.forApp(appid))
   const tokens = createTokens({
     appid,
     secret,

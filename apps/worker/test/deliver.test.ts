@@ -24,8 +24,10 @@ import {
   startLocalRedis,
 } from '@wechat-outbox/sandbox'
 import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
+import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type DeliverOptions, deliver } from '../src/deliver.ts'
+import { createWorkerMetrics } from '../src/metrics.ts'
 import { createRecorder } from '../src/record.ts'
 import { createTokens } from '../src/tokens.ts'
 
@@ -64,7 +66,7 @@ async function work(around: (run: Run, options: DeliverOptions) => Promise<Settl
   if (redis === undefined || watching === undefined) throw new Error('not connected')
   const [store, watcher] = await Promise.all([openStore(redis), openStore(watching)])
   const log = createLogger({ level: 'silent', name: 'test' })
-  const recorder = createRecorder(log, appid)
+  const recorder = createRecorder(log, appid, createWorkerMetrics(new Registry()).forApp(appid))
   const tokens = createTokens({
     appid,
     secret: SANDBOX_APP_SECRET,

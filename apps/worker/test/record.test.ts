@@ -1,7 +1,9 @@
 import type { Attempt, DeadLetter, JobData } from '@wechat-outbox/messages'
 import type { Run } from '@wechat-outbox/outbox'
 import { createLogger } from '@wechat-outbox/runtime'
+import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
+import { createWorkerMetrics } from '../src/metrics.ts'
 import { createRecorder, type Recorder } from '../src/record.ts'
 
 const APP = 'wx0123456789abcdef'
@@ -39,6 +41,7 @@ function logged(level: string, use: (recorder: Recorder) => void): Record<string
     createRecorder(
       createLogger({ level, name: 'worker', destination: { write: (line) => void lines.push(line) } }),
       APP,
+      createWorkerMetrics(new Registry()).forApp(APP),
     ),
   )
   expect(lines.join('')).not.toContain('C0NTENT')

@@ -1,3 +1,4 @@
+export { type Backlog, readBacklog } from './backlog.ts'
 export type { Cancellation } from './cancel.ts'
 export { type Consumer, type ConsumerOptions, type ConsumerReport, createConsumer } from './consumer.ts'
 export {

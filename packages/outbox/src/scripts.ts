@@ -8,6 +8,7 @@ import type { RedisClient } from './redis.ts'
 
 const names = [
   'admit',
+  'backlog',
   'bury',
   'guard-replay',
   'guard-send',

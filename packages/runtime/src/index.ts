@@ -9,6 +9,7 @@ export {
   type Right,
   readApiKeyHash,
 } from './api-key.ts'
+export { addBacklogMetrics } from './backlog-metrics.ts'
 export { ConfigError, type Environment, flag, integer, logLevel, port, readEnv, text } from './env.ts'
 export { configOrExit, runService, type Service } from './lifecycle.ts'
 export { createLogger, type Logger, type LogOptions } from './log.ts'

@@ -1,0 +1,115 @@
+/**
+ * What a worker counts. The labels are bounded: apps are those that are configured, outcomes are ours, and an errcode has a
+ * label of its own only if the table knows it. Counting must cost a delivery nothing that can be measured, so children
+ * are looked up once and kept.
+ */
+import type { Attempt, JobData, Reason } from '@wechat-outbox/messages'
+import { sendErrcode, tokenErrcode } from '@wechat-outbox/policy'
+import type { WechatClient } from '@wechat-outbox/wechat'
+import { Counter, Histogram, type Registry } from 'prom-client'
+
+export interface AppMetrics {
+  attempted(made: { readonly attempt: Attempt; readonly data: JobData; readonly acceptedAt: number }): void
+  dead(reason: Reason): void
+  replayed(): void
+  expired(count: number): void
+}
+
+export interface WorkerMetrics {
+  forApp(appid: string): AppMetrics
+  /** A client that counts the tokens it was asked for. */
+  countingTokens(client: WechatClient): WechatClient
+}
+
+/** Without any label: 12 series each, whatever the number of apps. */
+const SEND_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+/** From a message that is sent at once to one that waited for half a day's outage. */
+const DELAY_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200, 43_200]
+
+export function createWorkerMetrics(registry: Registry): WorkerMetrics {
+  const registers = [registry]
+  const messages = new Counter({
+    name: 'wxo_messages_total',
+    help: 'What came of messages: delivered, dead and replayed ones, and every attempt that ended neither way.',
+    labelNames: ['app', 'outcome', 'errcode'],
+    registers,
+  })
+  const expired = new Counter({
+    name: 'wxo_dead_letters_expired_total',
+    help: 'Dead letters that were removed because of their age.',
+    labelNames: ['app'],
+    registers,
+  })
+  const tokens = new Counter({
+    name: 'wxo_token_refreshes_total',
+    help: 'Tokens that this process asked WeChat for: fetched, refused, or unreachable.',
+    labelNames: ['app', 'result'],
+    registers,
+  })
+  const duration = new Histogram({
+    name: 'wxo_send_duration_seconds',
+    help: 'How long calls to WeChat took.',
+    buckets: SEND_SECONDS,
+    registers,
+  })
+  const delay = new Histogram({
+    name: 'wxo_delivery_delay_seconds',
+    help: 'From the moment a message was accepted, or from its sendAt, to its delivery.',
+    buckets: DELAY_SECONDS,
+    registers,
+  })
+  return {
+    forApp(app) {
+      const count = counterOf(messages, app)
+      // So that the first message is an increase, too.
+      messages.inc({ app, outcome: 'delivered', errcode: '0' }, 0)
+      return {
+        attempted({ attempt, data, acceptedAt }) {
+          // A death is counted once it is certain, and not all of them had an attempt.
+          if (attempt.outcome !== 'dead') count(attempt.outcome, attempt.errcode)
+          if (wasCall(attempt)) duration.observe(attempt.ms / 1000)
+          if (attempt.outcome !== 'delivered') return
+          delay.observe(Math.max(0, Date.now() - Math.max(acceptedAt, data.sendAt ?? 0)) / 1000)
+        },
+        dead: ({ errcode }) => count('dead', errcode ?? undefined),
+        replayed: () => count('replayed', undefined),
+        expired: (number) => expired.inc({ app }, number),
+      }
+    },
+    countingTokens: (client) => ({
+      ...client,
+      async fetchToken(call) {
+        const answer = await client.fetchToken(call)
+        tokens.inc({ app: call.appid, result: answer.kind === 'token' ? 'fetched' : answer.kind })
+        return answer
+      },
+    }),
+  }
+}
+
+type Labels = 'app' | 'outcome' | 'errcode'
+type Count = (outcome: string, errcode: number | undefined) => void
+
+function counterOf(counter: Counter<Labels>, app: string): Count {
+  const children = new Map<string, Counter.Internal>()
+  return (outcome, errcode) => {
+    const label = errcodeLabel(errcode)
+    const key = `${outcome} ${label}`
+    let child = children.get(key)
+    if (child === undefined) {
+      child = counter.labels({ app, outcome, errcode: label })
+      children.set(key, child)
+    }
+    child.inc()
+  }
+}
+
+function errcodeLabel(errcode: number | undefined): string {
+  if (errcode === undefined) return 'none'
+  return sendErrcode(errcode) === undefined && tokenErrcode(errcode) === undefined ? 'other' : String(errcode)
+}
+
+/** An attempt may also tell of a call that a dead worker left open, or that there was no token to call with. */
+function wasCall({ outcome, ms }: Attempt): boolean {
+  return ms > 0 || outcome === 'delivered' || outcome === 'retry' || outcome === 'dead'
+}

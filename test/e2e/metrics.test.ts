@@ -1,0 +1,110 @@
+// What Prometheus gets from real processes: the values, the names that docs/metrics.md promises, and Prometheus's own
+// judgement on them and on the rules of docs/alerts.yml.
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { ROOT } from '../../scripts/run.ts'
+import { APP, type System, startSystem, text } from './support/system.ts'
+
+let system: System
+let urls: { worker: string; gateway: string }
+const scraped = { worker: '', gateway: '' }
+beforeAll(async () => {
+  system = await startSystem()
+  const [worker] = system.workers
+  const [, workerUrl = ''] = /"worker.started".*"url":"([^"]+)"/.exec(worker?.stdout() ?? '') ?? []
+  urls = { worker: workerUrl, gateway: await system.gateway() }
+  await system.fake.fault({ touser: 'o-late', fault: { name: 'errcode', errcode: 45015, errmsg: 'too late' } })
+  const [good, bad] = await system.outbox.sendMany([text('oFine', 'hello'), text('o-late', 'hello')])
+  const ids = [good, bad].map((receipt) => (receipt !== undefined && 'id' in receipt ? receipt.id : ''))
+  await vi.waitFor(
+    async () => {
+      const statuses = await Promise.all(ids.map(async (id) => (await system.outbox.status(id))?.status))
+      expect(statuses).toEqual(['delivered', 'dead'])
+    },
+    { timeout: 15_000, interval: 100 },
+  )
+  await fetch(`${urls.gateway}/dashboard/api/queues?x=1`)
+  await fetch(`${urls.gateway}/nowhere/o-late`)
+  for (const name of ['worker', 'gateway'] as const) scraped[name] = await scrape(urls[name])
+}, 60_000)
+afterAll(() => system?.close())
+
+async function scrape(url: string): Promise<string> {
+  const answer = await fetch(`${url}/metrics`)
+  expect(answer.status).toBe(200)
+  return answer.text()
+}
+
+const declared = (exposition: string): Map<string, string> =>
+  new Map([...exposition.matchAll(/^# TYPE (wxo_\w+) (\w+)$/gm)].map(([, name = '', type = '']) => [name, type]))
+
+describe('the metrics', () => {
+  it('of a worker tell what came of messages', () => {
+    const { worker } = scraped
+    expect(worker).toContain(`wxo_messages_total{app="${APP}",outcome="delivered",errcode="0"} 1\n`)
+    expect(worker).toMatch(new RegExp(`wxo_messages_total\\{app="${APP}",outcome="dead",errcode="45015"\\} 1\n`))
+    expect(worker).toContain('wxo_delivery_delay_seconds_count 1\n')
+    expect(worker).toContain('wxo_send_duration_seconds_count 2\n')
+    expect(worker).toContain(`wxo_token_refreshes_total{app="${APP}",result="fetched"} 1\n`)
+    expect(worker).toContain(`wxo_queue_depth{app="${APP}",queue="dead-letter",state="failed"} 1\n`)
+  })
+
+  it('of the gateway tell the same of the queues, and of requests by their template alone', () => {
+    const { gateway } = scraped
+    expect(gateway).toContain(`wxo_queue_depth{app="${APP}",queue="dead-letter",state="failed"} 1\n`)
+    expect(gateway).toContain(`wxo_oldest_message_age_seconds{app="${APP}"} 0\n`)
+    expect(gateway).toContain('wxo_http_requests_total{route="/dashboard/api/queues",method="GET",status="200"} 1\n')
+    expect(gateway).toContain('wxo_http_requests_total{route="unmatched",method="GET",status="404"} 1\n')
+    expect(gateway).not.toContain('o-late')
+  })
+
+  it('are the documented ones, with their types and labels, and no others', () => {
+    const page = readFileSync(join(ROOT, 'docs/metrics.md'), 'utf8')
+    const rows = [...page.matchAll(/^\| `(wxo_\w+)` \| (\w+) \| ([^|]*) \| ([^|]*) \|/gm)]
+    for (const name of ['worker', 'gateway'] as const) {
+      const documented = rows.flatMap(([, metric = '', type = '', , from = '']) =>
+        from.includes(name) ? [[metric, type] as const] : [],
+      )
+      expect(new Map(documented), name).toEqual(declared(scraped[name]))
+    }
+    for (const [, metric = '', , labels = ''] of rows) {
+      const names = [...labels.matchAll(/`(\w+)`/g)].map(([, label = '']) => label)
+      const samples = `${scraped.worker}\n${scraped.gateway}`.matchAll(
+        new RegExp(`^${metric}(?:_bucket|_sum|_count)?(?:\\{(.*)\\})? `, 'gm'),
+      )
+      for (const [, given = ''] of samples) {
+        const used = [...given.matchAll(/(\w+)="/g)].map(([, label = '']) => label).filter((label) => label !== 'le')
+        expect(used.toSorted(), metric).toEqual(names.toSorted())
+      }
+    }
+  })
+
+  it('are all that the alerts ask for', () => {
+    const rules = readFileSync(join(ROOT, 'docs/alerts.yml'), 'utf8')
+    const known = [...declared(scraped.worker).keys(), ...declared(scraped.gateway).keys()]
+    const asked = [...rules.matchAll(/\b(wxo_\w+?)(?:_bucket|_sum|_count)?\b(?=[{)[ ])/g)].map(([, name = '']) => name)
+    expect(asked.length).toBeGreaterThan(5)
+    expect(asked.filter((name) => !known.includes(name))).toEqual([])
+  })
+})
+
+const promtool = (args: readonly string[], input = '') => {
+  const { status, error, stdout, stderr } = spawnSync('promtool', args, { input, encoding: 'utf8' })
+  return { missing: error !== undefined, status, output: `${stdout}${stderr}` }
+}
+// Debian's package `prometheus` has it, and .ci/run installs that. Elsewhere the suite must not need root.
+const noPromtool = promtool(['--version']).missing && process.env['CI'] === undefined
+
+describe.skipIf(noPromtool)('Prometheus itself', () => {
+  it.each(['worker', 'gateway'] as const)('finds nothing wrong with the metrics of the %s', (name) => {
+    expect(promtool(['check', 'metrics'], scraped[name])).toMatchObject({ status: 0, output: '' })
+  })
+
+  it('takes the alerts', () => {
+    const { status, output } = promtool(['check', 'rules', join(ROOT, 'docs/alerts.yml')])
+    expect(status, output).toBe(0)
+    expect(output).toMatch(/SUCCESS: \d+ rules found/)
+  })
+})
