@@ -98,30 +98,56 @@ const text = (content: string) => ({ touser: 'o-deliver', msgtype: 'text' as con
 const untilDelivered = (id: string) =>
   vi.waitFor(async () => expect((await outbox.status(id))?.status).toBe('delivered'), 15_000)
 
+/** The client, with the time that each call was given. */
+function watchCalls(options: DeliverOptions): { options: DeliverOptions; given: number[] } {
+  const given: number[] = []
+  const send: WechatClient['send'] = (call) => {
+    given.push(call.timeoutMs ?? Number.POSITIVE_INFINITY)
+    return options.client.send(call)
+  }
+  return { options: { ...options, client: { ...options.client, send } }, given }
+}
+
+/** The whole process stands still once the message is admitted, as it does under SIGSTOP or a long collection of garbage. */
+const slowedAfterAdmission = (run: Run, ms: number): Run => ({
+  ...run,
+  async admit(member) {
+    const turn = await run.admit(member)
+    const until = performance.now() + ms
+    while (performance.now() < until);
+    return turn
+  },
+})
+
 describe('the lease', () => {
   it('makes no call when the process stood still between admission and the call', async () => {
-    const sendsAtReturn: number[] = []
+    // The client makes no call without time either; but nobody asks it to.
+    const calls: number[] = []
     await work(async (run, options) => {
-      if (sendsAtReturn.length > 0) return deliver(run, options)
-      const slow: Run = {
-        ...run,
-        async admit(member) {
-          const turn = await run.admit(member)
-          // The whole process stands still, as it does under SIGSTOP or a long collection of garbage.
-          const until = performance.now() + LEASE_MS
-          while (performance.now() < until);
-          return turn
-        },
-      }
-      // Two look at the time that is left, the delivery and the client below it: either is enough.
-      const settlement = await deliver(slow, options)
-      sendsAtReturn.push(fake.ledger.sendCount())
+      if (calls.length > 0) return deliver(run, options)
+      const watched = watchCalls(options)
+      const settlement = await deliver(slowedAfterAdmission(run, LEASE_MS), watched.options)
+      calls.push(watched.given.length, fake.ledger.sendCount())
       return settlement
     })
     const { id } = await outbox.send(text('leased'))
-    await vi.waitFor(() => expect(sendsAtReturn).toEqual([0]), 10_000)
+    await vi.waitFor(() => expect(calls).toEqual([0, 0]), 10_000)
     await untilDelivered(id)
     expect(fake.ledger.accepted().filter(({ rawBody }) => rawBody.includes('leased'))).toHaveLength(1)
+  })
+
+  it('leaves a call no more time than is left of it, and a second to settle', async () => {
+    const calls: number[] = []
+    await work(async (run, options) => {
+      const watched = watchCalls({ ...options, sendTimeoutMs: 60_000 })
+      const settlement = await deliver(slowedAfterAdmission(run, 300), watched.options)
+      calls.push(...watched.given)
+      return settlement
+    })
+    await untilDelivered((await outbox.send(text('bounded'))).id)
+    expect(calls).toHaveLength(1)
+    expect(calls[0]).toBeGreaterThan(0)
+    expect(calls[0]).toBeLessThanOrEqual(LEASE_MS - 1000 - 300)
   })
 })
 

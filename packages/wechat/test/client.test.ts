@@ -81,6 +81,19 @@ describe('a send', () => {
   })
 })
 
+describe('a send whose time is over before it begins', () => {
+  it.each([0, -1])('is not written, though a connection is free (%d ms)', async (timeoutMs) => {
+    const server = await serverSaying(OK)
+    const client = openClient(server.url)
+    // On a connection that stands, a request is written in the same moment: no timer would come before it.
+    await client.send(call)
+    const outcome = await client.send({ ...call, timeoutMs })
+    expect(outcome).toEqual({ kind: 'not-sent', detail: 'timeout while waiting for a connection' })
+    await client.send(call)
+    expect(server.requests).toHaveLength(2)
+  })
+})
+
 describe('the connections of a client', () => {
   it('are never more than allowed, and are used again', async () => {
     const server = await serverSaying(OK)
