@@ -18,6 +18,8 @@ export type TcpProxy = {
   resetAll: () => void
   /** On: nothing is passed on in either direction, connections stay open. Off: what waited goes on. */
   stall: (on: boolean) => void
+  /** On: connections made from now on are accepted and hang; those that are open go on. Off: all go on. */
+  stallNew: (on: boolean) => void
   /**
    * On: requests reach the server, its replies are lost. After switching off, a connection whose replies were lost
    * misses them for good: reset it (`resetAll`) unless that is what is being tested.
@@ -30,20 +32,20 @@ export type TcpProxy = {
   close: () => Promise<void>
 }
 
-type Pair = { client: Socket; server: Socket }
-type Switches = { stalled: boolean; repliesCut: boolean }
+type Pair = { client: Socket; server: Socket; stalled: boolean }
+type Switches = { newStalled: boolean; repliesCut: boolean }
 
 const HOST = '127.0.0.1'
 
 /** Passes bytes one way, no faster than the other side takes them. */
-const pass = (from: Socket, to: Socket, rules: { switches: Switches; mayDrop: boolean }): void => {
-  const { switches, mayDrop } = rules
+const pass = (from: Socket, to: Socket, rules: { pair: Pair; switches: Switches; mayDrop: boolean }): void => {
+  const { pair, switches, mayDrop } = rules
   from.on('data', (chunk) => {
     if (mayDrop && switches.repliesCut) return
     if (!to.write(chunk)) from.pause()
   })
   to.on('drain', () => {
-    if (!switches.stalled) from.resume()
+    if (!pair.stalled) from.resume()
   })
   from.on('end', () => to.end())
 }
@@ -63,10 +65,10 @@ const listen = async (server: Server, port: number): Promise<number> => {
 /** Starts a proxy on the loopback. The target need not be up: connections are then reset. */
 export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy> => {
   const pairs = new Set<Pair>()
-  const switches: Switches = { stalled: false, repliesCut: false }
+  const switches: Switches = { newStalled: false, repliesCut: false }
   const join = (client: Socket): void => {
     const server = connect({ port: options.targetPort, host: options.targetHost ?? HOST, allowHalfOpen: true })
-    const pair = { client, server }
+    const pair = { client, server, stalled: false }
     pairs.add(pair)
     for (const [socket, other] of [
       [client, server],
@@ -80,9 +82,9 @@ export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy>
         if (!other.destroyed) other.destroySoon()
       })
     }
-    pass(client, server, { switches, mayDrop: false })
-    pass(server, client, { switches, mayDrop: true })
-    if (switches.stalled) pauseBoth(pair, true)
+    pass(client, server, { pair, switches, mayDrop: false })
+    pass(server, client, { pair, switches, mayDrop: true })
+    if (switches.newStalled) stallPair(pair, true)
   }
   const newServer = (): Server => createServer({ allowHalfOpen: true }, join)
   const resetAll = (): void => {
@@ -96,8 +98,12 @@ export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy>
     url: (scheme) => `${scheme}://${HOST}:${port}`,
     resetAll,
     stall: (on) => {
-      switches.stalled = on
-      for (const pair of pairs) pauseBoth(pair, on)
+      switches.newStalled = on
+      for (const pair of pairs) stallPair(pair, on)
+    },
+    stallNew: (on) => {
+      switches.newStalled = on
+      if (!on) for (const pair of pairs) stallPair(pair, false)
     },
     cutReplies: (on) => {
       switches.repliesCut = on
@@ -121,8 +127,9 @@ export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy>
   }
 }
 
-const pauseBoth = ({ client, server }: Pair, on: boolean): void => {
-  for (const socket of [client, server]) {
+const stallPair = (pair: Pair, on: boolean): void => {
+  pair.stalled = on
+  for (const socket of [pair.client, pair.server]) {
     if (on) socket.pause()
     else socket.resume()
   }

@@ -98,6 +98,19 @@ it('holds everything back while it stalls, for old and new connections, and then
   await hears(fresh.seen, '<c>')
 })
 
+it('lets new connections hang while the old ones go on, and then lets them go on too', async () => {
+  const old = await dial()
+  proxy.stallNew(true)
+  const fresh = await dial()
+  fresh.socket.write('new')
+  await vi.waitFor(() => expect(proxy.connections()).toBe(2))
+  old.socket.write('old')
+  await hears(old.seen, '<old>')
+  expect(received).toBe('old')
+  proxy.stallNew(false)
+  await hears(fresh.seen, '<new>')
+})
+
 it('loses replies while requests still arrive', async () => {
   const { socket, seen } = await dial()
   proxy.cutReplies(true)
