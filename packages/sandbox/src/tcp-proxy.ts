@@ -25,6 +25,11 @@ export type TcpProxy = {
    * misses them for good: reset it (`resetAll`) unless that is what is being tested.
    */
   cutReplies: (on: boolean) => void
+  /**
+   * Lets so many more bytes go to the server and then breaks the connection that has more: the server reads what came
+   * and the end of it, the client meets a reset. It happens once.
+   */
+  breakAfter: (bytes: number) => void
   /** On: new connections are refused (nobody listens). Open ones stay. Rejects if the port was taken meanwhile. */
   refuse: (on: boolean) => Promise<void>
   /** How many clients are connected now. */
@@ -33,15 +38,22 @@ export type TcpProxy = {
 }
 
 type Pair = { client: Socket; server: Socket; stalled: boolean }
-type Switches = { newStalled: boolean; repliesCut: boolean }
+type Switches = { newStalled: boolean; repliesCut: boolean; bytesLeft: number }
 
 const HOST = '127.0.0.1'
 
 /** Passes bytes one way, no faster than the other side takes them. */
-const pass = (from: Socket, to: Socket, rules: { pair: Pair; switches: Switches; mayDrop: boolean }): void => {
-  const { pair, switches, mayDrop } = rules
+const pass = (from: Socket, to: Socket, rules: { pair: Pair; switches: Switches; isReply: boolean }): void => {
+  const { pair, switches, isReply } = rules
   from.on('data', (chunk) => {
-    if (mayDrop && switches.repliesCut) return
+    if (isReply && switches.repliesCut) return
+    if (!isReply && chunk.length > switches.bytesLeft) {
+      to.end(chunk.subarray(0, switches.bytesLeft))
+      switches.bytesLeft = Infinity
+      reset(from)
+      return
+    }
+    if (!isReply) switches.bytesLeft -= chunk.length
     if (!to.write(chunk)) from.pause()
   })
   to.on('drain', () => {
@@ -65,7 +77,7 @@ const listen = async (server: Server, port: number): Promise<number> => {
 /** Starts a proxy on the loopback. The target need not be up: connections are then reset. */
 export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy> => {
   const pairs = new Set<Pair>()
-  const switches: Switches = { newStalled: false, repliesCut: false }
+  const switches: Switches = { newStalled: false, repliesCut: false, bytesLeft: Infinity }
   const join = (client: Socket): void => {
     const server = connect({ port: options.targetPort, host: options.targetHost ?? HOST, allowHalfOpen: true })
     const pair = { client, server, stalled: false }
@@ -82,8 +94,8 @@ export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy>
         if (!other.destroyed) other.destroySoon()
       })
     }
-    pass(client, server, { pair, switches, mayDrop: false })
-    pass(server, client, { pair, switches, mayDrop: true })
+    pass(client, server, { pair, switches, isReply: false })
+    pass(server, client, { pair, switches, isReply: true })
     if (switches.newStalled) stallPair(pair, true)
   }
   const newServer = (): Server => createServer({ allowHalfOpen: true }, join)
@@ -107,6 +119,9 @@ export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy>
     },
     cutReplies: (on) => {
       switches.repliesCut = on
+    },
+    breakAfter: (bytes) => {
+      switches.bytesLeft = bytes
     },
     refuse: async (on) => {
       if (on) {

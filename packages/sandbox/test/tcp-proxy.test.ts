@@ -125,6 +125,20 @@ it('loses replies while requests still arrive', async () => {
   await hears(again.seen, '<heard>')
 })
 
+it('breaks a connection after so many bytes, which arrive, and no other', async () => {
+  const { socket, seen, closed } = await dial()
+  proxy.breakAfter(5)
+  socket.write('one')
+  await hears(seen, '<one>')
+  socket.write('two')
+  await closed
+  expect(seen.error).toBe('ECONNRESET')
+  await vi.waitFor(() => expect(received).toBe('onetw'))
+  const again = await dial()
+  again.socket.write('three')
+  await hears(again.seen, '<three>')
+})
+
 it('refuses new connections, keeps old ones, and listens on the same port again', async () => {
   const old = await dial()
   old.socket.write('a')

@@ -2,7 +2,9 @@
 import { type DeadLetter, deadLetterIdOf } from '@wechat-outbox/messages'
 import type { Job } from 'bullmq'
 import { expect, vi } from 'vitest'
-import { dies, keys, text, type World } from './world.ts'
+import type { Judge } from '../../src/judge.ts'
+import { createMover } from '../../src/mover.ts'
+import { APP, dies, keys, reasonOf, text, type World } from './world.ts'
 
 export const dying = (): Promise<ReturnType<typeof dies>> => Promise.resolve(dies())
 
@@ -28,4 +30,33 @@ export async function buried(world: World, count: number): Promise<string[]> {
   await vi.waitFor(async () => expect(await world.redis.zcard(keys.deadByTime)).toBe(count), all)
   await consumer.close(1000)
   return ids
+}
+
+/** Messages to one person whose jobs have failed and which nobody has moved yet, as a crash leaves them. Returns their ids. */
+export async function failed(world: World, touser: string, count = 1): Promise<string[]> {
+  const results = await world.outbox().sendMany(Array.from({ length: count }, () => text(touser)))
+  const ids = results.flatMap((result) => ('id' in result ? [result.id] : []))
+  for (const id of ids) {
+    await world.redis
+      .multi()
+      .lrem(keys.sendWait, 1, id)
+      .zadd(keys.sendFailed, Date.now(), id)
+      .hset(keys.sendJob(id), { failedReason: '45015 reply-window-closed', finishedOn: String(Date.now()) })
+      .exec()
+  }
+  return ids
+}
+
+/** A mover that tells what it found. */
+export function moverOn(judge: Judge) {
+  const dead: string[] = []
+  const occupied: string[] = []
+  const mover = createMover({
+    appid: APP,
+    judge,
+    explain: (errmsg) => reasonOf({ errmsg }),
+    onDead: ({ id }) => dead.push(id),
+    onOccupied: (id) => occupied.push(id),
+  })
+  return { mover, dead, occupied }
 }
