@@ -56,14 +56,15 @@ export function createMover(options: MoverOptions): Mover {
     async sweep(store) {
       let dead = 0
       let left = 0
-      // Those that stay (occupied, held, or retried meanwhile) are stepped over, and so the sweep ends.
+      // Those that stay (occupied or held) are stepped over, and so the sweep ends. Those that are not failed any more have
+      // left the set as well, and to step over them would be to step over others.
       for (;;) {
         const ids = await store.redis.zrange(keys.sendFailed, String(left), String(left + SWEEP_BATCH - 1))
         if (ids.length === 0) return dead
         for (const id of ids) {
           const { kind } = await move(id)
           if (kind === 'dead') dead += 1
-          else if (kind !== 'settled') left += 1
+          else if (kind === 'occupied' || kind === 'held') left += 1
         }
       }
     },

@@ -158,6 +158,16 @@ describe('a failed message', () => {
     expect(await world.redis.zrange(keys.sendFailed, '0', '-1')).toEqual([id])
     expect((await world.dead.getJob(deadId))?.data).toEqual({ messageId: 'm-another', acceptedAt: 1 })
   })
+
+  it('is not stepped over by a sweep when another has vanished before it', async () => {
+    // One more than a sweep takes at once, and another worker moves the second while the first is being looked at.
+    const ids = await failed(world, 'o-one', 201)
+    const [, second = ''] = await world.redis.zrange(keys.sendFailed, '0', '1')
+    const vanish = () => world.redis.zrem(keys.sendFailed, second)
+    const { mover } = moverOn(withMeanwhile(world.judge, vanish))
+    expect(await mover.sweep(world.store)).toBe(ids.length - 1)
+    expect(await world.redis.exists(keys.sendFailed)).toBe(0)
+  })
 })
 
 describe('a replay', () => {
