@@ -80,5 +80,5 @@ describe('whatever comes between two steps, messages to one person arrive once a
 
   it('when locks are lost, and nobody waits for the parked minute', () => holds(lapsing), LIMIT_MS)
 
-  it('when workers die, save for what died between parking and its look', () => holds(crashing), LIMIT_MS)
+  it('when workers die, and the sweep finds what died between parking and its look', () => holds(crashing), LIMIT_MS)
 })

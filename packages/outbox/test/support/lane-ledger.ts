@@ -29,7 +29,7 @@ export function newLedger() {
     told: new Set<string>(),
     /** Messages whose retry is not due yet. */
     backingOff: new Set<string>(),
-    /** Parked by a worker that died before it looked: these alone may need their time to pass. */
+    /** Parked by a worker that died before it looked: these alone may need the sweep. */
     unlooked: new Set<string>(),
   }
 }

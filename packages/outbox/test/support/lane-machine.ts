@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { type Job, Worker } from 'bullmq'
 import { cancelMessage } from '../../src/cancel.ts'
 import { createEnqueuer, type Enqueuer } from '../../src/enqueue.ts'
+import { healLanes } from '../../src/heal.ts'
 import { appKeys, appPrefix, SEND_QUEUE } from '../../src/keys.ts'
 import { createMover } from '../../src/mover.ts'
 import type { RedisClient } from '../../src/redis.ts'
@@ -199,10 +200,10 @@ export class LaneMachine {
     if ((await this.#recover()) > 0) return true
     if ((await this.#at.mover.sweep(this.#at.world.store)) > 0) return true
     if (await this.#elapse(0, false)) return true
-    const [unlooked] = this.#at.ledger.unlooked
-    if (unlooked === undefined) return false
-    this.#at.ledger.unlooked.delete(unlooked)
-    await this.#redis.zadd(this.#at.keys.sendDelayed, 'XX', 1, unlooked)
+    if (this.#at.ledger.unlooked.size === 0) return false
+    // From here on whoever is first and parked is a violation: the sweep has to find it, and no parked time passes.
+    await healLanes(this.#at.world.store, this.#at.appid, 0)
+    this.#at.ledger.unlooked.clear()
     return true
   }
 
