@@ -117,6 +117,19 @@ function withMeanwhile(judge: Judge, meanwhile: () => Promise<unknown>): Judge {
   }
 }
 
+describe('cancelling', () => {
+  it('comes too late for what a worker holds all the same, and for what has failed and was not moved yet', async () => {
+    const [held = ''] = await accepted(1)
+    await world.redis.set(keys.sendLock(held), 'a worker', 'PX', 60_000)
+    const [over = ''] = await failed(world, 'o-two')
+    for (const id of [held, over]) {
+      expect(await cancelMessage(world.judge, { appid: APP, id }, 60_000)).toBe('too-late')
+      expect(await world.redis.exists(keys.sendJob(id))).toBe(1)
+    }
+    expect(await lane()).toEqual([held])
+  })
+})
+
 describe('between a look and what follows from it', () => {
   it.each([
     ['fetches the message', () => hand.fetch()],
