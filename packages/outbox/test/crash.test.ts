@@ -1,13 +1,13 @@
 // The moments for which single lines of the scripts are there: a worker dies, or somebody else acts, exactly between two
 // steps. Each of these tests fails when its line is taken out.
 import { deadLetterIdOf } from '@wechat-outbox/messages'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { cancelMessage } from '../src/cancel.ts'
 import type { Judge } from '../src/judge.ts'
 import { replay } from '../src/replay.ts'
 import { failed, moverOn, untilDead } from './support/dead.ts'
 import { createHand, type Hand } from './support/hand.ts'
-import { APP, attemptMade, createWorld, keys, memberOf, text, type World } from './support/world.ts'
+import { APP, attemptMade, createWorld, delivering, keys, memberOf, text, type World } from './support/world.ts'
 
 let world: World
 let hand: Hand
@@ -66,6 +66,23 @@ describe('a worker that dies', () => {
     await world.redis.hset(keys.sendJob(first), 'settled', 'delivered')
     expect(await holding.run.admit(memberOf(holding.run))).toEqual({ kind: 'settled' })
     expect(await waiting()).toEqual([second])
+  })
+})
+
+describe('a worker that starts', () => {
+  it('wakes the first of a lane that has stood still since another died', async () => {
+    const [first = '', second = ''] = await accepted(2)
+    const dying = await hand.fetch()
+    const follower = await hand.fetch()
+    expect(await follower.run.admit(memberOf(follower.run))).toEqual({ kind: 'park' })
+    await follower.settle({ kind: 'park' })
+    // By hand: nobody is left who would take the first one off the lane and wake the second.
+    await world.redis.multi().lrem(keys.sendActive, 1, first).del(keys.sendJob(first), keys.sendLock(dying.id)).exec()
+    await world.redis.zadd(keys.heldLanes, 1, keys.lane('o-one'))
+    const sent: string[] = []
+    const { consumer } = await world.consumer(delivering(sent))
+    onTestFinished(async () => void (await consumer.close(2000)))
+    await vi.waitFor(() => expect(sent).toEqual([second]), 10_000)
   })
 })
 
