@@ -1,5 +1,5 @@
 import { type StartedProcess, startProcess } from '@wechat-outbox/sandbox'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 
 let started: StartedProcess[] = []
 const start = (mode: string, env: Record<string, string> = {}): StartedProcess => {
@@ -51,6 +51,18 @@ describe('a service', () => {
     const child = start(mode)
     expect(await child.exited).toEqual({ code: 1, signal: null })
     expect(logged(child)).toMatchObject([{ level: 'fatal', event: 'process.fault', err: { type: 'Error', message } }])
+    expect(child.stdout() + child.stderr()).not.toContain('S3CRET')
+  })
+
+  it('reloads on SIGHUP, even if that came while it started, and goes on although it failed', async () => {
+    const child = start('reloads')
+    await child.waitForLine(/^starting$/)
+    process.kill(child.pid, 'SIGHUP')
+    await child.waitForLine(/^reloading$/)
+    process.kill(child.pid, 'SIGHUP')
+    await vi.waitFor(() => expect(child.stderr().match(/^reloading$/gm)).toHaveLength(2), 10_000)
+    expect(await child.stop('SIGTERM')).toEqual({ code: 0, signal: null })
+    expect(logged(child)[0]).toMatchObject({ event: 'process.reload-failed', err: { message: 'the reload failed' } })
     expect(child.stdout() + child.stderr()).not.toContain('S3CRET')
   })
 
