@@ -3,7 +3,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { APPS_KEY, appKeys } from '../packages/outbox/src/keys.ts'
+import { APPS_KEY, appKeys, doorbellKey } from '../packages/outbox/src/keys.ts'
 import { ROOT } from '../scripts/run.ts'
 
 const PART = '<…>'
@@ -23,7 +23,7 @@ function rowsUnder(heading: string): string[] {
 function keysOfTheCode(): string[] {
   const members = Object.entries(appKeys(PART)).filter(([name]) => !BEGINNINGS.includes(name))
   const keys = members.map(([, key]) => (typeof key === 'function' ? key(PART) : key))
-  return [APPS_KEY, ...keys.map((key) => key.replace(/:idem:[\w-]{22}$/, `:idem:${PART}`))]
+  return [APPS_KEY, doorbellKey(PART), ...keys.map((key) => key.replace(/:idem:[\w-]{22}$/, `:idem:${PART}`))]
 }
 
 it('lists exactly the keys that the code has', () => {

@@ -3,14 +3,25 @@
  * that decides; one that replays the dead letters somebody retried; and the mover and its sweep between the two.
  */
 import { type DeadLetter, type Reason, reasonLine } from '@wechat-outbox/messages'
-import { type Job, UnrecoverableError, Worker, type WorkerOptions } from 'bullmq'
+import {
+  type BackendFactory,
+  createRedisBackend,
+  type Job,
+  type RedisQueueBackend,
+  UnrecoverableError,
+  Worker,
+  type WorkerOptions,
+} from 'bullmq'
 import { expireDeadLetters } from './dead-letters.ts'
+import type { Doorbell } from './doorbell.ts'
+import { ASLEEP_S, dozingBackend } from './dozing.ts'
 import { messageOf } from './errors.ts'
 import { healLanes } from './heal.ts'
 import type { Judge } from './judge.ts'
-import { APPS_KEY, appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
+import { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
 import { createMover, type Mover } from './mover.ts'
 import { replay } from './replay.ts'
+import { createRounds, type Rounds } from './rounds.ts'
 import { createRun, type Run, type Settlement, settle } from './run.ts'
 import type { Store } from './store.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
@@ -20,6 +31,8 @@ export interface ConsumerOptions {
   readonly store: Store
   /** On a connection of its own: the mover's transactions watch keys. */
   readonly judge: Judge
+  /** The process's one, on which workers with nothing to do wait. Without it each waits on connections of its own. */
+  readonly bell?: Doorbell | undefined
   /** Decides what becomes of one message. Must not throw; if it does, the message is tried again later. */
   readonly deliver: (run: Run) => Promise<Settlement>
   readonly explainFailure: (failedReason: string) => Reason
@@ -63,6 +76,8 @@ const AFTER_BUG_MS = 30_000
 const REPLAYS_AT_ONCE = 16
 const NEVER = new AbortController().signal
 const STUCK_AFTER_MS = 30_000
+/** How often a consumer looks at its queues beside waiting for them, at least. */
+const ROUND_MS_MAX = 5000
 
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { report } = options
@@ -73,9 +88,14 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     onDead: report.dead,
     onOccupied: (id) => report.problem({ what: 'a dead letter of that id is another message’s', error: '', id }),
   })
-  const watchdog = watchSending(options)
+  const watchdog = createWatchdog({
+    idleMs: STUCK_AFTER_MS,
+    onStuck: report.stuck,
+    hasWork: () => Promise.resolve(rounds.sawWork()),
+  })
   const send = createSendWorker(options, mover, watchdog)
   const dead = createReplayWorker(options)
+  const rounds = makeRounds(options, send, dead)
   for (const worker of [send, dead]) {
     worker.on('error', (error) => report.problem({ what: 'worker', error: messageOf(error) }))
   }
@@ -88,9 +108,11 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         void worker.run().catch((error: unknown) => report.problem({ what: 'worker', error: messageOf(error) }))
       }
       sweeper.start()
+      rounds.start()
     },
     async close(timeoutMs) {
       sweeper.stop()
+      rounds.stop()
       watchdog.stop()
       const closed = Promise.all([send.close(), dead.close(), sweeper.idle()])
       const timer = setTimeout(() => send.cancelAllJobs('shutdown'), timeoutMs)
@@ -108,10 +130,36 @@ function workerOptions(options: ConsumerOptions): WorkerOptions {
     prefix: appPrefix(options.appid),
     autorun: false,
     lockDuration: options.stalledAfterMs,
-    // Two looks make a stalled job: it is over the lock's end by less than one interval.
-    stalledInterval: Math.max(500, Math.floor(options.stalledAfterMs / 5)),
+    stalledInterval: stalledIntervalMs(options),
     maxStalledCount: STALLED_COUNT_MAX,
+    // The rounds look for stalled jobs, while there are any that could be.
+    skipStalledCheck: true,
+    ...(options.bell === undefined ? {} : { drainDelay: ASLEEP_S }),
   }
+}
+
+function stalledIntervalMs({ stalledAfterMs }: ConsumerOptions): number {
+  return Math.max(500, Math.floor(stalledAfterMs / 5))
+}
+
+/** How a Worker waits for work: at the process's doorbell, or, where there is none, as BullMQ does it. */
+function backendFor({ bell, store }: ConsumerOptions): BackendFactory<RedisQueueBackend> {
+  if (bell === undefined) return createRedisBackend
+  return (queue, opts) => dozingBackend(store, { bell, queue, opts: opts as WorkerOptions })
+}
+
+function makeRounds(options: ConsumerOptions, send: Worker, dead: Worker): Rounds {
+  const { appid, store, bell, stalledAfterMs, report } = options
+  return createRounds({
+    appid,
+    store,
+    bell,
+    backends: { [SEND_QUEUE]: send.getBackend(), [DEAD_LETTER_QUEUE]: dead.getBackend() },
+    // Half of what a lock lasts: a job whose worker has died is seen before its lock has ended.
+    everyMs: Math.min(ROUND_MS_MAX, stalledAfterMs / 2),
+    stalledIntervalMs: stalledIntervalMs(options),
+    onError: (error) => report.problem({ what: 'a look at the queues', error: messageOf(error) }),
+  })
 }
 
 function createSendWorker(options: ConsumerOptions, mover: Mover, watchdog: Watchdog): Worker {
@@ -125,12 +173,13 @@ function createSendWorker(options: ConsumerOptions, mover: Mover, watchdog: Watc
       watchdog.ended()
     }
   }
-  const worker = new Worker(SEND_QUEUE, processor, {
+  const opts = {
     ...workerOptions(options),
     concurrency: options.concurrency,
     removeOnComplete: { age: Math.floor(retain.deliveredMs / 1000), count: retain.deliveredMax },
     ...(options.maxPerSecond === undefined ? {} : { limiter: { max: options.maxPerSecond, duration: 1000 } }),
-  })
+  }
+  const worker = new Worker(SEND_QUEUE, processor, opts, backendFor(options))
   worker.on('failed', (job) => {
     // The event comes for every attempt that failed; only the last one has ended the job.
     if (job?.id === undefined || job.finishedOn === undefined) return
@@ -145,27 +194,17 @@ function createSendWorker(options: ConsumerOptions, mover: Mover, watchdog: Watc
   return worker
 }
 
-function watchSending({ appid, store, report }: ConsumerOptions): Watchdog {
-  const backend = store.backend(appid, SEND_QUEUE)
-  const { redis } = store
-  return createWatchdog({
-    idleMs: STUCK_AFTER_MS,
-    onStuck: report.stuck,
-    async hasWork() {
-      // A queue that is paused or at its rate has work that nobody may fetch.
-      if ((await redis.hexists(backend.toKey('meta'), 'paused')) === 1) return false
-      if ((await backend.getRateLimitTtl(1)) > 0) return false
-      return (await redis.llen(appKeys(appid).sendWait)) > 0
-    },
-  })
-}
-
 async function runJob(
   job: Job,
   at: { token: string; signal: AbortSignal },
   options: ConsumerOptions,
 ): Promise<unknown> {
-  const runOptions = { appid: options.appid, store: options.store, leaseMs: options.stalledAfterMs }
+  const runOptions = {
+    appid: options.appid,
+    store: options.store,
+    leaseMs: options.stalledAfterMs,
+    maxPerSecond: options.maxPerSecond,
+  }
   const run = createRun(job, at, runOptions)
   const settlement = await options.deliver(run).catch((error: unknown): Settlement => {
     options.report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
@@ -186,12 +225,13 @@ function createReplayWorker(options: ConsumerOptions): Worker {
     if (replayed.kind === 'unreadable') throw stillDead(letter)
     if (replayed.kind === 'replayed' && !replayed.repeated) report.replayed({ id: replayed.id, replayOf: id })
   }
-  return new Worker(DEAD_LETTER_QUEUE, processor, {
+  const opts = {
     ...workerOptions(options),
     concurrency: REPLAYS_AT_ONCE,
     removeOnComplete: { count: 0 },
     ...(replayPerSecond > 0 ? { limiter: { max: replayPerSecond, duration: 1000 } } : {}),
-  })
+  }
+  return new Worker(DEAD_LETTER_QUEUE, processor, opts, backendFor(options))
 }
 
 /** Fails the job again with the reason it had, so that it stands in the dashboard as before. */

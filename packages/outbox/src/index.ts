@@ -12,6 +12,7 @@ export {
   readDeadLetter,
   requestReplay,
 } from './dead-letters.ts'
+export { type Doorbell, doorbellFor } from './doorbell.ts'
 export { cleanError, messageOf, OutboxError, type OutboxErrorCode, storeError } from './errors.ts'
 export { type RedisHealth, readRedisHealth, redisProblems } from './health.ts'
 export { createJudge, type Judge } from './judge.ts'

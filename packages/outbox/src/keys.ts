@@ -7,6 +7,9 @@ import { createHash } from 'node:crypto'
 /** Set of the appids that any process here has served. The one key outside an app's slot: nothing is decided by it. */
 export const APPS_KEY = 'wxo:apps'
 
+/** Sorted set, for an instant: ends a worker's command that waits for the queues of many apps, so that it waits for others. */
+export const doorbellKey = (id: string): string => `wxo:doorbell:${id}`
+
 export const SEND_QUEUE = 'send'
 export const DEAD_LETTER_QUEUE = 'dead-letter'
 

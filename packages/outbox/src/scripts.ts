@@ -10,6 +10,7 @@ const names = [
   'admit',
   'backlog',
   'bury',
+  'glance',
   'guard-replay',
   'guard-send',
   'heal',

@@ -3,7 +3,7 @@
  * app, and transactions that mix the two. This is the only file that uses BullMQ below its documented surface
  * (`addJobToTransaction`, `execCommand`): its version is pinned, and an upgrade is checked here.
  */
-import { type JobJson, Queue, type RedisQueueBackend } from 'bullmq'
+import { type JobJson, Queue, QueueKeys, RedisQueueBackend, type WorkerOptions } from 'bullmq'
 import type { ChainableCommander } from 'ioredis'
 import { appPrefix } from './keys.ts'
 import type { RedisClient } from './redis.ts'
@@ -18,6 +18,8 @@ export interface Store {
   connection(): number
   /** BullMQ's operations on one queue of one app. */
   backend(appid: string, queue: string): RedisQueueBackend
+  /** The same for a Worker, with its options. It has no connection of its own, and so no blocking one. */
+  workerBackend(queue: string, opts: WorkerOptions): RedisQueueBackend
   /** Starts a MULTI that takes scripts of ours (`runScript`) and BullMQ's commands (`addJob`, `removeJob`). */
   multi(): Transaction
 }
@@ -51,6 +53,11 @@ export async function openStore(redis: RedisClient): Promise<Store> {
         backends.set(key, backend)
       }
       return backend
+    },
+    workerBackend(name, opts) {
+      const keys = new QueueKeys(opts.prefix)
+      const toKey = (type: string): string => keys.toKey(name, type)
+      return new RedisQueueBackend(base.connection, name, keys.getKeys(name), toKey, opts, undefined, false)
     },
     multi: () => client.multi() as Transaction,
   }

@@ -1,5 +1,9 @@
-/** A consumer in a process of its own, to be killed: every message dies, unless the argument says `deliver`. */
+/**
+ * A consumer in a process of its own, to be killed: every message dies, unless the argument says `deliver`
+ * or `hold`, which answers never.
+ */
 import { createConsumer } from '../../src/consumer.ts'
+import { doorbellFor } from '../../src/doorbell.ts'
 import { createJudge } from '../../src/judge.ts'
 import { connectRedis } from '../../src/redis.ts'
 import { openStore } from '../../src/store.ts'
@@ -17,8 +21,13 @@ const consumer = createConsumer({
     store,
     createJudge(() => Promise.resolve(watcher)),
   ),
+  bell: doorbellFor(redis),
   deliver: async (run) => {
     if (mode === 'deliver') return deliver(run)
+    if (mode === 'hold') {
+      process.stdout.write('holding\n')
+      await new Promise(() => undefined)
+    }
     const turn = await run.admit(memberOf(run))
     return turn.kind === 'go' ? dies() : turn
   },

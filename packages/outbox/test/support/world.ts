@@ -6,6 +6,7 @@ import type { Attempt, DeadLetter, Reason } from '@wechat-outbox/messages'
 import { startLocalRedis } from '@wechat-outbox/sandbox'
 import { Queue } from 'bullmq'
 import { type Consumer, type ConsumerOptions, createConsumer } from '../../src/consumer.ts'
+import { type Doorbell, doorbellFor } from '../../src/doorbell.ts'
 import { createJudge, type Judge } from '../../src/judge.ts'
 import { appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../../src/keys.ts'
 import { Outbox, type OutboxOptions } from '../../src/outbox.ts'
@@ -21,6 +22,7 @@ export interface World {
   readonly redis: RedisClient
   readonly store: Store
   readonly judge: Judge
+  readonly bell: Doorbell | undefined
   readonly send: Queue
   readonly dead: Queue
   outbox(options?: Partial<OutboxOptions>): Outbox
@@ -49,6 +51,7 @@ export async function createWorld(): Promise<World> {
   const store = await openStore(redis)
   const watcher = await openStore(watching)
   const judge = createJudge(() => Promise.resolve(watcher))
+  const bell = doorbellFor(redis)
   const queue = (name: string): Queue => {
     const made = new Queue(name, { connection: redis, prefix: appPrefix(APP) })
     made.on('error', () => undefined)
@@ -61,6 +64,7 @@ export async function createWorld(): Promise<World> {
     redis,
     store,
     judge,
+    bell,
     send,
     dead,
     outbox(options = {}) {
@@ -72,6 +76,7 @@ export async function createWorld(): Promise<World> {
       const reported: Omit<Reported, 'consumer'> = { dead: [], replayed: [], problems: [] }
       const consumer = createConsumer({
         ...consumerDefaults(store, judge),
+        bell,
         deliver,
         report: {
           dead: (one) => reported.dead.push(one),
@@ -95,6 +100,7 @@ export async function createWorld(): Promise<World> {
     async close() {
       for (const close of closing.toReversed()) await close()
       await Promise.all([send.close(), dead.close()])
+      bell?.close()
       for (const client of clients) client.disconnect()
       await server.stop()
       await rm(dir, { recursive: true, force: true })

@@ -1,0 +1,119 @@
+import { startProcess } from '@wechat-outbox/sandbox'
+import type { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Consumer } from '../src/consumer.ts'
+import { requestReplay } from '../src/dead-letters.ts'
+import { connectRedis } from '../src/redis.ts'
+import { APP, createWorld, delivering, dies, keys, text, type World } from './support/world.ts'
+
+let world: World
+let consumers: Consumer[] = []
+let sent: string[] = []
+beforeAll(async () => {
+  world = await createWorld()
+})
+afterEach(async () => {
+  await Promise.all(consumers.map((consumer) => consumer.close(2000)))
+  consumers = []
+  sent = []
+})
+afterAll(() => world.close())
+
+const marker = `${keys.sendJobs}marker`
+async function connections(): Promise<{ bells: number; own: number }> {
+  const list = ((await (world.redis as Redis).client('LIST')) as string).split('\n')
+  const count = (name: string): number => list.filter((line) => line.includes(`name=${name}`)).length
+  return { bells: count('wxo:doorbell'), own: count(`${keys.prefix}:`) }
+}
+async function consume(deliver = delivering(sent)): Promise<void> {
+  const { consumer } = await world.consumer(deliver)
+  consumers.push(consumer)
+}
+const asleep = (): Promise<void> => vi.waitFor(async () => expect(await connections()).toEqual({ bells: 1, own: 0 }))
+
+/** Waits longer than the sleepers do, and so gets the next marker and keeps it, as a process does that dies with it. */
+async function thief(): Promise<{ robbed: Promise<unknown>; leave: () => void }> {
+  const client = connectRedis(world.url, 'work')
+  client.on('error', () => undefined)
+  const robbed = client.bzpopmin(marker, 0)
+  robbed.catch(() => undefined)
+  await vi.waitFor(async () => expect(await world.redis.info('clients')).toContain('blocked_clients:1'))
+  return { robbed, leave: () => client.disconnect() }
+}
+
+describe('an app with nothing to do', () => {
+  it('keeps no connection, delivers a message all the same, and sleeps on', async () => {
+    await consume()
+    await asleep()
+    const { id } = await world.outbox().send(text('o-one'))
+    await vi.waitFor(() => expect(sent).toEqual([id]))
+    await asleep()
+  })
+
+  it('delivers a scheduled message when it is due', async () => {
+    await consume()
+    await asleep()
+    const sendAt = Date.now() + 1500
+    const { id } = await world.outbox().send({ ...text('o-later'), sendAt })
+    await vi.waitFor(() => expect(sent).toEqual([id]), 4000)
+    expect(Date.now()).toBeGreaterThanOrEqual(sendAt)
+  })
+
+  it('wakes up when it has more to do, and lies down again', { timeout: 60_000 }, async () => {
+    await consume()
+    const outbox = world.outbox()
+    await vi.waitFor(async () => {
+      await outbox.send(text('o-busy'))
+      expect((await connections()).own).toBe(1)
+    }, 10_000)
+    await vi.waitFor(async () => expect(await connections()).toEqual({ bells: 1, own: 0 }), 20_000)
+    const before = sent.length
+    await outbox.send(text('o-again'))
+    await vi.waitFor(() => expect(sent).toHaveLength(before + 1))
+  })
+
+  it('replays a dead letter that somebody retries', async () => {
+    let dead = true
+    const deliver = delivering(sent)
+    await consume(async (run) => {
+      if (!dead) return deliver(run)
+      const turn = await run.admit(run.data as { touser: string })
+      return turn.kind === 'go' ? dies() : turn
+    })
+    const { id } = await world.outbox().send(text('o-dies'))
+    const letter = `d-${id.slice(2)}`
+    await vi.waitFor(async () => expect(await world.redis.zscore(keys.deadFailed, letter)).not.toBeNull())
+    dead = false
+    await asleep()
+    await requestReplay(world.store, APP, letter)
+    await vi.waitFor(() => expect(sent).toEqual([`${id}-1`]))
+  })
+})
+
+describe('a marker that is lost', () => {
+  it.each([
+    ['of a message that waits', 0],
+    ['of one that is due later', 2000],
+  ])('%s is made up for by the rounds', async (_what, inMs) => {
+    const { robbed, leave } = await thief()
+    await consume()
+    const schedule = inMs === 0 ? {} : { sendAt: Date.now() + inMs }
+    const { id } = await world.outbox().send({ ...text('o-robbed'), ...schedule })
+    expect(await robbed).not.toBeNull()
+    await vi.waitFor(() => expect(sent).toEqual([id]), 10_000)
+    leave()
+  })
+})
+
+describe('a worker that died with a message', () => {
+  it('is followed by one that sleeps', { timeout: 60_000 }, async () => {
+    const script = `${import.meta.dirname}/support/consumer-process.ts`
+    const holder = startProcess({ args: [script, world.url, 'hold'] })
+    await holder.waitForLine(/^running$/)
+    const { id } = await world.outbox().send(text('o-held'))
+    await holder.waitForLine(/^holding$/)
+    await consume()
+    await holder.kill9()
+    await vi.waitFor(() => expect(sent).toEqual([id]), 20_000)
+  })
+})
