@@ -39,7 +39,7 @@ export interface ConsumerOptions {
   readonly report: ConsumerReport
   /** Messages in work at the same time. */
   readonly concurrency: number
-  /** Messages started per second, over all workers of the app. */
+  /** Calls started per second, over all workers of the app; no second, wherever it begins, has a tenth more. */
   readonly maxPerSecond?: number | undefined
   /** A message whose worker has died is taken over about this long afterwards. Every lock and lease lasts as long. */
   readonly stalledAfterMs: number
@@ -177,6 +177,7 @@ function createSendWorker(options: ConsumerOptions, mover: Mover, watchdog: Watc
     ...workerOptions(options),
     concurrency: options.concurrency,
     removeOnComplete: { age: Math.floor(retain.deliveredMs / 1000), count: retain.deliveredMax },
+    // Admission keeps the rate. Fetching keeps it too, roughly, so that what cannot be sent yet stays in the queue.
     ...(options.maxPerSecond === undefined ? {} : { limiter: { max: options.maxPerSecond, duration: 1000 } }),
   }
   const worker = new Worker(SEND_QUEUE, processor, opts, backendFor(options))

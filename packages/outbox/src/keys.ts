@@ -56,6 +56,8 @@ export function appKeys(appid: string) {
     deadByTime: `${prefix}:dead:time`,
     deadByReason: (reason: string) => `${prefix}:dead:errcode:${reason}`,
     deadByPerson: (touser: string) => `${prefix}:dead:to:${touser}`,
+    /** String, expiring: when the app's next call is due, if it has a rate. */
+    rate: `${prefix}:rate`,
     token: `${prefix}:token`,
     tokenLock: `${prefix}:token:lock`,
     tokenFence: `${prefix}:token:fence`,

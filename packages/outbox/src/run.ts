@@ -2,6 +2,7 @@
  * One run of one message in a worker: from the job that BullMQ fetched to the decision made true in Redis. What WeChat
  * said and what that means is decided between `admit` and `settle`, by somebody who knows neither Redis nor BullMQ.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Attempt, Reason } from '@wechat-outbox/messages'
 import { isGeneratedId, reasonLine } from '@wechat-outbox/messages'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
@@ -23,6 +24,8 @@ export type Turn =
   | { readonly kind: 'park' }
   | { readonly kind: 'settled' }
   | { readonly kind: 'lost' }
+  /** The app's rate leaves no room for a while: the message waits in the queue, and no try is counted. */
+  | { readonly kind: 'later'; readonly delayMs: number; readonly counts: false; readonly attempts: readonly [] }
 
 export type Settlement =
   | { readonly kind: 'delivered'; readonly attempts: readonly Attempt[] }
@@ -72,14 +75,28 @@ export interface RunOptions {
   readonly appid: string
   readonly store: Store
   readonly leaseMs: number
+  /** Calls that may start per second, over all workers of the app. */
+  readonly maxPerSecond?: number | undefined
 }
 
+/** What a run waits for its call in memory. Fetching keeps to the rate as well, so that more is rare: after an outage. */
+const RATE_WAIT_MS_MAX = 2000
+
 export function createRun(job: Job, at: { token: string; signal: AbortSignal }, options: RunOptions): OwnRun {
-  const { appid, store, leaseMs } = options
+  const { appid, store, leaseMs, maxPerSecond = 0 } = options
   const keys = appKeys(appid)
   const id = String(job.id)
   let marked = false
   let lane: string | undefined
+  const ask = ({ touser, sendAt }: LaneMember, canWait: number | ''): Promise<[string, string?, string?]> => {
+    // Who enqueued it has put it into its lane, unless it was to join later, or was added by other means.
+    const mayBeAbsent = sendAt !== undefined || !isGeneratedId(id)
+    return runScript(store.redis, {
+      name: 'admit',
+      keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser), keys.heldLanes, keys.rate],
+      args: [id, at.token, leaseMs, keys.sendJobs, mayBeAbsent ? 1 : 0, maxPerSecond, canWait],
+    })
+  }
   return {
     holder: () => ({ token: at.token, marked, ...(lane === undefined ? {} : { touser: lane }) }),
     appid,
@@ -88,15 +105,16 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
     msgtype: job.name,
     acceptedAt: job.timestamp,
     signal: at.signal,
-    async admit({ touser, sendAt }) {
-      lane = touser
-      // Who enqueued it has put it into its lane, unless it was to join later, or was added by other means.
-      const mayBeAbsent = sendAt !== undefined || !isGeneratedId(id)
-      const answer = await runScript<[string, string?, string?]>(store.redis, {
-        name: 'admit',
-        keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser), keys.heldLanes],
-        args: [id, at.token, leaseMs, keys.sendJobs, mayBeAbsent ? 1 : 0],
-      })
+    async admit(message) {
+      lane = message.touser
+      let answer = await ask(message, RATE_WAIT_MS_MAX)
+      if (answer[0] === 'wait') {
+        const delayMs = Number(answer[1])
+        if (delayMs > RATE_WAIT_MS_MAX) return { kind: 'later', delayMs, counts: false, attempts: [] }
+        await sleep(delayMs, undefined, { signal: at.signal }).catch(() => undefined)
+        if (at.signal.aborted) return { kind: 'later', delayMs: 1, counts: false, attempts: [] }
+        answer = await ask(message, '')
+      }
       const turn = readTurn(answer)
       marked = turn.kind === 'go'
       return turn

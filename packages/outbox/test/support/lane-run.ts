@@ -99,6 +99,8 @@ async function admit(at: LaneContext, run: Running): Promise<At> {
     case 'settled':
       run.value = await settle(at, run, { kind: 'settled' })
       return 'complete'
+    case 'later':
+      return assert.fail(`${run.id} waits for a rate, and there is none`)
     case 'go': {
       const lock = await at.world.redis.get(at.keys.sendLock(run.id))
       assert.equal(lock, run.token, `${run.id} is admitted without its lock`)
