@@ -13,7 +13,7 @@ const appSchema = z.strictObject({
 
 export type AppConfig = z.output<typeof appSchema>
 
-interface AppVariables {
+export interface AppVariables {
   readonly WECHAT_APP_ID?: string | undefined
   readonly WECHAT_APP_SECRET?: string | undefined
   readonly WECHAT_APPS_FILE?: string | undefined

@@ -1,7 +1,22 @@
 /** The worker's environment. The table in `docs/configuration.md` is made from these lines and checked against them. */
+
+import { appidSchema } from '@wechat-outbox/messages'
 import { ConfigError, type Environment, integer, logLevel, port, readEnv, text } from '@wechat-outbox/runtime'
 import { z } from 'zod'
-import { type AppConfig, readApps } from './apps.ts'
+import { type AppConfig, type AppVariables, readApps } from './apps.ts'
+import { parseShard, type Selection, selectApps } from './select-apps.ts'
+
+const appList = z
+  .string()
+  .transform((value) => value.split(',').map((name) => name.trim()))
+  .pipe(z.array(appidSchema))
+  .catch((): never[] => [])
+  .refine((names) => names.length > 0, 'must be appids, separated by commas')
+
+const shard = z
+  .string()
+  .transform(parseShard)
+  .refine((value) => value !== undefined, 'must be a part of parts: 1/4 to 4/4')
 
 export const workerEnvSchema = z.object({
   REDIS_URL: text.describe(
@@ -11,7 +26,11 @@ export const workerEnvSchema = z.object({
   WECHAT_APP_SECRET: text.optional().describe('Its secret'),
   WECHAT_APPS_FILE: text
     .optional()
-    .describe('A JSON file with several: `[{"appid","secret","concurrency"?,"maxPerSecond"?,"token"?}]`'),
+    .describe(
+      'A JSON file with several: `[{"appid","secret","concurrency"?,"maxPerSecond"?,"token"?}]`; read again on SIGHUP',
+    ),
+  WORKER_APPS: appList.optional().describe('Serve only these of the configured apps. Default: all'),
+  WORKER_SHARD: shard.optional().describe('Serve one part of them: `1/4` of four workers’. Default: all'),
   WECHAT_API_BASE_URL: text
     .default('https://api.weixin.qq.com')
     .describe('Where WeChat is: https, or http on loopback'),
@@ -40,8 +59,10 @@ export type WorkerConfig = z.output<typeof workerEnvSchema> & { readonly apps: r
 
 /** @throws ConfigError with every problem, of the variables and of the apps */
 export function readWorkerConfig(env: Environment): WorkerConfig {
-  const { apps, problems } = readApps(env)
+  const { apps: all, problems } = readApps(env)
+  const isComplete = problems.length === 0
   const read = collect(problems, () => readEnv(workerEnvSchema, env))
+  const apps = read !== undefined && isComplete ? selectApps(all, read, problems) : []
   if (read !== undefined && read.STALLED_AFTER_MS < read.SEND_TIMEOUT_MS + 2000) {
     problems.push(
       'STALLED_AFTER_MS must be at least SEND_TIMEOUT_MS + 2000: a message must not be taken over while its call is open',
@@ -52,6 +73,14 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   }
   if (read === undefined || problems.length > 0) throw new ConfigError(problems)
   return { ...read, apps }
+}
+
+/** The apps as they stand in the file now, while everything else stays as it was read. @throws ConfigError */
+export function rereadApps(config: AppVariables & Selection): AppConfig[] {
+  const { apps, problems } = readApps(config)
+  const selected = problems.length === 0 ? selectApps(apps, config, problems) : []
+  if (problems.length > 0) throw new ConfigError(problems)
+  return selected
 }
 
 function collect<T>(problems: string[], read: () => T): T | undefined {

@@ -4,4 +4,4 @@ import { startWorker } from './worker.ts'
 
 const config = configOrExit(() => readWorkerConfig(process.env))
 const log = createLogger({ level: config.LOG_LEVEL, name: 'worker' })
-await runService(log, () => startWorker(config, log))
+await runService(log, () => startWorker(config, log), { reloads: true })

@@ -5,6 +5,8 @@ import {
   createConsumer,
   createJudge,
   createTokenStore,
+  type Doorbell,
+  doorbellFor,
   lazyStore,
   openStore,
   type RedisClient,
@@ -13,11 +15,12 @@ import {
   type Store,
 } from '@wechat-outbox/outbox'
 import { stalledReason } from '@wechat-outbox/policy'
-import { addBacklogMetrics, createRegistry, type Logger } from '@wechat-outbox/runtime'
+import { addBacklogMetrics, ConfigError, createRegistry, type Logger } from '@wechat-outbox/runtime'
 import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
+import { type AppSet, createAppSet, type ServedApp } from './app-set.ts'
 import type { AppConfig } from './apps.ts'
 import { deliver } from './deliver.ts'
-import type { WorkerConfig } from './env.ts'
+import { rereadApps, type WorkerConfig } from './env.ts'
 import { startHealthServer } from './health.ts'
 import { createWorkerMetrics, type WorkerMetrics } from './metrics.ts'
 import { createRecorder } from './record.ts'
@@ -28,6 +31,8 @@ export interface RunningWorker {
   readonly url: string
   /** Rejects when an app's work waits and none is fetched any more. */
   readonly failed: Promise<never>
+  /** Reads the apps again and serves those; the environment itself stays as it was at the start. */
+  reload(): Promise<void>
   close(): Promise<void>
 }
 
@@ -42,34 +47,45 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const metrics = createWorkerMetrics(registry)
   const health = await startHealthServer({ redis, registry, host: config.WORKER_HOST, port: config.WORKER_PORT })
   const opening = openStore(redis)
-  addBacklogMetrics(registry, { store: () => opening, apps: async () => config.apps.map(({ appid }) => appid) })
+  let apps: AppSet | undefined
+  addBacklogMetrics(registry, { store: () => opening, apps: async () => apps?.appids() ?? [] })
   const store = await opening
   await warnAboutRedis(redis, log)
-  const shared = { config, log, store, metrics, judge: createJudge(() => watching.open()) }
-  const client = metrics.countingTokens(
-    createWechatClient({
-      baseUrl: config.WECHAT_API_BASE_URL,
-      connections: Math.max(...config.apps.map((app) => app.concurrency ?? config.WORKER_CONCURRENCY)) + 2,
-      timeoutMs: config.SEND_TIMEOUT_MS,
-    }),
-  )
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
   // Whoever runs the worker may listen; nobody has to.
   failed.catch(() => undefined)
   const stuck = (appid: string): void => fail(new Error(`work waits for ${appid}, and none is fetched`))
-  const consumers = config.apps.map((app) => createAppConsumer(app, { ...shared, client, stuck }))
-  await Promise.all(consumers.map((consumer) => consumer.run()))
+  const bell = doorbellFor(redis)
+  const shared = { config, log, store, metrics, bell, judge: createJudge(() => watching.open()), stuck }
+  const serving = createAppSet((app) => serveApp(app, shared))
+  apps = serving
+  await serving.become(config.apps)
   log.info({ event: 'worker.started', apps: config.apps.map(({ appid }) => appid), url: health.url })
   return {
     url: health.url,
     failed,
+    reload: () => reloadApps(serving, config, log),
     async close() {
-      await endWithin(closeAll(consumers, client, config), config.SHUTDOWN_TIMEOUT_MS + CLOSE_GRACE_MS)
+      await endWithin(serving.close(), config.SHUTDOWN_TIMEOUT_MS + CLOSE_GRACE_MS)
       await health.close()
+      bell?.close()
       redis.disconnect()
       await watching.close()
     },
   }
+}
+
+/** A file that cannot be used is refused as a whole, and everything stays as it was. */
+async function reloadApps(apps: AppSet, config: WorkerConfig, log: Logger): Promise<void> {
+  let wanted: AppConfig[]
+  try {
+    wanted = rereadApps(config)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    log.error({ event: 'apps.refused', problems: error.problems })
+    return
+  }
+  log.info({ event: 'apps.changed', ...(await apps.become(wanted)) })
 }
 
 /** Redis may be away at the start, and go away at any time: the connection waits, and says so once per failure. */
@@ -89,11 +105,39 @@ interface Shared {
   readonly store: Store
   readonly metrics: WorkerMetrics
   readonly judge: ReturnType<typeof createJudge>
-  readonly client: WechatClient
+  readonly bell: Doorbell | undefined
   readonly stuck: (appid: string) => void
 }
 
-function createAppConsumer(app: AppConfig, { config, log, store, metrics, judge, client, stuck }: Shared): Consumer {
+/** One app with everything of its own: queues, connections to WeChat, token, limits. */
+function serveApp(app: AppConfig, shared: Shared): ServedApp {
+  const { config } = shared
+  const concurrency = app.concurrency ?? config.WORKER_CONCURRENCY
+  const client = shared.metrics.countingTokens(
+    createWechatClient({
+      baseUrl: config.WECHAT_API_BASE_URL,
+      // Two for tokens, which must not wait for sends that need one.
+      connections: concurrency + 2,
+      timeoutMs: config.SEND_TIMEOUT_MS,
+    }),
+  )
+  const consumer = createAppConsumer(app, { ...shared, client, concurrency })
+  return {
+    run: () => consumer.run(),
+    async close() {
+      await consumer.close(config.SHUTDOWN_TIMEOUT_MS)
+      await client.close()
+    },
+  }
+}
+
+interface AppShared extends Shared {
+  readonly client: WechatClient
+  readonly concurrency: number
+}
+
+function createAppConsumer(app: AppConfig, options: AppShared): Consumer {
+  const { config, log, store, metrics, judge, bell, client, concurrency, stuck } = options
   const { appid, secret, token = { type: 'stable' as const } } = app
   const recorder = createRecorder(log, appid, metrics.forApp(appid))
   const tokens = createTokens({
@@ -119,10 +163,11 @@ function createAppConsumer(app: AppConfig, { config, log, store, metrics, judge,
     appid,
     store,
     judge,
+    bell,
     deliver: (run) => deliver(run, delivery),
     explainFailure: stalledReason,
     report: { ...recorder, stuck: () => stuck(appid) },
-    concurrency: app.concurrency ?? config.WORKER_CONCURRENCY,
+    concurrency,
     maxPerSecond: app.maxPerSecond,
     stalledAfterMs: config.STALLED_AFTER_MS,
     retain: {
@@ -133,11 +178,6 @@ function createAppConsumer(app: AppConfig, { config, log, store, metrics, judge,
     rememberMs: config.IDEMPOTENCY_TTL_HOURS * HOUR_MS,
     replayPerSecond: config.REPLAY_MAX_PER_SECOND,
   })
-}
-
-async function closeAll(consumers: readonly Consumer[], client: WechatClient, config: WorkerConfig): Promise<void> {
-  await Promise.all(consumers.map((consumer) => consumer.close(config.SHUTDOWN_TIMEOUT_MS)))
-  await client.close()
 }
 
 /** Redis may be away while a worker ends; what it could not settle the next one takes over. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ConfigError, type Environment } from '@wechat-outbox/runtime'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { rereadApps } from '../src/env.ts'
 import { readWorkerConfig } from '../src/index.ts'
 
 const SECRET = '5ecret0f0ne5ecret0f0ne5ecret0f0n'
@@ -151,5 +152,36 @@ describe('a file of apps', () => {
 
   it.each([[[]], [{}], [ONE], ['text'], [7], [null]])('holds a list with something in it, not %j', (content) => {
     expect(problemsOf(fileOf(JSON.stringify(content)))).toHaveLength(1)
+  })
+})
+
+describe('the division of the apps', () => {
+  it('leaves those that are named, and a part of them', () => {
+    const both = fileOf([ONE, TWO])
+    expect(readWorkerConfig({ ...both, WORKER_APPS: `${TWO.appid}, ${ONE.appid}` }).apps).toEqual([ONE, TWO])
+    expect(readWorkerConfig({ ...both, WORKER_APPS: TWO.appid }).apps).toEqual([TWO])
+    const parts = ['1/2', '2/2'].flatMap((part) => readWorkerConfig({ ...both, WORKER_SHARD: part }).apps)
+    expect(parts).toHaveLength(2)
+  })
+
+  it.each([
+    [{ WORKER_APPS: 'wx00000000000000aa' }, 'WORKER_APPS names wx00000000000000aa, which is not configured'],
+    [{ WORKER_APPS: `${ONE.appid},${SECRET}` }, 'WORKER_APPS must be appids, separated by commas'],
+    [{ WORKER_SHARD: '3/2' }, 'WORKER_SHARD must be a part of parts: 1/4 to 4/4'],
+    [{ WORKER_SHARD: SECRET }, 'WORKER_SHARD must be a part of parts: 1/4 to 4/4'],
+  ])('is refused when it makes no sense: %j', (env, problem) => {
+    expect(problemsOf({ ...one, ...env })).toEqual([problem])
+  })
+
+  it('is read again from the file, which is refused as a whole', () => {
+    const env = fileOf([ONE, TWO])
+    const config = readWorkerConfig({ ...env, WORKER_APPS: TWO.appid })
+    const path = env['WECHAT_APPS_FILE'] ?? ''
+    writeFileSync(path, JSON.stringify([{ ...TWO, concurrency: 2 }]))
+    expect(rereadApps(config)).toEqual([{ ...TWO, concurrency: 2 }])
+    writeFileSync(path, JSON.stringify([ONE]))
+    expect(() => rereadApps(config)).toThrow(`WORKER_APPS names ${TWO.appid}, which is not configured`)
+    writeFileSync(path, `[{"appid":"${SECRET}","secret":"${SECRET}"}]`)
+    expect(() => rereadApps(config)).toThrow(/WECHAT_APPS_FILE 0.appid/)
   })
 })
