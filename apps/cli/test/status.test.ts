@@ -37,8 +37,9 @@ it('counts messages and dead letters and tells of a token without its value', as
   })
   // Ten minutes are not waited for.
   await world.store.redis.hset(world.store.backend(APP, 'send').toKey(id), 'timestamp', Date.now() - 600_000)
-  const lock = await createTokenStore(world.store, APP).lock(5000)
-  await lock?.store({ value: SECRET_TOKEN, parameter: 'access_token', lifetimeMs: 7_200_000 }, 0)
+  const claimed = await createTokenStore(world.store, APP).claim({ mode: 'need', lockMs: 5000, aheadMs: 0 })
+  if (claimed.kind !== 'lock') throw new Error('the token is there already')
+  await claimed.lock.store({ value: SECRET_TOKEN, parameter: 'access_token', lifetimeMs: 7_200_000 })
 
   const result = await world.cli(['status', '--json'], { env: { WECHAT_APP_ID: APP } })
   expect(result).toMatchObject({ code: 0, stderr: '' })

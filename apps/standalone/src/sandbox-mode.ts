@@ -106,7 +106,7 @@ async function openDataDir({
 
 /**
  * For what the Outbox does not offer: looking into dead letters. The fake starts anew every time and knows no earlier token, so
- * one that Redis still holds is replaced by one that ends at once.
+ * one that Redis still holds is marked as refused.
  */
 async function openSandboxStore(url: string, { opened }: ModeContext): Promise<Store> {
   const client = connectRedis(url, 'operate')
@@ -115,9 +115,9 @@ async function openSandboxStore(url: string, { opened }: ModeContext): Promise<S
   await whenReady(client, STORE_WAIT_MS)
   const store = await openStore(client)
   const tokens = createTokenStore(store, SANDBOX_APP_ID)
-  const [token, lock] = [await tokens.read(), await tokens.lock(STORE_WAIT_MS)]
-  if (token !== null) await lock?.store({ value: 'ended', parameter: token.parameter, lifetimeMs: 1 }, token.version)
-  await lock?.release()
+  const bad = (await tokens.read())?.value
+  const claimed = await tokens.claim({ mode: 'need', bad, lockMs: STORE_WAIT_MS, aheadMs: 0 })
+  if (claimed.kind === 'lock') await claimed.lock.release()
   return store
 }
 

@@ -2,13 +2,20 @@
 import { readFileSync } from 'node:fs'
 import { appidSchema } from '@wechat-outbox/messages'
 import { z } from 'zod'
+import { DEFAULT_TOKEN_SOURCE, needsSecret, tokenSourceSchema } from './token-source-schema.ts'
 
-const appSchema = z.strictObject({
+const appFields = z.strictObject({
   appid: appidSchema,
-  secret: z.string().min(1, 'must not be empty'),
+  secret: z.string().min(1, 'must not be empty').optional(),
   concurrency: z.number().int().min(1).max(10_000).optional(),
   maxPerSecond: z.number().int().min(1).max(100_000).optional(),
-  token: z.strictObject({ type: z.enum(['stable', 'classic']) }).optional(),
+  token: tokenSourceSchema.optional(),
+})
+
+const appSchema = appFields.superRefine(({ secret, token = DEFAULT_TOKEN_SOURCE }, context) => {
+  if (secret === undefined && needsSecret(token)) {
+    context.addIssue({ code: 'custom', path: ['secret'], message: `is missing, and ${token.type} tokens need it` })
+  }
 })
 
 export type AppConfig = z.output<typeof appSchema>

@@ -19,6 +19,7 @@ import {
   expiredReason,
   invalidMessageReason,
   type Situation,
+  sendErrcode,
 } from '@wechat-outbox/policy'
 import type { WechatClient } from '@wechat-outbox/wechat'
 import type { Recorder } from './record.ts'
@@ -39,19 +40,23 @@ export interface DeliverOptions {
 const NEWER_DATA_WAIT_MS = 60_000
 /** A call ends this long before its lease, so that its answer can still be settled by its own run. */
 const LEASE_MARGIN_MS = 1000
+/** Calls of one run, all but the last refused for their token. Beyond it others are busy with the token: a short wait. */
+const CALLS_MAX = 10
+const BUSY_WAIT_MS = 1000
 
 export async function deliver(run: Run, options: DeliverOptions): Promise<Settlement> {
   const prepared = prepare(run, options)
   if ('settlement' in prepared) return prepared.settlement
   const { data } = prepared
   const attempts: Attempt[] = []
-  for (let tokenRefreshed = false; ; tokenRefreshed = true) {
+  let tokenRefreshes = 0
+  for (let calls = 0; calls < CALLS_MAX; calls += 1) {
     const result = await options.tokens.current()
     if (result.kind === 'no-token' && !isExpired(data)) return withoutToken({ run, data, attempts }, result, options)
     const leaseFrom = performance.now()
     const turn = await run.admit(data)
     if (turn.kind !== 'go') return turn
-    const context = { run, data, attempts, tries: turn.tries, tokenRefreshed }
+    const context = { run, data, attempts, tries: turn.tries, tokenRefreshes }
     if (turn.interruptedMsAgo !== undefined) {
       const stop = resume({ ...context, agoMs: turn.interruptedMsAgo }, options)
       if (stop !== undefined) return stop
@@ -61,10 +66,14 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
     // The process was stopped or starved between admission and here: another worker may have the message by now.
     if (leftMs <= 0) return { kind: 'later', delayMs: 1, counts: false, attempts }
     const decision = await attempt(context, { token: result.token, timeoutMs: leftMs }, options)
+    if (isTokenGivenUp(decision)) await options.tokens.condemn(result.token)
     if (decision.action !== 'refresh-token') return settlementOf(decision, attempts)
     if (!(await run.unmark())) return { kind: 'lost' }
-    await options.tokens.replace(result.token)
+    const replaced = await options.tokens.replace(result.token)
+    // One that was there already was only news to this process, and says nothing about the app.
+    if (replaced.kind === 'token' && replaced.fresh) tokenRefreshes += 1
   }
+  return { kind: 'later', delayMs: BUSY_WAIT_MS, counts: false, attempts }
 }
 
 type Prepared = { readonly data: JobData } | { readonly settlement: Settlement }
@@ -89,7 +98,7 @@ interface Context {
   readonly attempts: Attempt[]
   /** Tries made before this one. */
   readonly tries: number
-  readonly tokenRefreshed: boolean
+  readonly tokenRefreshes: number
 }
 
 /** One call and the judgement on it. */
@@ -129,17 +138,17 @@ function withoutToken(
   outcome: Outcome,
   options: DeliverOptions,
 ): Settlement {
-  const context: Context = { ...at, tries: 0, tokenRefreshed: false }
+  const context: Context = { ...at, tries: 0, tokenRefreshes: 0 }
   const decision = decide(outcome, situationOf(context, options))
   note(context, { outcome, decision, at: Date.now(), ms: 0 }, options)
   return settlementOf(decision, at.attempts)
 }
 
-function situationOf({ data, tries, tokenRefreshed }: Context, options: DeliverOptions): Situation {
+function situationOf({ data, tries, tokenRefreshes }: Context, options: DeliverOptions): Situation {
   const { triesMax, backoffMs, backoffMsMax } = options
   const { expiresAt, ifUnsure = 'resend' } = data
   const now = { nowMs: Date.now(), random: Math.random() }
-  return { ...now, tries: tries + 1, triesMax, backoffMs, backoffMsMax, expiresAt, ifUnsure, tokenRefreshed }
+  return { ...now, tries: tries + 1, triesMax, backoffMs, backoffMsMax, expiresAt, ifUnsure, tokenRefreshes }
 }
 
 interface Judged {
@@ -169,6 +178,12 @@ function settlementOf(decision: Decision, attempts: readonly Attempt[]): Settlem
     case 'refresh-token':
       return { kind: 'later', delayMs: 1, counts: false, attempts }
   }
+}
+
+/** WeChat has refused the token of this call, and fresh ones before it. */
+function isTokenGivenUp(decision: Decision): boolean {
+  if (decision.action !== 'wait' || decision.reason.errcode === null) return false
+  return sendErrcode(decision.reason.errcode)?.action === 'refresh-token'
 }
 
 function isExpired({ expiresAt }: JobData): boolean {

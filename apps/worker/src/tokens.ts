@@ -1,174 +1,94 @@
 /**
- * The token of one app in one process: cached here, shared through Redis, fetched by one process of many.
- *
- * After a refusal (40001): read the shared token again → another process has replaced it: use theirs → else take the lock
- * and fetch without force → the same token comes back: force, within WeChat's budget. A fetch that fails is not repeated
- * for a while, whoever asks: an endpoint that says no is never asked in a loop.
+ * The token of one app in one process. It is cached here and, unless its source is local, shared through Redis and fetched
+ * by one process of many (`token-refresh.ts`). All of them hear of a new one when it is stored; one that has missed it finds
+ * out when WeChat refuses the old one, and then takes what is there.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Outcome } from '@wechat-outbox/messages'
-import type { StoredToken, TokenLock, TokenStore } from '@wechat-outbox/outbox'
-import type { Logger } from '@wechat-outbox/runtime'
-import type { TokenAnswer, WechatClient } from '@wechat-outbox/wechat'
+import type { TokenFailure } from '@wechat-outbox/outbox'
+import { createTokenCache, type Token, type TokenCacheOptions, tokenOf } from './token-cache.ts'
+import { lasts, type Refreshed } from './token-refresh.ts'
 
-export interface Token {
-  readonly parameter: string
-  readonly value: string
-  readonly version: number
-}
-
-type NoToken = Extract<Outcome, { kind: 'no-token' }>
+export type { Token }
+/** `lasts`: somebody has to change a setting first. `retryInMs`: when the source is asked again. */
+export type NoToken = Extract<Outcome, { kind: 'no-token' }>
 export type TokenResult = { readonly kind: 'token'; readonly token: Token } | NoToken
+export type Replacement =
+  /** `fresh`: fetched after the refusal, so that another refusal is no longer the token's fault alone. */
+  { readonly kind: 'token'; readonly token: Token; readonly fresh: boolean } | NoToken
 
 export interface Tokens {
   /** The token to send with. Waits for a fetch only if there is none that still serves. */
   current(): Promise<TokenResult>
-  /** WeChat has refused `bad`: gets another. */
-  replace(bad: Token): Promise<TokenResult>
+  /** WeChat has refused `bad`: gets another, the one that is there if that is newer. */
+  replace(bad: Token): Promise<Replacement>
+  /** WeChat refuses each new token, `bad` the last: nobody fetches another for a minute. */
+  condemn(bad: Token): Promise<void>
+  /** Asks the source now, whatever is remembered of its failures; not within 15 s of one, over all processes. */
+  probe(): Promise<TokenResult>
+  /** Hears of no more news. */
+  close(): void
 }
 
-export interface TokensOptions {
-  readonly appid: string
-  readonly secret: string
-  readonly kind: 'stable' | 'classic'
-  readonly store: TokenStore
-  readonly client: WechatClient
-  readonly log: Logger
-  /** One call to the token endpoint, at most. */
-  readonly fetchTimeoutMs: number
-}
+export const CONDEMNED_MS = 60_000
+export const CONDEMNED: TokenFailure = { errcode: 40001, detail: 'WeChat refuses every new token' }
 
-/** WeChat renews a stable token in its last five minutes, while the old one still serves. */
-const RENEW_AHEAD_MS_MAX = 300_000
-const RENEW_AHEAD_EVERY_MS = 10_000
-const POLL_MS = 100
-const AFTER_REFUSAL_MS = 60_000
-const AFTER_SILENCE_MS = 15_000
-
-interface Cached {
-  readonly token: Token
-  readonly endsAt: number
-  readonly renewAt: number
-}
-
-export function createTokens(options: TokensOptions): Tokens {
+export function createTokens(options: TokenCacheOptions): Tokens {
   const { store, log, appid } = options
-  let cached: Cached | undefined
-  let failure: { readonly answer: NoToken; readonly until: number } | undefined
-  let underWay: Promise<TokenResult> | undefined
-  let renewNotBefore = 0
-
-  function adopt(stored: StoredToken): TokenResult {
-    const now = performance.now()
-    const aheadMs = Math.min(RENEW_AHEAD_MS_MAX, stored.lifetimeMs / 4)
-    const token = { parameter: stored.parameter, value: stored.value, version: stored.version }
-    cached = { token, endsAt: now + stored.leftMs, renewAt: now + stored.leftMs - aheadMs }
-    failure = undefined
-    return { kind: 'token', token }
-  }
-
-  function fail(answer: NoToken): NoToken {
-    const lasts = answer.errcode === undefined ? AFTER_SILENCE_MS : AFTER_REFUSAL_MS
-    failure = { answer, until: performance.now() + lasts }
-    log.warn({ event: 'token.unavailable', appid, errcode: answer.errcode, reason: answer.detail, againInMs: lasts })
-    return answer
-  }
-
-  /** One fetch at a time in this process, whatever made it necessary. */
-  function obtain(bad: Token | undefined, ahead = false): Promise<TokenResult> {
-    underWay ??= obtainShared(options, { bad, ahead })
-      .then((result) => ('stored' in result ? adopt(result.stored) : fail(result)))
-      .finally(() => (underWay = undefined))
-    return underWay
-  }
-
-  function renewAhead(now: number): void {
-    if (now < renewNotBefore) return
-    renewNotBefore = now + RENEW_AHEAD_EVERY_MS
-    obtain(undefined, true).catch((error: unknown) => log.warn({ event: 'token.renewal-failed', appid, err: error }))
-  }
-
+  const cache = createTokenCache(options)
   return {
     async current() {
-      const now = performance.now()
-      if (cached !== undefined && now < cached.endsAt) {
-        if (now >= cached.renewAt) renewAhead(now)
-        return { kind: 'token', token: cached.token }
-      }
-      if (failure !== undefined && now < failure.until) return failure.answer
-      const stored = await store.read()
-      return stored !== null && stored.leftMs > 0 ? adopt(stored) : obtain(undefined)
+      const token = cache.token()
+      if (token !== undefined) return { kind: 'token', token }
+      const failed = cache.failure()
+      if (failed !== undefined) return noToken(failed.failure, failed.retryInMs)
+      return resultOf(await cache.obtain({ mode: 'need' }))
     },
     async replace(bad) {
-      if (cached !== undefined && cached.token.version > bad.version) return { kind: 'token', token: cached.token }
-      cached = undefined
-      if (failure !== undefined && performance.now() < failure.until) return failure.answer
-      const result = await obtain(bad)
-      // It may have joined a fetch that was under way for another reason and came back with the refused one.
-      return result.kind === 'token' && result.token.version <= bad.version ? obtain(bad) : result
+      for (let fresh = false; ; fresh = true) {
+        const token = cache.token()
+        if (token !== undefined && token.value !== bad.value) return { kind: 'token', token, fresh }
+        cache.drop(bad.value)
+        const underWay = cache.underWay()
+        // One that is under way for another reason may come back with the refused token.
+        if (underWay !== undefined && underWay.wanted.bad !== bad.value) {
+          await underWay.result
+          continue
+        }
+        const refreshed = await cache.obtain({ mode: 'need', bad: bad.value })
+        const result = resultOf(refreshed)
+        return result.kind === 'token' ? { ...result, fresh: refreshed.kind === 'token' && refreshed.fetched } : result
+      }
     },
+    async condemn(bad) {
+      const retryInMs = await store.condemn(bad.value, CONDEMNED, CONDEMNED_MS)
+      if (retryInMs === 0) return
+      log.warn({
+        event: 'token.unavailable',
+        appid,
+        errcode: CONDEMNED.errcode,
+        reason: CONDEMNED.detail,
+        againInMs: retryInMs,
+      })
+      cache.drop(bad.value)
+      cache.remember({ kind: 'failure', failure: CONDEMNED, retryInMs })
+    },
+    async probe() {
+      for (;;) {
+        const underWay = cache.underWay()
+        if (underWay === undefined || underWay.wanted.mode === 'probe') break
+        await underWay.result
+      }
+      return resultOf(await cache.obtain({ mode: 'probe' }))
+    },
+    close: () => cache.close(),
   }
 }
 
-type Obtained = { readonly stored: StoredToken } | NoToken
-interface Wanted {
-  /** Refused by WeChat: whatever is newer will do. */
-  readonly bad: Token | undefined
-  /** The shared one still serves; a longer one is wanted. */
-  readonly ahead: boolean
+export function noToken(failure: TokenFailure, retryInMs: number): NoToken {
+  return { kind: 'no-token', ...failure, lasts: lasts(failure), retryInMs: Math.max(0, Math.ceil(retryInMs)) }
 }
 
-async function obtainShared(options: TokensOptions, wanted: Wanted): Promise<Obtained> {
-  const { store, fetchTimeoutMs } = options
-  // Longer than two calls (the second one forced), and short enough that a holder's death costs seconds.
-  const lockMs = 2 * fetchTimeoutMs + 1000
-  const until = performance.now() + lockMs + 2 * POLL_MS
-  for (;;) {
-    const shared = await store.read()
-    if (shared !== null && serves(shared, wanted)) return { stored: shared }
-    const lock = await store.lock(lockMs)
-    if (lock !== null) return fetchUnderLock(options, wanted, lock)
-    if (performance.now() >= until) {
-      return { kind: 'no-token', detail: 'other processes were fetching a token and did not come back with one' }
-    }
-    await sleep(POLL_MS)
-  }
-}
-
-async function fetchUnderLock(options: TokensOptions, wanted: Wanted, lock: TokenLock): Promise<Obtained> {
-  const { store } = options
-  try {
-    const shared = await store.read()
-    if (shared !== null && serves(shared, wanted)) return { stored: shared }
-    const answer = await fetchToken(options, wanted)
-    if (answer.kind !== 'token') return noToken(answer)
-    const fetched = { value: answer.value, parameter: 'access_token', lifetimeMs: answer.expiresInS * 1000 }
-    const stored = await lock.store(fetched, shared?.version ?? 0)
-    options.log.info({ event: 'token.refreshed', appid: options.appid, stored, expiresInS: answer.expiresInS })
-    const now = await store.read()
-    return now === null
-      ? { kind: 'no-token', detail: 'the token was removed while it was being stored' }
-      : { stored: now }
-  } finally {
-    await lock.release()
-  }
-}
-
-function serves(stored: StoredToken, { bad, ahead }: Wanted): boolean {
-  if (stored.leftMs <= 0 || stored.version === bad?.version) return false
-  return !ahead || stored.leftMs > Math.min(RENEW_AHEAD_MS_MAX, stored.lifetimeMs / 4)
-}
-
-async function fetchToken(options: TokensOptions, { bad }: Wanted): Promise<TokenAnswer> {
-  const { appid, secret, kind, client, store } = options
-  const answer = await client.fetchToken({ kind, appid, secret })
-  if (answer.kind !== 'token' || kind === 'classic' || answer.value !== bad?.value) return answer
-  if (await store.mayForce()) return client.fetchToken({ kind, appid, secret, forceRefresh: true })
-  return { kind: 'refused', errcode: 40001, errmsg: 'the token is refused, and no forced refresh is allowed now' }
-}
-
-function noToken(answer: Exclude<TokenAnswer, { kind: 'token' }>): NoToken {
-  return answer.kind === 'refused'
-    ? { kind: 'no-token', errcode: answer.errcode, detail: answer.errmsg }
-    : { kind: 'no-token', detail: answer.detail }
+function resultOf(refreshed: Refreshed): TokenResult {
+  if (refreshed.kind === 'failure') return noToken(refreshed.failure, refreshed.retryInMs)
+  return { kind: 'token', token: tokenOf(refreshed.token) }
 }

@@ -4,10 +4,11 @@ import {
   connectRedis,
   createConsumer,
   createJudge,
-  createTokenStore,
+  createNews,
   type Doorbell,
   doorbellFor,
   lazyStore,
+  type News,
   openStore,
   type RedisClient,
   readRedisHealth,
@@ -18,13 +19,14 @@ import { stalledReason } from '@wechat-outbox/policy'
 import { addBacklogMetrics, ConfigError, createRegistry, type Logger } from '@wechat-outbox/runtime'
 import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { type AppSet, createAppSet, type ServedApp } from './app-set.ts'
+import { createAppTokens } from './app-tokens.ts'
 import type { AppConfig } from './apps.ts'
 import { deliver } from './deliver.ts'
 import { rereadApps, type WorkerConfig } from './env.ts'
 import { startHealthServer } from './health.ts'
 import { createWorkerMetrics, type WorkerMetrics } from './metrics.ts'
 import { createRecorder } from './record.ts'
-import { createTokens } from './tokens.ts'
+import type { Tokens } from './tokens.ts'
 
 export interface RunningWorker {
   /** Where health is answered. */
@@ -39,6 +41,8 @@ export interface RunningWorker {
 const HOUR_MS = 3_600_000
 /** What settling and closing connections may take after the calls have ended. */
 const CLOSE_GRACE_MS = 5000
+/** Apps that fetch a token at the same moment; more of them wait for a connection. */
+const TOKEN_CONNECTIONS = 32
 
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
   const redis = connect(config, log)
@@ -56,7 +60,12 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   failed.catch(() => undefined)
   const stuck = (appid: string): void => fail(new Error(`work waits for ${appid}, and none is fetched`))
   const bell = doorbellFor(redis)
-  const shared = { config, log, store, metrics, bell, judge: createJudge(() => watching.open()), stuck }
+  const news = createNews(connect(config, log))
+  const tokenClient = metrics.countingTokens(
+    createWechatClient({ ...whereWechatIs(config), connections: TOKEN_CONNECTIONS }),
+  )
+  const judge = createJudge(() => watching.open())
+  const shared = { config, log, store, metrics, bell, news, tokenClient, judge, stuck }
   const serving = createAppSet((app) => serveApp(app, shared))
   apps = serving
   await serving.become(config.apps)
@@ -67,6 +76,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     reload: () => reloadApps(serving, config, log),
     async close() {
       await endWithin(serving.close(), config.SHUTDOWN_TIMEOUT_MS + CLOSE_GRACE_MS)
+      await tokenClient.close()
+      news.close()
       await health.close()
       bell?.close()
       redis.disconnect()
@@ -106,6 +117,9 @@ interface Shared {
   readonly metrics: WorkerMetrics
   readonly judge: ReturnType<typeof createJudge>
   readonly bell: Doorbell | undefined
+  readonly news: News
+  /** Asks for tokens, on connections of their own: behind sends that hang, a fetch would time out without being made. */
+  readonly tokenClient: WechatClient
   readonly stuck: (appid: string) => void
 }
 
@@ -113,42 +127,33 @@ interface Shared {
 function serveApp(app: AppConfig, shared: Shared): ServedApp {
   const { config } = shared
   const concurrency = app.concurrency ?? config.WORKER_CONCURRENCY
-  const client = shared.metrics.countingTokens(
-    createWechatClient({
-      baseUrl: config.WECHAT_API_BASE_URL,
-      // Two for tokens, which must not wait for sends that need one.
-      connections: concurrency + 2,
-      timeoutMs: config.SEND_TIMEOUT_MS,
-    }),
-  )
-  const consumer = createAppConsumer(app, { ...shared, client, concurrency })
+  const client = createWechatClient({ ...whereWechatIs(config), connections: concurrency })
+  const tokens = createAppTokens(app, shared)
+  const consumer = createAppConsumer(app, { ...shared, client, tokens, concurrency })
   return {
     run: () => consumer.run(),
     async close() {
       await consumer.close(config.SHUTDOWN_TIMEOUT_MS)
+      tokens.close()
       await client.close()
     },
   }
 }
 
+const whereWechatIs = ({ WECHAT_API_BASE_URL, SEND_TIMEOUT_MS }: WorkerConfig) => ({
+  baseUrl: WECHAT_API_BASE_URL,
+  timeoutMs: SEND_TIMEOUT_MS,
+})
+
 interface AppShared extends Shared {
   readonly client: WechatClient
+  readonly tokens: Tokens
   readonly concurrency: number
 }
 
-function createAppConsumer(app: AppConfig, options: AppShared): Consumer {
-  const { config, log, store, metrics, judge, bell, client, concurrency, stuck } = options
-  const { appid, secret, token = { type: 'stable' as const } } = app
+function createAppConsumer({ appid, maxPerSecond }: AppConfig, options: AppShared): Consumer {
+  const { config, log, store, metrics, judge, bell, client, tokens, concurrency, stuck } = options
   const recorder = createRecorder(log, appid, metrics.forApp(appid))
-  const tokens = createTokens({
-    appid,
-    secret,
-    kind: token.type,
-    store: createTokenStore(store, appid),
-    client,
-    log,
-    fetchTimeoutMs: config.SEND_TIMEOUT_MS,
-  })
   const delivery = {
     tokens,
     client,
@@ -168,7 +173,7 @@ function createAppConsumer(app: AppConfig, options: AppShared): Consumer {
     explainFailure: stalledReason,
     report: { ...recorder, stuck: () => stuck(appid) },
     concurrency,
-    maxPerSecond: app.maxPerSecond,
+    maxPerSecond,
     stalledAfterMs: config.STALLED_AFTER_MS,
     retain: {
       deliveredMs: config.RETAIN_DELIVERED_HOURS * HOUR_MS,

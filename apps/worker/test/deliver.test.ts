@@ -29,7 +29,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type DeliverOptions, deliver } from '../src/deliver.ts'
 import { createWorkerMetrics } from '../src/metrics.ts'
 import { createRecorder } from '../src/record.ts'
-import { createTokens } from '../src/tokens.ts'
+import { createTokenSource } from '../src/token-source.ts'
+import { createTokens, type Tokens } from '../src/tokens.ts'
 
 const LEASE_MS = 2000
 const appid = SANDBOX_APP_ID
@@ -67,12 +68,13 @@ async function work(around: (run: Run, options: DeliverOptions) => Promise<Settl
   const [store, watcher] = await Promise.all([openStore(redis), openStore(watching)])
   const log = createLogger({ level: 'silent', name: 'test' })
   const recorder = createRecorder(log, appid, createWorkerMetrics(new Registry()).forApp(appid))
+  const secret = SANDBOX_APP_SECRET
+  const source = createTokenSource({ type: 'stable' }, { appid, secret, client, timeoutMs: 500 })
+  if (source.kind !== 'shared') throw new Error('not shared')
   const tokens = createTokens({
     appid,
-    secret: SANDBOX_APP_SECRET,
-    kind: 'stable',
+    source,
     store: createTokenStore(store, appid),
-    client,
     log,
     fetchTimeoutMs: 500,
   })
@@ -148,6 +150,49 @@ describe('the lease', () => {
     expect(calls).toHaveLength(1)
     expect(calls[0]).toBeGreaterThan(0)
     expect(calls[0]).toBeLessThanOrEqual(LEASE_MS - 1000 - 300)
+  })
+})
+
+describe('a message whose token WeChat refuses', () => {
+  const outcomesOf = async (id: string) => (await outbox.status(id))?.attempts.map(({ outcome }) => outcome)
+
+  /** Each token that replaces another is dead on arrival, `times` in a row. */
+  const dyingTokens =
+    (times: number) =>
+    (run: Run, options: DeliverOptions): Promise<Settlement> => {
+      let left = times
+      const tokens: Tokens = {
+        ...options.tokens,
+        async replace(bad) {
+          const replaced = await options.tokens.replace(bad)
+          if (left-- > 0) fake.control.invalidateTokens()
+          return replaced
+        },
+      }
+      return deliver(run, { ...options, tokens })
+    }
+
+  async function sendAfterDeath(): Promise<string> {
+    await untilDelivered((await outbox.send(text('before'))).id)
+    fake.control.invalidateTokens()
+    return (await outbox.send(text('after'))).id
+  }
+
+  it('is sent within the same run when two die one after the other', async () => {
+    await work(dyingTokens(1))
+    const id = await sendAfterDeath()
+    await untilDelivered(id)
+    expect(await outcomesOf(id)).toEqual(['token-refreshed', 'token-refreshed', 'delivered'])
+  })
+
+  it('waits once three fresh ones are refused, and nobody fetches a fourth', async () => {
+    await work(dyingTokens(3))
+    const id = await sendAfterDeath()
+    const refused = ['token-refreshed', 'token-refreshed', 'token-refreshed', 'suspended']
+    await vi.waitFor(async () => expect(await outcomesOf(id)).toEqual(refused), 10_000)
+    const later = await outbox.send({ ...text('later'), touser: 'o-other' })
+    await vi.waitFor(async () => expect(await outcomesOf(later.id)).toEqual(['suspended']), 10_000)
+    expect(fake.ledger.tokenCalls()).toHaveLength(4)
   })
 })
 

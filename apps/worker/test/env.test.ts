@@ -150,6 +150,15 @@ describe('a file of apps', () => {
     expect(problems.join('\n')).toContain('concurency')
   })
 
+  it('needs a secret only for tokens from WeChat itself', () => {
+    const { appid } = ONE
+    const file = { appid, token: { type: 'file', path: '/token' } }
+    expect(readWorkerConfig(fileOf([file])).apps).toMatchObject([file])
+    const missing = (type: string) => [`WECHAT_APPS_FILE 0.secret is missing, and ${type} tokens need it`]
+    expect(problemsOf(fileOf([{ appid }]))).toEqual(missing('stable'))
+    expect(problemsOf(fileOf([{ appid, token: { type: 'classic' } }]))).toEqual(missing('classic'))
+  })
+
   it.each([[[]], [{}], [ONE], ['text'], [7], [null]])('holds a list with something in it, not %j', (content) => {
     expect(problemsOf(fileOf(JSON.stringify(content)))).toHaveLength(1)
   })

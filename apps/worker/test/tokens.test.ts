@@ -1,82 +1,23 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { appPrefix, connectRedis, createTokenStore, openStore, type Store, whenReady } from '@wechat-outbox/outbox'
-import { createLogger } from '@wechat-outbox/runtime'
+import { describe, expect, it, vi } from 'vitest'
+import type { Tokens } from '../src/tokens.ts'
 import {
-  type FakeWechat,
-  type LocalRedis,
-  SANDBOX_APP_ID,
-  SANDBOX_APP_SECRET,
-  startFakeWechat,
-  startLocalRedis,
-} from '@wechat-outbox/sandbox'
-import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createTokens, type Token, type TokenResult, type Tokens, type TokensOptions } from '../src/tokens.ts'
+  aMinuteLater,
+  calls,
+  fake,
+  forced,
+  lines,
+  plain,
+  processes,
+  sends,
+  store,
+  tokenKey,
+  tokenOf,
+  tokens,
+  useTokenWorld,
+  values,
+} from './support/token-world.ts'
 
-const FETCH_TIMEOUT_MS = 1000
-const tokenKey = `${appPrefix(SANDBOX_APP_ID)}:token`
-const lockKey = `${tokenKey}:lock`
-
-let dir = ''
-let server: LocalRedis
-let fake: FakeWechat
-let client: WechatClient
-let store: Store
-let lines: string[] = []
-beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'wxo-worker-tokens-'))
-  server = await startLocalRedis({ dir })
-  fake = await startFakeWechat()
-  client = createWechatClient({ baseUrl: fake.url, connections: 10, timeoutMs: FETCH_TIMEOUT_MS })
-  const redis = connectRedis(server.url, 'work')
-  redis.on('error', () => undefined)
-  await whenReady(redis, 5000)
-  store = await openStore(redis)
-})
-beforeEach(async () => {
-  await store.redis.flushall()
-  fake.control.reset()
-  fake.control.setApp({ appid: SANDBOX_APP_ID, secret: SANDBOX_APP_SECRET })
-  lines = []
-})
-afterAll(async () => {
-  await client.close()
-  store.redis.disconnect()
-  await fake.close()
-  await server.stop()
-  await rm(dir, { recursive: true, force: true })
-})
-
-/** One process’s tokens, as far as anybody can tell: nothing is shared but Redis. */
-const tokens = (options: Partial<TokensOptions> = {}): Tokens =>
-  createTokens({
-    appid: SANDBOX_APP_ID,
-    secret: SANDBOX_APP_SECRET,
-    kind: 'stable',
-    store: createTokenStore(store, SANDBOX_APP_ID),
-    client,
-    log: createLogger({ level: 'trace', name: 'test', destination: { write: (line) => void lines.push(line) } }),
-    fetchTimeoutMs: FETCH_TIMEOUT_MS,
-    ...options,
-  })
-const processes = (count: number): Tokens[] => Array.from({ length: count }, () => tokens())
-const calls = (): { force: boolean; kind: string }[] =>
-  fake.ledger.tokenCalls().map(({ force, kind }) => ({ force, kind }))
-const plain = { force: false, kind: 'stable' }
-const forced = { force: true, kind: 'stable' }
-
-function tokenOf(result: TokenResult): Token {
-  if (result.kind !== 'token') throw new Error(`no token: ${result.detail}`)
-  return result.token
-}
-const values = (results: readonly TokenResult[]): Set<string> => new Set(results.map((result) => tokenOf(result).value))
-async function sends(token: Token): Promise<number> {
-  const body = { touser: 'o1', msgtype: 'text', text: { content: 'hello' } }
-  const outcome = await client.send({ token, body })
-  return outcome.kind === 'answered' ? outcome.errcode : Number.NaN
-}
+useTokenWorld()
 
 describe('the first token', () => {
   it('is fetched once, works, and is then the process’s own', async () => {
@@ -154,46 +95,44 @@ describe('a token that WeChat refuses', () => {
     expect(tokenOf(await other.replace(bad))).toEqual(good)
 
     fake.control.invalidateTokens({ repeatDead: true })
-    const results = [await other.replace(good), await mine.replace(good), await mine.replace(good)]
-    for (const result of results) expect(result).toMatchObject({ kind: 'no-token', errcode: 40001 })
-    expect(calls().filter(({ force }) => force)).toHaveLength(1)
-    const asked = calls().length
+    const answers = [await other.replace(good), await mine.replace(good), await mine.replace(good)]
+    for (const answer of answers) expect(answer).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true })
+    expect(calls()).toEqual([plain, plain, forced, plain])
     for (let n = 0; n < 20; n += 1) expect(await mine.current()).toMatchObject({ kind: 'no-token' })
-    expect(calls()).toHaveLength(asked)
+    for (let n = 0; n < 20; n += 1) expect(await tokens().current()).toMatchObject({ kind: 'no-token' })
+    expect(calls()).toHaveLength(4)
   })
-})
 
-describe('an endpoint that refuses', () => {
-  it('gives its errcode, is not asked again by whoever asks, and gives away no secret', async () => {
-    fake.control.setApp({ appid: SANDBOX_APP_ID, secret: 'another0secret' })
+  it('and that cannot be replaced is tried again after a minute, for WeChat may have been wrong', async () => {
     const mine = tokens()
-    const results = await Promise.all(Array.from({ length: 20 }, () => mine.current()))
-    for (let n = 0; n < 20; n += 1) results.push(await mine.current())
-    for (const result of results) expect(result).toMatchObject({ kind: 'no-token', errcode: 40125 })
+    const bad = tokenOf(await mine.current())
+    await store.redis.set(`${tokenKey}:forced`, '1')
+    expect(await mine.replace(bad)).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true })
+    await aMinuteLater()
+    expect(tokenOf(await tokens().current()).value).toBe(bad.value)
+    expect(calls()).toEqual([plain, plain, plain])
+  })
+
+  it('counts as refreshed only when the new one was fetched after the refusal', async () => {
+    const [mine, other] = [tokens(), tokens()]
+    const bad = tokenOf(await mine.current())
+    await other.current()
+    fake.control.invalidateTokens()
+    expect(await mine.replace(bad)).toMatchObject({ fresh: true })
+    expect(await other.replace(bad)).toMatchObject({ fresh: false })
+    expect(await mine.replace(bad)).toMatchObject({ fresh: false })
+  })
+
+  it('and condemned, because every new one is refused, is the last that anybody fetches for a minute', async () => {
+    const [mine, other] = [tokens({ kind: 'classic' }), tokens({ kind: 'classic' })]
+    const bad = tokenOf(await mine.current())
+    await mine.condemn(bad)
+    expect(await other.replace(bad)).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true })
+    for (const one of [mine, other, tokens()]) expect((await one.current()).kind).toBe('no-token')
     expect(calls()).toHaveLength(1)
-    expect(JSON.stringify(results) + lines.join('')).not.toContain(SANDBOX_APP_SECRET)
-    expect(lines.filter((line) => line.includes('token.unavailable'))).toHaveLength(1)
+    await aMinuteLater()
+    expect(tokenOf(await tokens({ kind: 'classic' }).current()).value).not.toBe(bad.value)
   })
-
-  it('leaves no lock behind', async () => {
-    fake.control.addFault({ endpoint: 'token', times: 1, fault: { name: 'errcode', errcode: -1 } })
-    expect(await tokens().current()).toMatchObject({ kind: 'no-token', errcode: -1 })
-    expect(await store.redis.exists(lockKey)).toBe(0)
-    expect((await tokens().current()).kind).toBe('token')
-  })
-
-  it.each(['html502', 'reset-before', 'not-json', 'hang'] as const)(
-    'is only not there when it answers nothing of use: %s',
-    async (name) => {
-      fake.control.addFault({ endpoint: 'token', fault: { name } })
-      const mine = tokens()
-      const result = await mine.current()
-      expect(result).toMatchObject({ kind: 'no-token', detail: expect.any(String) })
-      expect('errcode' in result).toBe(false)
-      expect(await mine.current()).toEqual(result)
-      expect(calls()).toHaveLength(1)
-    },
-  )
 })
 
 describe('a token near its end', () => {
@@ -241,28 +180,5 @@ describe('a token near its end', () => {
     const late = await lasts(20_000)
     await vi.waitFor(async () => expect(tokenOf(await late.current()).version).toBe(2), 5000)
     expect(calls()).toHaveLength(2)
-  })
-})
-
-describe('the lock of a process that has died', () => {
-  it('delays a token by no more than the lock', async () => {
-    await store.redis.set(lockKey, 'dead', 'PX', 1500)
-    expect((await tokens().current()).kind).toBe('token')
-    expect(calls()).toHaveLength(1)
-  })
-
-  it('is not broken while it lasts', async () => {
-    await store.redis.set(lockKey, 'busy', 'PX', 60_000)
-    const waiting = tokens().current()
-    expect((await waiting).kind).toBe('no-token')
-    expect(calls()).toHaveLength(0)
-  })
-
-  it('lets everybody go on as soon as its token is there', async () => {
-    const busy = await createTokenStore(store, SANDBOX_APP_ID).lock(60_000)
-    const waiting = Promise.all(processes(3).map((one) => one.current()))
-    await busy?.store({ value: 'theirs', parameter: 'access_token', lifetimeMs: 7_200_000 }, 0)
-    expect(values(await waiting)).toEqual(new Set(['theirs']))
-    expect(calls()).toHaveLength(0)
   })
 })

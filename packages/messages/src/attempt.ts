@@ -40,7 +40,16 @@ export type Outcome =
   /** Written, and then nothing that says whether WeChat took it. */
   | { readonly kind: 'unsure'; readonly detail: string }
   /** There is no token to send with. */
-  | { readonly kind: 'no-token'; readonly errcode?: number; readonly detail: string }
+  | {
+      readonly kind: 'no-token'
+      /** The token endpoint's word, where it gave one. */
+      readonly errcode?: number
+      readonly detail: string
+      /** Asking again changes nothing: credentials or settings are wrong. */
+      readonly lasts?: boolean
+      /** The endpoint is not asked again before that. */
+      readonly retryInMs?: number
+    }
 
 /** Why a message died: enough to decide, without looking anything up, whether a replay makes sense. */
 export interface Reason {

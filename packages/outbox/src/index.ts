@@ -19,14 +19,19 @@ export { createJudge, type Judge } from './judge.ts'
 export { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
 export { inspectLanes, type LaneInspection, type LaneProblem } from './lanes.ts'
 export { type LazyStore, lazyStore } from './lazy-store.ts'
+export { createNews, type Hear, type News } from './news.ts'
 export { Outbox, type OutboxOptions, type Receipt, type SendResult } from './outbox.ts'
 export { type ConnectionUse, connectRedis, parseRedisUrl, type RedisClient, whenReady } from './redis.ts'
 export type { LaneMember, Run, Settlement, Turn } from './run.ts'
 export { openStore, type Store } from './store.ts'
 export {
   createTokenStore,
+  type FailureWait,
   type FetchedToken,
   type StoredToken,
+  type TokenClaim,
+  type TokenClaimed,
+  type TokenFailure,
   type TokenLock,
   type TokenStore,
 } from './token-store.ts'

@@ -60,8 +60,11 @@ export function appKeys(appid: string) {
     rate: `${prefix}:rate`,
     token: `${prefix}:token`,
     tokenLock: `${prefix}:token:lock`,
-    tokenFence: `${prefix}:token:fence`,
     tokenForced: `${prefix}:token:forced`,
     tokenForcedCount: `${prefix}:token:forced:count`,
+    /** Hash: why the last fetch gave no token, and until when nobody asks again. */
+    tokenFailure: `${prefix}:token:failure`,
+    /** Channel: says that the token, or what is known of it, has changed. */
+    tokenNews: `${prefix}:token:news`,
   }
 }

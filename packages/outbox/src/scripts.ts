@@ -17,6 +17,8 @@ const names = [
   'look',
   'mend-lane',
   'settle',
+  'token-claim',
+  'token-fail',
   'token-force',
   'token-read',
   'token-store',

@@ -12,7 +12,7 @@ const ACTIONS: Readonly<Record<ErrcodeAction, string>> = {
   retry:
     'The message is sent again after a pause that grows with every try and is drawn at random, up to `RETRY_ATTEMPTS_MAX` tries. Then it is dead as `retries-exhausted`. For these two codes that holds whatever `ifUnsure` says.',
   'refresh-token':
-    'The shared access token is replaced and the message is sent again at once; this costs it no try. If a fresh token is refused as well, the app is held for a minute at a time.',
+    'The shared access token is replaced and the message is sent again at once; this costs it no try. If fresh tokens are refused as well, three of them in a row, the app is held for a minute at a time.',
   dead: 'The message becomes a dead letter with the reason. It can be replayed, which sends it as a new message.',
   'throttle-minute': 'The app pauses for at least a minute. Its messages wait in order, and none of them loses a try.',
   'throttle-day':
@@ -37,7 +37,7 @@ export function errcodesDocument(): string {
     ),
     'An action marked *suspend at n in a row* turns into **suspend** when that many such answers come one after another without a success between: then the fault is the app’s. A code that is not listed is dead as `unknown` and keeps its number and text.',
     '## Answers of the token endpoints',
-    'These say that the credentials or the settings of the app are wrong. Every other answer, and no answer at all, is taken for a passing fault and asked again after a few seconds.',
+    '**suspend** says that the credentials or the settings of the app are wrong, **throttle** that the endpoint was asked too often. Every other answer, and no answer at all, is taken for a passing fault. The endpoint is asked again after a minute where the app is suspended, and else after 15 s, then 30 s, then every minute, by all processes together.',
     table(
       ['errcode', 'name', 'action', 'meaning', '含义', 'source'],
       TOKEN_ERRCODES.map((row) => [row.errcode, row.name, row.action, row.meaning.en, row.meaning.zh, row.source]),

@@ -29,8 +29,8 @@ export interface Situation {
   /** Epoch milliseconds. No try is made at this moment or later. */
   readonly expiresAt?: number | undefined
   readonly ifUnsure: 'resend' | 'dead-letter'
-  /** The token was already replaced within this try, so that another refusal is not the token's fault. */
-  readonly tokenRefreshed: boolean
+  /** Tokens fetched for this run after WeChat had refused the one before: past a few, tokens are not what is wrong. */
+  readonly tokenRefreshes: number
 }
 
 export type WaitOutcome = 'throttled' | 'suspended' | 'token-unavailable'
@@ -51,8 +51,11 @@ export type Decision =
  */
 export const APP_WAIT_MS = 60_000
 
-/** How long a message waits when a token could not be had for a passing reason. */
+/** How long a message waits when a token could not be had for a passing reason, and nobody says when to ask again. */
 export const TOKEN_WAIT_MS = 5_000
+
+/** Two tokens may die one after the other within one run; a third fresh one that is refused says that the app is at fault. */
+export const TOKEN_REFRESHES_MAX = 3
 
 /** The longest `Retry-After` that is honoured: past it the header is more likely a mistake than a wish. */
 export const RETRY_AFTER_MS_MAX = 3_600_000
@@ -96,9 +99,9 @@ function decideAnswer(outcome: Answered, situation: Situation): Decision {
   }
 }
 
-/** A new token deserves one immediate try. If WeChat refuses that one too, something is wrong with the app. */
+/** A new token deserves an immediate try. If WeChat refuses every one of them, something is wrong with the app. */
 function refresh(outcome: Answered, situation: Situation): Decision {
-  if (situation.tokenRefreshed) {
+  if (situation.tokenRefreshes >= TOKEN_REFRESHES_MAX) {
     return wait({ outcome: 'suspended', delayMs: APP_WAIT_MS, reason: answerReason(outcome) }, situation)
   }
   return isExpiredAt(situation.nowMs, situation) ? expired(outcome) : { action: 'refresh-token' }
@@ -106,10 +109,13 @@ function refresh(outcome: Answered, situation: Situation): Decision {
 
 function decideNoToken(outcome: Extract<Outcome, { kind: 'no-token' }>, situation: Situation): Decision {
   const reason = noTokenReason(lastAnswerOf(outcome))
-  const lasts = outcome.errcode !== undefined && tokenErrcode(outcome.errcode) !== undefined
-  return lasts
-    ? wait({ outcome: 'suspended', delayMs: APP_WAIT_MS, reason }, situation)
-    : wait({ outcome: 'token-unavailable', delayMs: TOKEN_WAIT_MS, reason }, situation)
+  const action = outcome.errcode === undefined ? undefined : tokenErrcode(outcome.errcode)?.action
+  // The endpoint is not asked before that, so there is nothing to look for earlier.
+  const plannedMs = outcome.retryInMs ?? (action === 'suspend' ? APP_WAIT_MS : TOKEN_WAIT_MS)
+  const delayMs = Math.min(Math.max(1, Math.ceil(plannedMs)), APP_WAIT_MS)
+  if (action === 'suspend') return wait({ outcome: 'suspended', delayMs, reason }, situation)
+  const throttled = action === 'throttle-minute' || action === 'throttle-day'
+  return wait({ outcome: throttled ? 'throttled' : 'token-unavailable', delayMs, reason }, situation)
 }
 
 function retry(outcome: Outcome, situation: Situation, delayMsMin = 0): Decision {

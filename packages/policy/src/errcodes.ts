@@ -117,7 +117,10 @@ export const SEND_ERRCODES: readonly ErrcodeRow[] = [
   { errcode: 89503, name: 'ip-awaits-confirmation', action: 'suspend', meaning: { en: 'An administrator has to confirm calls from this address first.', zh: '此 IP 的调用需要管理员确认。' }, source: GLOBAL },
 ]
 
-/** Answers of the token endpoints that say that the app's own settings are wrong. Asking again changes none of them. */
+/**
+ * Answers of the token endpoints that are not a passing fault: either the app's own settings are wrong, and asking again
+ * changes nothing, or the endpoint has been asked too often.
+ */
 // biome-ignore format: a code is one line, however long.
 export const TOKEN_ERRCODES: readonly ErrcodeRow[] = [
   { errcode: 40001, name: 'invalid-secret', action: 'suspend', meaning: { en: 'The AppSecret is wrong.', zh: 'AppSecret 错误。' }, source: GLOBAL },
@@ -128,6 +131,8 @@ export const TOKEN_ERRCODES: readonly ErrcodeRow[] = [
   { errcode: 41002, name: 'appid-missing', action: 'suspend', meaning: { en: 'The appid is missing.', zh: '缺少 appid 参数。' }, source: GLOBAL },
   { errcode: 41004, name: 'secret-missing', action: 'suspend', meaning: { en: 'The AppSecret is missing.', zh: '缺少 secret 参数。' }, source: GLOBAL },
   { errcode: 43002, name: 'post-required', action: 'suspend', meaning: { en: 'The token endpoint expects a POST request.', zh: '需要 POST 请求。' }, source: GLOBAL },
+  { errcode: 45009, name: 'daily-quota-exhausted', action: 'throttle-day', meaning: { en: 'The daily quota of the token interface is used up.', zh: '获取 access_token 的接口超过每日调用限额。' }, source: GLOBAL },
+  { errcode: 45011, name: 'minute-quota-exceeded', action: 'throttle-minute', meaning: { en: 'The token interface was called too often in this minute.', zh: '获取 access_token 的调用太频繁，请下一分钟再试。' }, source: GLOBAL },
   { errcode: 40164, name: 'ip-not-allowed', action: 'suspend', meaning: { en: 'The address of this machine is not on the allow list.', zh: '调用接口的 IP 地址不在白名单中。' }, source: GLOBAL },
   { errcode: 61004, name: 'client-ip-not-registered', action: 'suspend', meaning: { en: 'The address of this machine is not registered with WeChat.', zh: '调用方 IP 未登记。' }, source: GLOBAL },
   { errcode: 45035, name: 'client-ip-not-in-allow-list', action: 'suspend', meaning: { en: "The address of this machine is not registered in the platform's allow list.", zh: '调用方 IP 不在平台的 IP 白名单中。' }, source: GLOBAL },

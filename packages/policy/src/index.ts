@@ -6,6 +6,7 @@ export {
   decide,
   RETRY_AFTER_MS_MAX,
   type Situation,
+  TOKEN_REFRESHES_MAX,
   TOKEN_WAIT_MS,
   type WaitOutcome,
 } from './decide.ts'

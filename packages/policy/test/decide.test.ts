@@ -9,6 +9,7 @@ import {
   SEND_ERRCODES,
   type Situation,
   TOKEN_ERRCODES,
+  TOKEN_REFRESHES_MAX,
   TOKEN_WAIT_MS,
 } from '../src/index.ts'
 
@@ -21,7 +22,7 @@ const situation: Situation = {
   backoffMs: 1000,
   backoffMsMax: 300_000,
   ifUnsure: 'resend',
-  tokenRefreshed: false,
+  tokenRefreshes: 0,
 }
 const answered = (errcode: number, errmsg = 'text') => ({ kind: 'answered', errcode, errmsg }) satisfies Outcome
 const unsure: Outcome = { kind: 'unsure', detail: 'timeout while waiting for headers' }
@@ -46,10 +47,12 @@ describe('an answer of WeChat', () => {
   })
 
   it.each(rows('refresh-token'))(
-    'refreshes the token once, then holds the app: $errcode $name',
+    'refreshes the token three times, then holds the app: $errcode $name',
     ({ errcode, name }) => {
-      expect(decide(answered(errcode), situation)).toEqual({ action: 'refresh-token' })
-      expect(decide(answered(errcode), { ...situation, tokenRefreshed: true })).toMatchObject({
+      for (const tokenRefreshes of [0, 1, 2]) {
+        expect(decide(answered(errcode), { ...situation, tokenRefreshes })).toEqual({ action: 'refresh-token' })
+      }
+      expect(decide(answered(errcode), { ...situation, tokenRefreshes: 3 })).toMatchObject({
         action: 'wait',
         delayMs: APP_WAIT_MS,
         outcome: 'suspended',
@@ -110,7 +113,24 @@ describe('a missing token', () => {
     expect(decide(busy, situation)).toMatchObject({ ...wait, reason: { errcode: -1, name: 'token-unavailable' } })
   })
 
-  it.each(TOKEN_ERRCODES)('holds the app when the endpoint says $errcode $name', ({ errcode, name }) => {
+  it('makes the message wait until the endpoint is asked again, a minute at most', () => {
+    const at = (retryInMs: number) => decide({ kind: 'no-token', detail: 'x', retryInMs }, situation)
+    expect(at(29_000.5)).toMatchObject({ action: 'wait', delayMs: 29_001, outcome: 'token-unavailable' })
+    expect(at(0)).toMatchObject({ delayMs: 1 })
+    expect(at(1e12)).toMatchObject({ delayMs: APP_WAIT_MS })
+  })
+
+  it.each([45009, 45011])('throttles the app when the endpoint was asked too often: %i', (errcode) => {
+    expect(decide({ kind: 'no-token', errcode, detail: 'x', retryInMs: 15_000 }, situation)).toMatchObject({
+      action: 'wait',
+      delayMs: 15_000,
+      outcome: 'throttled',
+      reason: { errcode },
+    })
+  })
+
+  const suspending = TOKEN_ERRCODES.filter(({ action }) => action === 'suspend')
+  it.each(suspending)('holds the app when the endpoint says $errcode $name', ({ errcode, name }) => {
     expect(decide({ kind: 'no-token', errcode, detail: 'x' }, situation)).toMatchObject({
       action: 'wait',
       delayMs: APP_WAIT_MS,
@@ -162,7 +182,12 @@ const outcomes: fc.Arbitrary<Outcome> = fc.oneof(
     status: fc.constantFrom(429, 503),
     retryAfterMs: fc.double({ min: 0, noNaN: true }),
   }),
-  fc.record({ kind: fc.constant('no-token' as const), errcode: fc.integer(), detail: fc.string() }),
+  fc.record({
+    kind: fc.constant('no-token' as const),
+    errcode: fc.oneof(fc.constantFrom(...TOKEN_ERRCODES.map((row) => row.errcode)), fc.integer()),
+    detail: fc.string(),
+    retryInMs: fc.double({ noNaN: true }),
+  }),
 )
 const situations: fc.Arbitrary<Situation> = fc.record({
   nowMs: fc.constant(NOW_MS),
@@ -173,7 +198,7 @@ const situations: fc.Arbitrary<Situation> = fc.record({
   backoffMsMax: fc.integer({ min: 1, max: 1e9 }),
   expiresAt: fc.option(fc.integer({ min: NOW_MS - 1e7, max: NOW_MS + 1e7 }), { nil: undefined }),
   ifUnsure: fc.constantFrom('resend' as const, 'dead-letter' as const),
-  tokenRefreshed: fc.boolean(),
+  tokenRefreshes: fc.nat({ max: 5 }),
 })
 
 function always(holds: (decision: Decision, given: Situation, outcome: Outcome) => void): void {
@@ -209,9 +234,9 @@ describe('whatever comes back and whatever the situation is', () => {
     })
   })
 
-  it('a token is refreshed at most once within a try', () => {
+  it('a token is refreshed at most three times within a run', () => {
     always((decision, given) => {
-      expect(decision.action === 'refresh-token' && given.tokenRefreshed).toBe(false)
+      if (decision.action === 'refresh-token') expect(given.tokenRefreshes).toBeLessThan(TOKEN_REFRESHES_MAX)
     })
   })
 

@@ -56,10 +56,15 @@ describe('the table of codes that answer a send', () => {
 })
 
 describe('the table of codes of the token endpoints', () => {
-  it('lists the codes that say that credentials or settings are wrong, and suspends for each', () => {
+  it('suspends for the codes that say that credentials or settings are wrong, and throttles at a limit', () => {
     const codes = [40001, 40002, 40013, 40125, 40243, 41002, 41004, 43002, 40164, 61004, 45035, 89503]
-    expect(ascending(TOKEN_ERRCODES.map((row) => row.errcode))).toEqual(ascending(codes))
-    expect(new Set(TOKEN_ERRCODES.map((row) => row.action))).toEqual(new Set(['suspend']))
+    const suspending = TOKEN_ERRCODES.filter(({ action }) => action === 'suspend')
+    expect(ascending(suspending.map((row) => row.errcode))).toEqual(ascending(codes))
+    const others = TOKEN_ERRCODES.filter(({ action }) => action !== 'suspend')
+    expect(others.map(({ errcode, action }) => [errcode, action])).toEqual([
+      [45009, 'throttle-day'],
+      [45011, 'throttle-minute'],
+    ])
   })
 
   it('takes a busy endpoint for a passing fault', () => {

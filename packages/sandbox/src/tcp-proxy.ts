@@ -45,7 +45,7 @@ const HOST = '127.0.0.1'
 /** Passes bytes one way, no faster than the other side takes them. */
 const pass = (from: Socket, to: Socket, rules: { pair: Pair; switches: Switches; isReply: boolean }): void => {
   const { pair, switches, isReply } = rules
-  from.on('data', (chunk) => {
+  from.on('data', (chunk: Buffer) => {
     if (isReply && switches.repliesCut) return
     if (!isReply && chunk.length > switches.bytesLeft) {
       to.end(chunk.subarray(0, switches.bytesLeft))

@@ -41,16 +41,35 @@ const EXPIRES_IN_S_MAX = 86_400
 /** WeChat asks for room for 512 characters. A token is put into a URL, so it is visible ASCII. */
 const TOKEN = /^[!-~]{1,2048}$/u
 
-export function tokenAnswerOf(exchanged: Exchanged, secrets: readonly string[]): TokenAnswer {
+/** A plain text that is a token by itself, as a file or a company's token server may give it; else undefined. */
+export function tokenOfText(text: string): string | undefined {
+  const value = text.trim()
+  // HTML and JSON are visible ASCII as well, and no token holds their brackets.
+  return TOKEN.test(value) && !/[<>{}[\]"]/u.test(value) ? value : undefined
+}
+
+export interface TokenReading {
+  /** Never stand in the answer. */
+  readonly secrets: readonly string[]
+  /** For answers that name no lifetime, a plain text among them. WeChat's own always do: without this they are refused. */
+  readonly lifetimeS?: number
+}
+
+export function tokenAnswerOf(exchanged: Exchanged, { secrets, lifetimeS }: TokenReading): TokenAnswer {
   if (exchanged.kind === 'broken') return { kind: 'unreachable', detail: exchanged.detail }
   const { status } = exchanged
   const answer = parseObject(exchanged.body)
-  if (answer === undefined) return { kind: 'unreachable', detail: `HTTP ${status} without a JSON object` }
+  if (answer === undefined) {
+    const value = lifetimeS === undefined || status !== 200 ? undefined : tokenOfText(exchanged.body)
+    return value === undefined || lifetimeS === undefined
+      ? { kind: 'unreachable', detail: `HTTP ${status} without a JSON object` }
+      : { kind: 'token', value, expiresInS: lifetimeS }
+  }
   const errcode = errcodeOf(answer)
   if (errcode !== undefined && errcode !== 0) {
     return { kind: 'refused', errcode, errmsg: cleanErrmsg(answer['errmsg'], secrets) }
   }
-  const { access_token: value, expires_in: expiresInS } = answer
+  const { access_token: value, expires_in: expiresInS = lifetimeS } = answer
   if (status !== 200 || typeof value !== 'string' || !TOKEN.test(value)) {
     return { kind: 'unreachable', detail: `HTTP ${status} without a valid token` }
   }

@@ -73,7 +73,7 @@ export function createWechatClient(options: WechatClientOptions): WechatClient {
       return outcomeOf(await http.exchange(request), [token.value], Date.now())
     },
     async fetchToken(call) {
-      return tokenAnswerOf(await http.exchange(tokenRequest(prefix, call)), [call.secret, call.appid])
+      return tokenAnswerOf(await http.exchange(tokenRequest(prefix, call)), { secrets: [call.secret, call.appid] })
     },
     close: (graceMs = 0) => http.close(graceMs),
   }

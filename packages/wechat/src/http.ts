@@ -23,6 +23,8 @@ export interface HttpRequest {
   readonly path: string
   /** JSON, already serialised. */
   readonly body?: string
+  /** In place of the content type that goes with a body. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
   readonly signal?: AbortSignal | undefined
   /** A shorter limit than the client's, for this call alone. */
   readonly timeoutMs?: number | undefined
@@ -76,8 +78,8 @@ export function createHttp(options: HttpOptions): Http {
           return false
         }
         call.dispatched()
-        const { method, path, body = null } = request
-        pool.dispatch({ method, path, body, ...(body === null ? {} : { headers: JSON_HEADERS }) }, call)
+        const { method, path, body = null, headers = body === null ? null : JSON_HEADERS } = request
+        pool.dispatch({ method, path, body, ...(headers === null ? {} : { headers }) }, call)
         return true
       })
     })

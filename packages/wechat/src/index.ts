@@ -1,4 +1,5 @@
-export type { TokenAnswer } from './answers.ts'
+export { type TokenAnswer, tokenOfText } from './answers.ts'
+export { isLoopback } from './base-url.ts'
 export {
   createWechatClient,
   type SendCall,
@@ -7,3 +8,4 @@ export {
   type WechatClient,
   type WechatClientOptions,
 } from './client.ts'
+export { askTokenServer, type TokenServer } from './token-server.ts'

@@ -1,0 +1,30 @@
+/** The tokens of one app, from the source that its configuration names. */
+import { createTokenStore, type News, type Store } from '@wechat-outbox/outbox'
+import type { Logger } from '@wechat-outbox/runtime'
+import type { WechatClient } from '@wechat-outbox/wechat'
+import type { AppConfig } from './apps.ts'
+import { createLocalTokens } from './local-tokens.ts'
+import type { RefreshResult } from './token-refresh.ts'
+import { createTokenSource } from './token-source.ts'
+import { DEFAULT_TOKEN_SOURCE } from './token-source-schema.ts'
+import { createTokens, type Tokens } from './tokens.ts'
+
+export interface AppTokensOptions {
+  readonly config: { readonly SEND_TIMEOUT_MS: number }
+  readonly log: Logger
+  readonly store: Store
+  readonly news: News
+  readonly tokenClient: WechatClient
+  readonly onRefresh?: ((result: RefreshResult) => void) | undefined
+}
+
+export function createAppTokens(app: AppConfig, options: AppTokensOptions): Tokens {
+  const { appid, secret, token = DEFAULT_TOKEN_SOURCE } = app
+  const { log, store, news, tokenClient: client, onRefresh } = options
+  const fetchTimeoutMs = options.config.SEND_TIMEOUT_MS
+  const source = createTokenSource(token, { appid, secret, client, timeoutMs: fetchTimeoutMs })
+  const common = { appid, log, onRefresh }
+  return source.kind === 'local'
+    ? createLocalTokens({ ...common, source })
+    : createTokens({ ...common, source, store: createTokenStore(store, appid, news), fetchTimeoutMs })
+}

@@ -1,0 +1,114 @@
+/** What one process knows of an app's shared token: the copy it sends with, the last failure, and the fetch under way. */
+import type { StoredToken, TokenFailure, TokenStore } from '@wechat-outbox/outbox'
+import type { Logger } from '@wechat-outbox/runtime'
+import { RENEW_AHEAD_MS_MAX, type Refreshed, type RefreshOptions, refreshToken, type Wanted } from './token-refresh.ts'
+import type { SharedSource } from './token-source.ts'
+
+export interface Token {
+  readonly parameter: string
+  readonly value: string
+  readonly version: number
+}
+
+export interface TokenCacheOptions extends Omit<RefreshOptions, 'nextNews'> {
+  readonly appid: string
+  readonly source: SharedSource
+  readonly store: TokenStore
+  readonly log: Logger
+}
+
+export interface TokenCache {
+  /** The token that serves, as far as is known here. One that is near its end is renewed meanwhile. */
+  token(): Token | undefined
+  failure(): { readonly failure: TokenFailure; readonly retryInMs: number } | undefined
+  underWay(): { readonly wanted: Wanted; readonly result: Promise<Refreshed> } | undefined
+  /** One claim at a time in this process, whatever made it necessary: who comes later shares its result. */
+  obtain(wanted: Wanted): Promise<Refreshed>
+  remember(refreshed: Refreshed): Refreshed
+  drop(value: string): void
+  /** Hears of no more news. */
+  close(): void
+}
+
+interface Cached {
+  readonly token: Token
+  readonly endsAt: number
+  readonly renewAt: number
+}
+
+const RENEW_AHEAD_EVERY_MS = 10_000
+
+export function createTokenCache(options: TokenCacheOptions): TokenCache {
+  const { store, log, appid } = options
+  let cached: Cached | undefined
+  let failed: { readonly failure: TokenFailure; readonly until: number } | undefined
+  let underWay: ReturnType<TokenCache['underWay']>
+  let renewNotBefore = 0
+  let news = Promise.withResolvers<void>()
+
+  function adopt(stored: StoredToken): void {
+    cached = cachedOf(stored, performance.now())
+    failed = undefined
+  }
+  function remember(refreshed: Refreshed): Refreshed {
+    if (refreshed.kind === 'token') adopt(refreshed.token)
+    else failed = { failure: refreshed.failure, until: performance.now() + refreshed.retryInMs }
+    return refreshed
+  }
+  function obtain(wanted: Wanted): Promise<Refreshed> {
+    if (underWay !== undefined) return underWay.result
+    const result = refreshToken({ ...options, nextNews: () => news.promise }, wanted)
+      .then(remember)
+      .finally(() => (underWay = undefined))
+    underWay = { wanted, result }
+    return result
+  }
+  function renewAhead(now: number): void {
+    if (now < renewNotBefore) return
+    renewNotBefore = now + RENEW_AHEAD_EVERY_MS
+    obtain({ mode: 'ahead' }).catch((error: unknown) => log.warn({ event: 'token.renewal-failed', appid, err: error }))
+  }
+  /** Redis has the truth about the token that this process goes on with. */
+  async function look(): Promise<void> {
+    const stored = await store.read()
+    if (stored !== null && !stored.refused && stored.leftMs > 0) adopt(stored)
+    else if (stored?.value === cached?.token.value) cached = undefined
+  }
+
+  const close = store.listen((version) => {
+    news.resolve()
+    news = Promise.withResolvers()
+    if (cached === undefined ? failed === undefined : cached.token.version === version) return
+    // Redis is away: the next use of the token asks it again.
+    look().catch(() => undefined)
+  })
+  return {
+    token() {
+      const now = performance.now()
+      if (cached === undefined || now >= cached.endsAt) return undefined
+      if (now >= cached.renewAt) renewAhead(now)
+      return cached.token
+    },
+    failure() {
+      const retryInMs = (failed?.until ?? 0) - performance.now()
+      return failed !== undefined && retryInMs > 0 ? { failure: failed.failure, retryInMs } : undefined
+    },
+    underWay: () => underWay,
+    obtain,
+    remember,
+    drop(value) {
+      if (cached?.token.value === value) cached = undefined
+    },
+    close,
+  }
+}
+
+function cachedOf(stored: StoredToken, now: number): Cached {
+  const endsAt = now + stored.leftMs
+  const aheadMs = Math.min(RENEW_AHEAD_MS_MAX, stored.lifetimeMs / 4)
+  return { token: tokenOf(stored), endsAt, renewAt: endsAt - aheadMs }
+}
+
+export function tokenOf({ parameter, value, version }: StoredToken): Token {
+  return { parameter, value, version }
+}

@@ -1,0 +1,120 @@
+/**
+ * How processes get one token between them. Each claims it from Redis: there it finds the token, or that a fetch has just
+ * failed, or that somebody else is fetching – then it waits for that – or it gets the right to fetch one itself.
+ *
+ * A fetch that brings back the very token that WeChat has refused is followed by a forced one, within WeChat's budget; else
+ * the app has no token. Once a minute has passed such a token is tried again all the same: WeChat may have been wrong.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { StoredToken, TokenClaim, TokenFailure, TokenLock, TokenStore } from '@wechat-outbox/outbox'
+import { tokenErrcode } from '@wechat-outbox/policy'
+import type { Logger } from '@wechat-outbox/runtime'
+import type { TokenAnswer } from '@wechat-outbox/wechat'
+import type { SharedSource } from './token-source.ts'
+
+/** `superseded`: the answer came too late, another process had stored a token meanwhile. */
+export type RefreshResult = 'stored' | 'superseded' | 'failed'
+
+export interface RefreshOptions {
+  readonly appid: string
+  readonly source: SharedSource
+  readonly store: TokenStore
+  readonly log: Logger
+  /** One call to the source, at most. */
+  readonly fetchTimeoutMs: number
+  /** Called after every fetch, for the metrics. */
+  readonly onRefresh?: ((result: RefreshResult) => void) | undefined
+  /** Resolves when another process has stored a token, or has failed to. */
+  readonly nextNews: () => Promise<void>
+}
+
+export type Wanted = Pick<TokenClaim, 'mode' | 'bad'>
+
+export type Refreshed =
+  /** `fetched`: by this process or another while this one waited. */
+  | { readonly kind: 'token'; readonly token: StoredToken; readonly fetched: boolean }
+  | { readonly kind: 'failure'; readonly failure: TokenFailure; readonly retryInMs: number }
+
+/** WeChat renews a stable token in its last five minutes, while the old one still serves. */
+export const RENEW_AHEAD_MS_MAX = 300_000
+/** Beside the news, which may be missed. */
+const POLL_MS = 100
+const AFTER_REFUSAL = { firstMs: 60_000, mostMs: 60_000 }
+const AFTER_SILENCE = { firstMs: 15_000, mostMs: 60_000 }
+const AGAIN_SOON_MS = 1000
+
+export async function refreshToken(options: RefreshOptions, wanted: Wanted): Promise<Refreshed> {
+  const { store, fetchTimeoutMs, nextNews } = options
+  // One call and a second: a holder's death costs the others no more than that.
+  const lockMs = fetchTimeoutMs + 1000
+  // A holder may make two calls, and may die in the second.
+  const until = performance.now() + 2 * lockMs + 1000
+  let { mode } = wanted
+  for (let waited = false; ; waited = true) {
+    const news = nextNews()
+    const claimed = await store.claim({ mode, bad: wanted.bad, lockMs, aheadMs: RENEW_AHEAD_MS_MAX })
+    if (claimed.kind === 'token') return { ...claimed, fetched: waited }
+    if (claimed.kind === 'failure') return claimed
+    if (claimed.kind === 'lock') {
+      const fetched = await fetchUnderLock(options, wanted, claimed.lock)
+      if (fetched !== undefined) return fetched
+      // Somebody was faster, and what they found out is as new as what a probe wants to know.
+      mode = 'need'
+    } else await Promise.race([sleep(POLL_MS), news])
+    if (performance.now() >= until) return { kind: 'failure', failure: OTHERS_FAILED, retryInMs: AGAIN_SOON_MS }
+  }
+}
+
+const OTHERS_FAILED = { detail: 'other processes were fetching a token and did not come back with one' }
+
+/** Undefined: what came back was too late to count, so the token has to be claimed again. */
+async function fetchUnderLock(
+  options: RefreshOptions,
+  wanted: Wanted,
+  lock: TokenLock,
+): Promise<Refreshed | undefined> {
+  const { store, source, log, appid, onRefresh } = options
+  try {
+    const answer = await ask(source, lock, wanted)
+    if (answer.kind !== 'token') {
+      const failure = failureOf(answer)
+      const retryInMs = await lock.fail(failure, lasts(failure) ? AFTER_REFUSAL : AFTER_SILENCE)
+      log.warn({
+        event: 'token.unavailable',
+        appid,
+        errcode: failure.errcode,
+        reason: failure.detail,
+        againInMs: retryInMs,
+      })
+      onRefresh?.('failed')
+      return retryInMs > 0 ? { kind: 'failure', failure, retryInMs } : undefined
+    }
+    const lifetimeMs = answer.expiresInS * 1000
+    const stored = await lock.store({ value: answer.value, parameter: source.parameter, lifetimeMs })
+    const result = stored ? 'stored' : 'superseded'
+    log.info({ event: 'token.refreshed', appid, result, expiresInS: answer.expiresInS })
+    onRefresh?.(result)
+    if (!stored) return undefined
+    const token = await store.read()
+    return token === null ? undefined : { kind: 'token', token, fetched: true }
+  } finally {
+    await lock.release()
+  }
+}
+
+async function ask(source: SharedSource, lock: TokenLock, { bad }: Wanted): Promise<TokenAnswer> {
+  const isRefused = (answer: TokenAnswer): boolean => answer.kind === 'token' && answer.value === lock.refused
+  const plain = await source.fetch(false)
+  const answer = isRefused(plain) && source.canForce && (await lock.mayForce()) ? await source.fetch(true) : plain
+  if (!isRefused(answer) || bad === undefined) return answer
+  return { kind: 'refused', errcode: 40001, errmsg: 'WeChat refuses this token, and no other is given out now' }
+}
+
+/** Whether asking again is pointless until somebody has changed a setting. */
+export function lasts({ errcode }: TokenFailure): boolean {
+  return errcode !== undefined && tokenErrcode(errcode)?.action === 'suspend'
+}
+
+function failureOf(answer: Exclude<TokenAnswer, { kind: 'token' }>): TokenFailure {
+  return answer.kind === 'refused' ? { errcode: answer.errcode, detail: answer.errmsg } : { detail: answer.detail }
+}

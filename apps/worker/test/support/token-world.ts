@@ -1,0 +1,102 @@
+/** A Redis, a fake WeChat and the tokens of any number of processes, for one test file. Live bindings: the hooks fill them. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  appPrefix,
+  connectRedis,
+  createTokenStore,
+  type News,
+  openStore,
+  type Store,
+  whenReady,
+} from '@wechat-outbox/outbox'
+import { createLogger } from '@wechat-outbox/runtime'
+import {
+  type FakeWechat,
+  type LocalRedis,
+  SANDBOX_APP_ID,
+  SANDBOX_APP_SECRET,
+  startFakeWechat,
+  startLocalRedis,
+} from '@wechat-outbox/sandbox'
+import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
+import { afterAll, beforeAll, beforeEach } from 'vitest'
+import type { RefreshResult } from '../../src/token-refresh.ts'
+import { createTokenSource } from '../../src/token-source.ts'
+import { createTokens, type Token, type TokenResult, type Tokens } from '../../src/tokens.ts'
+
+const FETCH_TIMEOUT_MS = 1000
+export const tokenKey = `${appPrefix(SANDBOX_APP_ID)}:token`
+export const lockKey = `${tokenKey}:lock`
+export const failureKey = `${tokenKey}:failure`
+
+let dir = ''
+export let server: LocalRedis
+export let fake: FakeWechat
+export let client: WechatClient
+export let store: Store
+export const lines: string[] = []
+export const results: RefreshResult[] = []
+
+export function useTokenWorld(): void {
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'wxo-worker-tokens-'))
+    server = await startLocalRedis({ dir })
+    fake = await startFakeWechat()
+    client = createWechatClient({ baseUrl: fake.url, connections: 10, timeoutMs: FETCH_TIMEOUT_MS })
+    const redis = connectRedis(server.url, 'work')
+    redis.on('error', () => undefined)
+    await whenReady(redis, 5000)
+    store = await openStore(redis)
+  })
+  beforeEach(async () => {
+    await store.redis.flushall()
+    fake.control.reset()
+    fake.control.setApp({ appid: SANDBOX_APP_ID, secret: SANDBOX_APP_SECRET })
+    lines.length = 0
+    results.length = 0
+  })
+  afterAll(async () => {
+    await client.close()
+    store.redis.disconnect()
+    await fake.close()
+    await server.stop()
+    await rm(dir, { recursive: true, force: true })
+  })
+}
+
+/** One process’s tokens, as far as anybody can tell: nothing is shared but Redis. */
+export function tokens({ kind = 'stable', news }: { kind?: 'stable' | 'classic'; news?: News } = {}): Tokens {
+  const app = { appid: SANDBOX_APP_ID, secret: SANDBOX_APP_SECRET }
+  const source = createTokenSource({ type: kind }, { ...app, client, timeoutMs: FETCH_TIMEOUT_MS })
+  if (source.kind !== 'shared') throw new Error('not shared')
+  return createTokens({
+    ...app,
+    source,
+    store: createTokenStore(store, SANDBOX_APP_ID, news),
+    log: createLogger({ level: 'trace', name: 'test', destination: { write: (line) => void lines.push(line) } }),
+    fetchTimeoutMs: FETCH_TIMEOUT_MS,
+    onRefresh: (result) => void results.push(result),
+  })
+}
+export const processes = (count: number): Tokens[] => Array.from({ length: count }, () => tokens())
+export const calls = (): { force: boolean; kind: string }[] =>
+  fake.ledger.tokenCalls().map(({ force, kind }) => ({ force, kind }))
+export const plain = { force: false, kind: 'stable' }
+export const forced = { force: true, kind: 'stable' }
+
+/** As far as the memory of a failure is concerned. */
+export const aMinuteLater = () => store.redis.hset(failureKey, 'until', '1')
+
+export function tokenOf(result: TokenResult): Token {
+  if (result.kind !== 'token') throw new Error(`no token: ${result.detail}`)
+  return result.token
+}
+export const values = (results: readonly TokenResult[]): Set<string> =>
+  new Set(results.map((result) => tokenOf(result).value))
+export async function sends(token: Token): Promise<number> {
+  const body = { touser: 'o1', msgtype: 'text', text: { content: 'hello' } }
+  const outcome = await client.send({ token, body })
+  return outcome.kind === 'answered' ? outcome.errcode : Number.NaN
+}

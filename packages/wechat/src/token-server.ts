@@ -1,0 +1,36 @@
+/**
+ * A company's own token server: many keep one process that asks WeChat for tokens and hands them to everybody else, among
+ * them all who work for third-party platforms. It answers like WeChat, `{access_token, expires_in}`, or with the bare token.
+ */
+import { type TokenAnswer, tokenAnswerOf } from './answers.ts'
+import { createHttp } from './http.ts'
+
+export interface TokenServer {
+  /** Its query may hold a key, so no part of it is ever repeated. */
+  readonly url: string
+  readonly method: 'GET' | 'POST'
+  readonly headers: Readonly<Record<string, string>>
+  /** The lifetime of a token whose answer names none, in seconds. */
+  readonly lifetimeS: number
+  /** The whole call. */
+  readonly timeoutMs: number
+}
+
+/**
+ * Asks once. Never rejects and follows no redirect, which would carry the headers to another host. A connection is made
+ * for the one call: there is an hour or more between two of them.
+ */
+export async function askTokenServer(server: TokenServer): Promise<TokenAnswer> {
+  const { url, method, headers, timeoutMs, lifetimeS } = server
+  const { origin, pathname, search, searchParams } = new URL(url)
+  const limits = { connections: 1, timeoutMs, connectTimeoutMs: timeoutMs, answerBytesMax: 65_536 }
+  const http = createHttp({ origin, ...limits })
+  try {
+    const exchanged = await http.exchange({ method, path: pathname + search, headers })
+    const inHeaders = Object.values(headers).flatMap((value) => [value, ...value.split(' ')])
+    const secrets = [...inHeaders, ...searchParams.values(), url].filter((text) => text.length > 3)
+    return tokenAnswerOf(exchanged, { secrets, lifetimeS })
+  } finally {
+    await http.close(0)
+  }
+}
