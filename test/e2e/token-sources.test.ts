@@ -1,0 +1,97 @@
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { APP, SECRET, type System, startSystem, text } from './support/system.ts'
+
+/** One worker whose app has its tokens from somewhere else than WeChat, and no secret. */
+async function systemWith(token: object): Promise<System> {
+  const dir = await mkdtemp(join(tmpdir(), 'wxo-source-'))
+  onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  const file = join(dir, 'apps.json')
+  await writeFile(file, JSON.stringify([{ appid: APP, token }]))
+  const env = { WECHAT_APP_ID: '', WECHAT_APP_SECRET: '', WECHAT_APPS_FILE: file }
+  const system = await startSystem({ workers: 0, env })
+  onTestFinished(() => system.close())
+  return system
+}
+
+/** What the owner of the secret would get, and hand on. */
+async function freshToken(system: System): Promise<string> {
+  const grant = { grant_type: 'client_credential', appid: APP, secret: SECRET }
+  const answer = await fetch(`${system.fake.url}/cgi-bin/stable_token`, { method: 'POST', body: JSON.stringify(grant) })
+  return ((await answer.json()) as { access_token: string }).access_token
+}
+
+async function delivered(system: System, content: string): Promise<string[]> {
+  const { id } = await system.outbox.send(text(`o-${content}`, content))
+  await vi.waitFor(async () => expect((await system.outbox.status(id))?.status).toBe('delivered'), 20_000)
+  return (await system.outbox.status(id))?.attempts.map(({ outcome }) => outcome) ?? []
+}
+
+/** Nothing but the owner asked WeChat, and no token stands in any log. */
+async function expectOwnerAlone(system: System, calls: number): Promise<void> {
+  const { tokenCalls, tokensIssued } = await system.fake.ledger()
+  expect(tokenCalls).toHaveLength(calls)
+  for (const token of tokensIssued) expect(system.output()).not.toContain(token)
+}
+
+it('a company’s token server is asked for a token, and again after a refusal', async () => {
+  const asked: IncomingHttpHeaders[] = []
+  let token = ''
+  const server = createServer((request, response) => {
+    asked.push(request.headers)
+    response.end(JSON.stringify({ access_token: token, expires_in: 7200 }))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const key = 'Bearer k3y0f0th3s3rv3r'
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/wechat/token?app=1`
+  const system = await systemWith({ type: 'http', url, headers: { authorization: key } })
+  token = await freshToken(system)
+  await system.worker()
+  await system.worker()
+  expect(await delivered(system, 'one')).toEqual(['delivered'])
+  expect(asked).toHaveLength(1)
+  expect(asked[0]?.authorization).toBe(key)
+  await system.fake.invalidateTokens()
+  token = await freshToken(system)
+  expect(await delivered(system, 'two')).toEqual(['token-refreshed', 'delivered'])
+  expect(asked).toHaveLength(2)
+  await expectOwnerAlone(system, 2)
+  expect(system.output()).not.toContain('k3y0f0th3s3rv3r')
+}, 60_000)
+
+it('a file that is rewritten while the worker runs is read again', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'wxo-token-file-'))
+  onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  const path = join(dir, 'cloudbase_access_token')
+  const system = await systemWith({ type: 'file', path, everyS: 0.2 })
+  await writeFile(path, await freshToken(system))
+  await system.worker()
+  expect(await delivered(system, 'one')).toEqual(['delivered'])
+  await system.fake.invalidateTokens()
+  // Dead, and no other yet: the message waits, and loses nothing.
+  const { id } = await system.outbox.send(text('o-two', 'two'))
+  const last = async () => (await system.outbox.status(id))?.attempts.at(-1)?.outcome
+  await vi.waitFor(async () => expect(await last()).toBe('suspended'), 20_000)
+  await writeFile(path, await freshToken(system))
+  await vi.waitFor(async () => expect(await last()).toBe('delivered'), 20_000)
+  await expectOwnerAlone(system, 2)
+}, 60_000)
+
+it('a fixed value is sent with', async () => {
+  const owner = await startSystem({ workers: 0 })
+  onTestFinished(() => owner.close())
+  const token = { type: 'static', value: await freshToken(owner) }
+  const dir = await mkdtemp(join(tmpdir(), 'wxo-source-'))
+  onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  const file = join(dir, 'apps.json')
+  await writeFile(file, JSON.stringify([{ appid: APP, token }]))
+  await owner.worker({ WECHAT_APP_ID: '', WECHAT_APP_SECRET: '', WECHAT_APPS_FILE: file })
+  expect(await delivered(owner, 'one')).toEqual(['delivered'])
+  await expectOwnerAlone(owner, 1)
+}, 60_000)
