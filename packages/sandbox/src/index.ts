@@ -4,7 +4,7 @@ export { type ProcessEnd, type StartedProcess, type StartProcessOptions, startPr
 export { type EndWithParentOptions, endWithParent } from './end-with-parent.ts'
 export type { FakeControl } from './fake-wechat/control.ts'
 export type { ActiveFault, Fault, FaultName, FaultRule, PlainFaultName } from './fake-wechat/faults.ts'
-export type { Ledger, LedgerSummary, SendEntry, TokenCall } from './fake-wechat/ledger.ts'
+export type { Ledger, LedgerSummary, OtherCall, SendEntry, TokenCall } from './fake-wechat/ledger.ts'
 export { type FakeWechat, type FakeWechatOptions, startFakeWechat } from './fake-wechat/server.ts'
 export type { TokenSettings } from './fake-wechat/tokens.ts'
 export type { UserAction, WindowSettings } from './fake-wechat/windows.ts'

@@ -1,7 +1,7 @@
 // The control API: the fake's levers for whoever is in another process. JSON in, JSON out; 400 with the problem
 // named when a request makes no sense.
 //
-//   GET    /_control/ledger?since=SEQ        {sends, tokenCalls, tokensIssued}; at most 10,000 sends a call
+//   GET    /_control/ledger?since=SEQ        {sends, tokenCalls, otherCalls, tokensIssued}; at most 10,000 sends a call
 //   GET    /_control/summary                 counts: accepted, per errcode, per fault, doubles, token calls
 //   GET    /_control/faults                  the rules that stand, with their hits
 //   POST   /_control/faults                  a rule: {endpoint?, rate?, times?, appid?, touser?, match?, fault} → {id}
@@ -77,5 +77,6 @@ export const addControlRoutes = (server: FastifyInstance, ledger: Ledger, contro
 const ledgerPage = (ledger: Ledger, sinceSeq: number): unknown => {
   if (!Number.isSafeInteger(sinceSeq) || sinceSeq < 0) throw new TypeError('since must be a sequence number')
   const sends = ledger.sends(sinceSeq).slice(0, SENDS_PER_PAGE)
-  return { sends, tokenCalls: ledger.tokenCalls(), tokensIssued: [...ledger.tokensIssued] }
+  const { tokenCalls, otherCalls, tokensIssued } = ledger
+  return { sends, tokenCalls: tokenCalls(), otherCalls: otherCalls(), tokensIssued: [...tokensIssued] }
 }

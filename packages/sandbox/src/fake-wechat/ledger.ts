@@ -40,6 +40,18 @@ export type TokenCall = {
   fault?: string
 }
 
+/** One call that is neither a message nor about tokens: typing, an upload. */
+export type OtherCall = {
+  at: number
+  appid: string | null
+  /** Without the query: that would carry the token. */
+  path: string
+  errcode: number
+  contentType: string | null
+  /** The parsed body of a typing call; of an upload its type, file name, size and digest. */
+  body: unknown
+}
+
 export type LedgerSummary = {
   sends: number
   accepted: number
@@ -65,6 +77,8 @@ export type Ledger = {
   /** Accepted sends since start or reset, dropped ones included. Cheap. */
   acceptedCount: () => number
   tokenCalls: () => TokenCall[]
+  /** Typing and uploads, oldest first, the latest 100,000 of them. */
+  otherCalls: () => OtherCall[]
   /** Every token handed out since the start, kept over a reset, the latest 100,000 of them. */
   tokensIssued: ReadonlySet<string>
   summary: () => LedgerSummary
@@ -76,11 +90,13 @@ export type LedgerBook = {
   addSend: (record: Omit<SendRecord, 'seq'>) => SendRecord
   markAccepted: (record: SendRecord) => void
   addTokenCall: (call: TokenCall) => TokenCall
+  addOtherCall: (call: OtherCall) => void
   addToken: (token: string) => void
   reset: () => void
 }
 
 const TOKEN_CALLS_MAX = 1_000_000
+const OTHER_CALLS_MAX = 100_000
 const TOKENS_MAX = 100_000
 
 /** Drops the oldest tenth in one go, so that a full list does not shift at every entry. */
@@ -103,6 +119,7 @@ const parseOrNull = (text: string): unknown => {
 export const openLedger = (limit = 2_000_000): LedgerBook => {
   const records: SendRecord[] = []
   const calls: TokenCall[] = []
+  const otherCalls: OtherCall[] = []
   const tokensIssued = new Set<string>()
   let sendCount = 0
   let acceptedCount = 0
@@ -117,6 +134,7 @@ export const openLedger = (limit = 2_000_000): LedgerBook => {
       sendCount: () => sendCount,
       acceptedCount: () => acceptedCount,
       tokenCalls: () => calls.map((call) => ({ ...call })),
+      otherCalls: () => otherCalls.map((call) => ({ ...call })),
       tokensIssued,
       summary: () => summarize(records, calls, dropped),
     },
@@ -136,6 +154,10 @@ export const openLedger = (limit = 2_000_000): LedgerBook => {
       dropOldest(calls, TOKEN_CALLS_MAX)
       return call
     },
+    addOtherCall: (call) => {
+      otherCalls.push(call)
+      dropOldest(otherCalls, OTHER_CALLS_MAX)
+    },
     addToken: (token) => {
       tokensIssued.add(token)
       for (const oldest of tokensIssued) {
@@ -146,6 +168,7 @@ export const openLedger = (limit = 2_000_000): LedgerBook => {
     reset: () => {
       records.length = 0
       calls.length = 0
+      otherCalls.length = 0
       sendCount = 0
       acceptedCount = 0
       dropped = 0

@@ -12,7 +12,7 @@ export const SEND_PATH = '/cgi-bin/message/custom/send'
 /** In a cloud container the platform's own parameter carries the token. */
 type SendQuery = { access_token?: string | string[]; cloudbase_access_token?: string | string[] }
 
-const tokenOf = (request: FastifyRequest): string => {
+export const tokenOf = (request: FastifyRequest): string => {
   const { access_token, cloudbase_access_token: token = access_token } = request.query as SendQuery
   return (Array.isArray(token) ? token[0] : token) ?? ''
 }

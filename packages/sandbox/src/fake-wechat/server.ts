@@ -2,13 +2,14 @@
 // kick each other out, reply windows, WeChat's errcodes, and faults on request. It listens on the loopback alone,
 // speaks plain HTTP and keeps everything in memory. Its control API is listed in control-routes.ts.
 //
-// Deliberately absent: media upload, typing, callbacks, WeChat's own rate limits (play 45011 or 45009 as faults).
+// Deliberately absent: callbacks, media download, WeChat's own rate limits (play 45011 or 45009 as faults).
 import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { errcodeAnswer } from './answers.ts'
 import { createControl, type FakeControl } from './control.ts'
 import { addControlRoutes } from './control-routes.ts'
 import type { Ledger } from './ledger.ts'
+import { addMediaRoute, addTypingRoutes } from './other-routes.ts'
 import { sendJson } from './play.ts'
 import { handleSend, SEND_PATH } from './send-route.ts'
 import { CLASSIC_TOKEN_PATH, handleClassicToken, handleStableToken, STABLE_TOKEN_PATH } from './token-routes.ts'
@@ -53,6 +54,8 @@ const buildServer = (world: World): FastifyInstance => {
   server.post(SEND_PATH, (request, reply) => handleSend(world, request, reply).then(() => reply))
   server.get(CLASSIC_TOKEN_PATH, (request, reply) => handleClassicToken(world, request, reply).then(() => reply))
   server.post(STABLE_TOKEN_PATH, (request, reply) => handleStableToken(world, request, reply).then(() => reply))
+  addTypingRoutes(server, world)
+  addMediaRoute(server, world)
   return server
 }
 
