@@ -7,6 +7,8 @@ import { Cluster } from 'ioredis'
 import type { RedisClient } from './redis.ts'
 
 const names = [
+  'access-token-issue',
+  'access-token-revoke',
   'admit',
   'backlog',
   'bury',
