@@ -79,7 +79,7 @@ export function tokenAnswerOf(exchanged: Exchanged, { secrets, lifetimeS }: Toke
   return { kind: 'token', value, expiresInS }
 }
 
-function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
@@ -89,7 +89,7 @@ function parseObject(text: string): Readonly<Record<string, unknown>> | undefine
   }
 }
 
-function errcodeOf(answer: Readonly<Record<string, unknown>>): number | undefined {
+export function errcodeOf(answer: Readonly<Record<string, unknown>>): number | undefined {
   const { errcode } = answer
   // Adding 0 turns -0 into 0: both are a zero in JSON.
   return typeof errcode === 'number' && Number.isSafeInteger(errcode) ? errcode + 0 : undefined

@@ -6,6 +6,7 @@ import type { Outcome } from '@wechat-outbox/messages'
 import { outcomeOf, type TokenAnswer, tokenAnswerOf } from './answers.ts'
 import { parseBaseUrl } from './base-url.ts'
 import { createHttp, type HttpRequest } from './http.ts'
+import { queryString } from './query.ts'
 
 export interface WechatClientOptions {
   /** https, or http on a loopback address. A path is kept as a prefix. */
@@ -68,7 +69,7 @@ export function createWechatClient(options: WechatClientOptions): WechatClient {
   const http = createHttp({ origin, connections, timeoutMs, connectTimeoutMs, answerBytesMax })
   return {
     async send({ token, body, signal, timeoutMs: callTimeoutMs }) {
-      const path = `${prefix}/cgi-bin/message/custom/send?${query({ [token.parameter]: token.value })}`
+      const path = `${prefix}/cgi-bin/message/custom/send?${queryString({ [token.parameter]: token.value })}`
       const request = { method: 'POST', path, body: JSON.stringify(body), signal, timeoutMs: callTimeoutMs } as const
       return outcomeOf(await http.exchange(request), [token.value], Date.now())
     },
@@ -82,17 +83,10 @@ export function createWechatClient(options: WechatClientOptions): WechatClient {
 function tokenRequest(prefix: string, { kind, appid, secret, forceRefresh = false }: TokenCall): HttpRequest {
   const grant = { grant_type: 'client_credential', appid, secret }
   return kind === 'classic'
-    ? { method: 'GET', path: `${prefix}/cgi-bin/token?${query(grant)}` }
+    ? { method: 'GET', path: `${prefix}/cgi-bin/token?${queryString(grant)}` }
     : {
         method: 'POST',
         path: `${prefix}/cgi-bin/stable_token`,
         body: JSON.stringify({ ...grant, force_refresh: forceRefresh }),
       }
-}
-
-/** Not URLSearchParams: it writes a space as `+`. Half a surrogate pair, which no encoder takes, becomes U+FFFD. */
-function query(parameters: Readonly<Record<string, string>>): string {
-  return Object.entries(parameters)
-    .map(([name, value]) => `${encodeURIComponent(name.toWellFormed())}=${encodeURIComponent(value.toWellFormed())}`)
-    .join('&')
 }

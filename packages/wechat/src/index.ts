@@ -1,5 +1,5 @@
 export { type TokenAnswer, tokenOfText } from './answers.ts'
-export { isLoopback } from './base-url.ts'
+export { isLoopback, parseBaseUrl } from './base-url.ts'
 export {
   createWechatClient,
   type SendCall,
@@ -9,3 +9,4 @@ export {
   type WechatClientOptions,
 } from './client.ts'
 export { askTokenServer, type TokenServer } from './token-server.ts'
+export { createRelay, type Relay, type Relayed, type RelayedCall, type RelayOptions } from './relay.ts'

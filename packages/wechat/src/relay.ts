@@ -1,0 +1,134 @@
+/**
+ * Calls that are handed on to WeChat as they came, with the app's real token in place of the caller's: typing, uploads. They
+ * are worth something at once or not at all, so nothing is stored and nothing repeated. What comes back is WeChat's answer
+ * or nothing: a token of WeChat's never leaves here.
+ */
+import { Readable } from 'node:stream'
+import { Pool } from 'undici'
+import { errcodeOf, parseObject } from './answers.ts'
+import { parseBaseUrl } from './base-url.ts'
+import { cleanErrmsg } from './clean.ts'
+import type { SendToken } from './client.ts'
+import { faultDetail } from './faults.ts'
+import { queryString } from './query.ts'
+
+export interface RelayOptions {
+  /** https, or http on a loopback address. A path is kept as a prefix. */
+  readonly baseUrl: string
+  /** Calls under way at once; more are refused, because whoever waits for them has no patience either. */
+  readonly callsMax: number
+  /** One whole call, however slowly its body comes. */
+  readonly timeoutMs: number
+  /** The longest body, in bytes. */
+  readonly bodyBytesMax: number
+}
+
+export interface RelayedCall {
+  /** WeChat's own path: `/cgi-bin/media/upload`. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string>>
+  readonly token: SendToken
+  readonly contentType: string
+  /** A stream is read no faster than WeChat takes it, and left as it is when the call ends early. */
+  readonly body: string | Readable
+  /** Of a stream, where it is known. */
+  readonly contentLength?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export type Relayed =
+  | { readonly kind: 'answered'; readonly errcode: number; readonly answer: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'too-large' }
+  /** Nothing usable came back. */
+  | { readonly kind: 'broken'; readonly detail: string }
+
+export interface Relay {
+  /** Never rejects. */
+  pass(call: RelayedCall): Promise<Relayed>
+  /** Ends what is under way. */
+  close(): Promise<void>
+}
+
+const ANSWER_BYTES_MAX = 65_536
+const CONNECT_TIMEOUT_MS = 3000
+const TOO_LARGE = new Error('the body is too large')
+
+/** Throws an Error for a base URL that is none. */
+export function createRelay({ baseUrl, callsMax, timeoutMs, bodyBytesMax }: RelayOptions): Relay {
+  const { origin, prefix } = parseBaseUrl(baseUrl)
+  const pool = new Pool(origin, {
+    connections: callsMax,
+    pipelining: 1,
+    allowH2: false,
+    connectTimeout: Math.min(timeoutMs, CONNECT_TIMEOUT_MS),
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+  })
+  let open = 0
+
+  async function exchange(call: RelayedCall, signal: AbortSignal): Promise<Relayed> {
+    const { token, query = {}, body, contentLength, contentType } = call
+    const length = contentLength === undefined ? {} : { 'content-length': String(contentLength) }
+    const answer = await pool.request({
+      method: 'POST',
+      path: `${prefix}${call.path}?${queryString({ [token.parameter]: token.value, ...query })}`,
+      headers: { 'content-type': contentType, ...length },
+      body: typeof body === 'string' ? body : Readable.from(bounded(body, bodyBytesMax)),
+      signal,
+    })
+    const text = await readText(answer.body)
+    if (text === null) return { kind: 'broken', detail: `answer larger than ${ANSWER_BYTES_MAX} bytes` }
+    return relayedOf(answer.statusCode, text, token.value)
+  }
+
+  return {
+    async pass(call) {
+      const size = typeof call.body === 'string' ? Buffer.byteLength(call.body) : (call.contentLength ?? 0)
+      if (size > bodyBytesMax) return { kind: 'too-large' }
+      if (open >= callsMax) return { kind: 'broken', detail: `${callsMax} calls are under way already` }
+      open += 1
+      const late = AbortSignal.timeout(timeoutMs)
+      try {
+        return await exchange(call, call.signal === undefined ? late : AbortSignal.any([late, call.signal]))
+      } catch (error) {
+        if (error === TOO_LARGE) return { kind: 'too-large' }
+        if (late.aborted) return { kind: 'broken', detail: 'timeout' }
+        return { kind: 'broken', detail: call.signal?.aborted ? 'aborted' : faultDetail(error, 'sent') }
+      } finally {
+        open -= 1
+      }
+    },
+    close: () => pool.destroy(),
+  }
+}
+
+/** The stream stays open when its reader stops: the caller's connection still has to carry an answer. */
+async function* bounded(body: Readable, bytesMax: number): AsyncGenerator<Buffer> {
+  let bytes = 0
+  for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > bytesMax) throw TOO_LARGE
+    yield chunk
+  }
+}
+
+async function readText(body: AsyncIterable<Buffer>): Promise<string | null> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > ANSWER_BYTES_MAX) return null
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** Only a JSON object that came with 200 is WeChat's word; success may be without an errcode. */
+function relayedOf(status: number, text: string, secret: string): Relayed {
+  const answer = status === 200 ? parseObject(text) : undefined
+  if (answer === undefined) return { kind: 'broken', detail: `HTTP ${status} without a JSON object` }
+  const clean = 'errmsg' in answer ? { ...answer, errmsg: cleanErrmsg(answer['errmsg'], [secret]) } : answer
+  // It has no reason to stand anywhere else. Should it, nothing of the answer goes further.
+  if (JSON.stringify(clean).includes(secret)) return { kind: 'broken', detail: 'the answer repeats the token' }
+  return { kind: 'answered', errcode: errcodeOf(answer) ?? 0, answer: clean }
+}
