@@ -18,7 +18,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   runtime: ['messages', 'outbox'],
   sandbox: ['messages'],
   worker: ['messages', 'policy', 'wechat', 'outbox', 'runtime'],
-  gateway: ['messages', 'policy', 'outbox', 'runtime'],
+  gateway: ['messages', 'policy', 'wechat', 'outbox', 'runtime'],
   cli: ['messages', 'policy', 'outbox', 'runtime'],
   // For one machine, and for measuring: these put the whole house together.
   standalone: [...PACKAGES, 'worker', 'gateway', 'cli'],

@@ -3,6 +3,7 @@
 import { appidSchema } from '@wechat-outbox/messages'
 import { OutboxError, parseRedisUrl } from '@wechat-outbox/outbox'
 import { ConfigError, type Environment, flag, integer, logLevel, port, readEnv, text } from '@wechat-outbox/runtime'
+import { parseBaseUrl } from '@wechat-outbox/wechat'
 import { z } from 'zod'
 import { readKeys } from './keys.ts'
 import { isLoopbackHost, readHostnames } from './same-site.ts'
@@ -14,6 +15,9 @@ export const gatewayEnvSchema = z.object({
   WECHAT_APP_ID: text
     .optional()
     .describe('Shown in the dashboard from the start; other apps appear with their first worker'),
+  WECHAT_API_BASE_URL: text
+    .default('https://api.weixin.qq.com')
+    .describe('Where typing and uploads are passed on to: https, or http on loopback'),
   GATEWAY_HOST: text.default('127.0.0.1').describe('Where the gateway listens'),
   GATEWAY_PORT: port.default(3000).describe('0: a free one, logged'),
   GATEWAY_ALLOWED_HOSTS: text
@@ -62,7 +66,7 @@ export function readGatewayConfig(env: Environment): GatewayConfig {
       'GATEWAY_HOST is not a loopback address, so others reach the gateway: set GATEWAY_API_KEYS or GATEWAY_KEYS_FILE (`wxo key new` makes a key)',
     )
   }
-  problems.push(...redisUrlProblems(config.REDIS_URL))
+  problems.push(...redisUrlProblems(config.REDIS_URL), ...baseUrlProblems(config.WECHAT_API_BASE_URL))
   if (problems.length > 0) throw new ConfigError(problems)
   return config
 }
@@ -73,5 +77,14 @@ function redisUrlProblems(url: string): string[] {
     return []
   } catch (error) {
     return [`REDIS_URL: ${error instanceof OutboxError ? error.message : 'cannot be read'}`]
+  }
+}
+
+function baseUrlProblems(url: string): string[] {
+  try {
+    parseBaseUrl(url)
+    return []
+  } catch (error) {
+    return [`WECHAT_API_BASE_URL: ${error instanceof Error ? error.message : 'cannot be read'}`]
   }
 }

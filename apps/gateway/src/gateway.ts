@@ -1,10 +1,11 @@
 /** The gateway: one HTTP server with health and the dashboard, over one connection to Redis. */
 import helmet from '@fastify/helmet'
-import { whenReady } from '@wechat-outbox/outbox'
+import { Outbox, whenReady } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import { type FastifyInstance, fastify } from 'fastify'
 import { createAccess } from './access.ts'
 import { addDashboard } from './dashboard.ts'
+import { addEntrance } from './entrance/entrance.ts'
 import type { GatewayConfig } from './env.ts'
 import { addHealthRoutes } from './health.ts'
 import { openKeyRing } from './key-ring.ts'
@@ -30,6 +31,7 @@ export interface RunningGateway {
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<RunningGateway> {
   const ring = openKeyRing(config, log)
   const link = openRedisLink(config.REDIS_URL, log)
+  const outbox = new Outbox({ redis: config.REDIS_URL })
   // So that the first page a person opens has its queues; without Redis there is nothing to wait for.
   await whenReady(link.redis, FIRST_REDIS_WAIT_MS).catch(() => undefined)
   const app = fastify({
@@ -45,7 +47,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     dashboard.stop()
     ring.close()
     await closeServer(app, config.SHUTDOWN_TIMEOUT_MS)
-    await link.close()
+    await Promise.all([link.close(), outbox.close()])
   }
   try {
     logRequests(app, log)
@@ -56,6 +58,8 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     const access = createAccess(ring, log)
     addMetrics(app, { config, link, access })
     addHealthRoutes(app, link)
+    const { WECHAT_APP_ID: appid, WECHAT_API_BASE_URL: wechatBaseUrl } = config
+    await addEntrance(app, { link, outbox, access, log, appid, wechatBaseUrl })
     dashboard = await addDashboard(app, { config, link, log })
     const url = await app.listen({ host: config.GATEWAY_HOST, port: config.GATEWAY_PORT })
     log.info({ event: 'gateway.listening', url })

@@ -6,6 +6,7 @@ const REDIS_URL = 'redis://127.0.0.1:6379'
 it('needs nothing but a Redis', () => {
   expect(readGatewayConfig({ REDIS_URL })).toEqual({
     REDIS_URL,
+    WECHAT_API_BASE_URL: 'https://api.weixin.qq.com',
     GATEWAY_HOST: '127.0.0.1',
     GATEWAY_PORT: 3000,
     DASHBOARD_SHOW_CONTENT: false,
@@ -29,6 +30,7 @@ it.each([
   [{ GATEWAY_ALLOWED_HOSTS: 'https://ops.example.com' }, 'GATEWAY_ALLOWED_HOSTS'],
   [{ WECHAT_APP_ID: 'wx1' }, 'WECHAT_APP_ID must be wx and 16 hex digits'],
   [{ REDIS_URL: 'secret-1' }, 'REDIS_URL'],
+  [{ WECHAT_API_BASE_URL: 'http://secret-1.example' }, 'WECHAT_API_BASE_URL: the WeChat base URL must be https'],
 ])('refuses %j and never repeats a value', (env, message) => {
   const read = () => readGatewayConfig({ REDIS_URL, ...env })
   expect(read).toThrow(message)

@@ -145,6 +145,7 @@ interface Where {
 function sayWhere({ gatewayUrl, workerUrl, replaced }: Services, { redisUrl, fake, logPath }: Where): void {
   say()
   say(`  dashboard    ${gatewayUrl}/dashboard`)
+  say(`  for SDKs     ${gatewayUrl} in the place of https://api.weixin.qq.com, with appid ${SANDBOX_APP_ID}`)
   say(`  health       ${gatewayUrl}/readyz (gateway)  ${workerUrl}/readyz (worker)`)
   say(`  fake WeChat  ${fake.url}/_control/summary`)
   say(`  Redis        ${redisUrl}`)

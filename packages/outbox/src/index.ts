@@ -1,5 +1,5 @@
-export { type Backlog, readBacklog } from './backlog.ts'
 export { type AccessTokens, createAccessTokens, type IssuedAccess, readAccessToken } from './access-tokens.ts'
+export { type Backlog, readBacklog } from './backlog.ts'
 export type { Cancellation } from './cancel.ts'
 export { type Consumer, type ConsumerOptions, type ConsumerReport, createConsumer } from './consumer.ts'
 export {

@@ -6,6 +6,7 @@ import { Outbox } from '@wechat-outbox/outbox'
 import {
   type FaultRule,
   type LocalRedis,
+  type OtherCall,
   SANDBOX_APP_ID,
   SANDBOX_APP_SECRET,
   type SendEntry,
@@ -19,11 +20,18 @@ const ROOT = join(import.meta.dirname, '../../..')
 export const APP = SANDBOX_APP_ID
 export const SECRET = SANDBOX_APP_SECRET
 
+interface WholeLedger {
+  sends: SendEntry[]
+  tokenCalls: TokenCall[]
+  otherCalls: OtherCall[]
+  tokensIssued: string[]
+}
+
 export interface Fake {
   readonly url: string
   sends(): Promise<SendEntry[]>
   accepted(content: string): Promise<SendEntry[]>
-  ledger(): Promise<{ sends: SendEntry[]; tokenCalls: TokenCall[]; tokensIssued: string[] }>
+  ledger(): Promise<WholeLedger>
   fault(rule: FaultRule): Promise<void>
   clearFaults(): Promise<void>
   user(openid: string, action: string): Promise<void>
@@ -130,15 +138,12 @@ function fakeClient(url: string): Fake {
     return answer.json()
   }
   const ledger = async () => {
-    const whole: { sends: SendEntry[]; tokenCalls: TokenCall[]; tokensIssued: string[] } = {
-      sends: [],
-      tokenCalls: [],
-      tokensIssued: [],
-    }
+    const whole: WholeLedger = { sends: [], tokenCalls: [], otherCalls: [], tokensIssued: [] }
     for (let since = 0; ; ) {
-      const page = (await call('GET', `ledger?since=${since}`)) as typeof whole
+      const page = (await call('GET', `ledger?since=${since}`)) as WholeLedger
       whole.sends.push(...page.sends)
       whole.tokenCalls = page.tokenCalls
+      whole.otherCalls = page.otherCalls
       whole.tokensIssued = page.tokensIssued
       const last = page.sends.at(-1)
       if (last === undefined || last.seq === since) return whole

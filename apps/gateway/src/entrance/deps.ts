@@ -1,0 +1,16 @@
+/** What the entrance needs of the rest of the gateway. */
+import type { Outbox } from '@wechat-outbox/outbox'
+import type { Logger } from '@wechat-outbox/runtime'
+import type { Access } from '../access.ts'
+import type { RedisLink } from '../redis-link.ts'
+
+export interface EntranceDeps {
+  readonly link: RedisLink
+  readonly outbox: Pick<Outbox, 'send'>
+  readonly access: Access
+  readonly log: Logger
+  /** The app from the environment: known before any worker has served it. */
+  readonly appid: string | undefined
+  /** Where WeChat is, for what is passed on. */
+  readonly wechatBaseUrl: string
+}

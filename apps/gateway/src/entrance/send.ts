@@ -1,0 +1,40 @@
+/** A message on its way in: `ok` is said when Redis has it, and never before. */
+import type { SendRequest } from '@wechat-outbox/messages'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Answer, OK } from './answers.ts'
+import { readJsonBody } from './body.ts'
+import { senderOf } from './credentials.ts'
+import type { EntranceDeps } from './deps.ts'
+import { judgeMessage, refusalOf, tidyMessage } from './judge.ts'
+
+/** @throws what is not about the message: Redis away while the token was looked up, or a bug */
+export async function acceptMessage(request: FastifyRequest, reply: FastifyReply, deps: EntranceDeps): Promise<Answer> {
+  const sender = await senderOf(request, deps)
+  if (sender.kind === 'refused') return sender.refusal
+  const read = readJsonBody(request.body)
+  if (read.kind === 'refused') return read.refusal
+  const refusal = judgeMessage(read.body)
+  if (refusal !== null) return refusal
+  const key = idempotencyKeyOf(request, read.body)
+  if (key === null) return { errcode: 47_001, detail: 'idempotencyKey is not what the header Idempotency-Key says' }
+  const message = { ...tidyMessage(read.body, sender.appid), ...key, appid: sender.appid } as SendRequest
+  try {
+    const { id, duplicate } = await deps.outbox.send(message)
+    // WeChat has no id to answer with; who wants to follow the message finds ours here.
+    reply.header('outbox-message-id', id)
+    if (duplicate) reply.header('idempotent-replayed', 'true')
+    return OK
+  } catch (error) {
+    const refused = refusalOf(error)
+    if (refused === null) throw error
+    return refused
+  }
+}
+
+/** Null when the two places in which it may stand contradict each other. */
+function idempotencyKeyOf({ headers }: FastifyRequest, body: object): { readonly idempotencyKey?: string } | null {
+  const header = headers['idempotency-key']
+  if (header === undefined) return {}
+  const key = String(header)
+  return 'idempotencyKey' in body && body.idempotencyKey !== key ? null : { idempotencyKey: key }
+}

@@ -1,0 +1,111 @@
+import { SANDBOX_APP_ID, SANDBOX_APP_SECRET } from '@wechat-outbox/sandbox'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { CRM_KEY, type EntranceWorld, OK, startEntranceWorld, wechatClient } from '../support/entrance.ts'
+
+let here: EntranceWorld
+beforeAll(async () => {
+  here = await startEntranceWorld()
+})
+beforeEach(() => here.restoreKeys())
+afterAll(() => here?.close())
+
+describe('what is passed on', () => {
+  let token: string
+  let real: string
+  /** As a worker leaves it. */
+  async function storeRealToken(value: string): Promise<void> {
+    const [lifetime, expiresAt] = [7_200_000, Date.now() + 7_200_000]
+    const token = { value, parameter: 'access_token', version: 1, lifetime, expiresAt }
+    await here.world.store.redis.hset(`{wxo:${SANDBOX_APP_ID}}:token`, token)
+  }
+  beforeEach(async () => {
+    here.fake.control.reset()
+    await here.world.store.redis.del(`{wxo:${SANDBOX_APP_ID}}:token`)
+    token = await here.tokenOf(CRM_KEY, SANDBOX_APP_ID)
+    const credentials = { grant_type: 'client_credential', appid: SANDBOX_APP_ID, secret: SANDBOX_APP_SECRET }
+    const answer = await fetch(`${here.fake.url}/cgi-bin/token?${new URLSearchParams(credentials).toString()}`)
+    real = ((await answer.json()) as { access_token: string }).access_token
+    await storeRealToken(real)
+  })
+  const formOf = (bytes: number): FormData => {
+    const form = new FormData()
+    form.set('media', new File([new Uint8Array(bytes).fill(7)], 'cat.png', { type: 'image/png' }))
+    return form
+  }
+  const upload = (bytes: number, as = token) =>
+    here.wechat.call(`/media/upload?access_token=${as}&type=image`, { method: 'POST', body: formOf(bytes) })
+  const typing = (as = token, path = 'typing') =>
+    here.wechat.post(`/message/custom/${path}?access_token=${as}`, { touser: 'oAnna', command: 'Typing' })
+
+  it('reaches WeChat with the app’s own token: typing on both paths, uploads byte for byte', async () => {
+    expect(await typing()).toMatchObject(OK)
+    expect(await typing(token, 'business/typing')).toMatchObject(OK)
+    expect(await upload(1_500_000)).toMatchObject({
+      status: 200,
+      type: 'image',
+      media_id: expect.stringMatching(/^\S{60,}$/),
+    })
+    expect(here.fake.ledger.otherCalls()).toMatchObject([
+      { appid: SANDBOX_APP_ID, path: '/cgi-bin/message/custom/typing', body: { touser: 'oAnna', command: 'Typing' } },
+      { appid: SANDBOX_APP_ID, path: '/cgi-bin/message/custom/business/typing' },
+      { appid: SANDBOX_APP_ID, path: '/cgi-bin/media/upload', body: { filename: 'cat.png', bytes: 1_500_000 } },
+    ])
+  })
+
+  it('comes back with WeChat’s own refusals', async () => {
+    expect(await upload(2_500_000)).toMatchObject({ status: 200, errcode: 40009 })
+    expect(await here.wechat.post(`/message/custom/typing?access_token=${token}`, { touser: 'oAnna' })).toMatchObject({
+      status: 200,
+      errcode: 45072,
+    })
+  })
+
+  it('is refused here for a wrong token, a body that is none, and what is too large', async () => {
+    expect(await typing('forged')).toMatchObject({ status: 200, errcode: 40001 })
+    expect(await upload(100, 'forged')).toMatchObject({ status: 200, errcode: 40001 })
+    expect(await here.wechat.post(`/media/upload?access_token=${token}`, 'bytes')).toMatchObject({ errcode: 47001 })
+    expect(await here.wechat.post(`/message/custom/typing?access_token=${token}`, '')).toMatchObject({ errcode: 44002 })
+    expect(await upload(11_000_000)).toMatchObject({ status: 413, errcode: 40009 })
+    const form = new Response(formOf(11_000_000))
+    const headers = { 'content-type': form.headers.get('content-type') ?? '' }
+    // As a stream its length is unknown, and found out on the way.
+    const chunked = { method: 'POST', body: form.body, headers, duplex: 'half' } as const
+    const path = `/media/upload?access_token=${token}&type=image`
+    expect(await here.wechat.call(path, chunked)).toMatchObject({ status: 413, errcode: 40009 })
+    expect(here.fake.ledger.otherCalls()).toEqual([])
+  })
+
+  it('is -1 without a token of WeChat’s, and while WeChat refuses it; nothing of the token gets out', async () => {
+    const quiet = await here.open()
+    const client = wechatClient(quiet.url)
+    const call = () =>
+      client.post(`/message/custom/typing?access_token=${token}`, { touser: 'oAnna', command: 'Typing' })
+    expect(await call()).toMatchObject(OK)
+    here.fake.control.invalidateTokens()
+    const refused = await call()
+    expect(refused).toMatchObject({ status: 200, errcode: -1 })
+    await here.world.store.redis.del(`{wxo:${SANDBOX_APP_ID}}:token`)
+    const missing = await call()
+    expect(missing).toMatchObject({ status: 200, errcode: -1 })
+    expect(JSON.stringify([refused, missing])).not.toContain(real)
+    expect(quiet.text()).not.toContain(real)
+    expect(quiet.lines()).toContainEqual(
+      expect.objectContaining({ event: 'entrance.not-passed-on', reason: 'WeChat refuses the token (40001)' }),
+    )
+  })
+
+  it('is -1 with a token of WeChat’s that has ended', async () => {
+    await here.world.store.redis.hset(`{wxo:${SANDBOX_APP_ID}}:token`, { expiresAt: Date.now() - 1 })
+    expect(await typing()).toMatchObject({ status: 200, errcode: -1 })
+    expect(here.fake.ledger.otherCalls()).toEqual([])
+  })
+
+  it('is -1 when WeChat is not there', async () => {
+    const nowhere = wechatClient((await here.open({ WECHAT_API_BASE_URL: 'http://127.0.0.1:9' })).url)
+    const answer = await nowhere.post(`/message/custom/typing?access_token=${token}`, {
+      touser: 'o',
+      command: 'Typing',
+    })
+    expect(answer).toMatchObject({ status: 200, errcode: -1 })
+  })
+})
