@@ -76,7 +76,7 @@ async function pass(
     log.warn({ event: 'entrance.not-passed-on', appid, path: call.path, reason })
     return { errcode: -1, detail: 'WeChat could not be asked, try again later' }
   }
-  if (token === null || token.leftMs <= 0) return unsaid('no worker has a token of this app')
+  if (token === null || token.refused || token.leftMs <= 0) return unsaid('no worker has a token of this app')
   const passed = await relay.pass({ ...call, token })
   switch (passed.kind) {
     case 'too-large':
