@@ -69,14 +69,17 @@ async function work(around: (run: Run, options: DeliverOptions) => Promise<Settl
   const log = createLogger({ level: 'silent', name: 'test' })
   const recorder = createRecorder(log, appid, createWorkerMetrics(new Registry()).forApp(appid))
   const secret = SANDBOX_APP_SECRET
-  const source = createTokenSource({ type: 'stable' }, { appid, secret, client, timeoutMs: 500 })
+  // A fetch that timed out on a busy machine would be remembered for longer than these tests wait.
+  const tokenClient = createWechatClient({ baseUrl: fake.url, connections: 2, timeoutMs: 10_000 })
+  ends.push(() => tokenClient.close())
+  const source = createTokenSource({ type: 'stable' }, { appid, secret, client: tokenClient, timeoutMs: 10_000 })
   if (source.kind !== 'shared') throw new Error('not shared')
   const tokens = createTokens({
     appid,
     source,
     store: createTokenStore(store, appid),
     log,
-    fetchTimeoutMs: 500,
+    fetchTimeoutMs: 10_000,
   })
   const limits = { triesMax: 5, backoffMs: 10, backoffMsMax: 50, sendTimeoutMs: 500, leaseMs: LEASE_MS }
   const consumer = createConsumer({
