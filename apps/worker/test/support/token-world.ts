@@ -34,7 +34,7 @@ export const failureKey = `${tokenKey}:failure`
 let dir = ''
 export let server: LocalRedis
 export let fake: FakeWechat
-export let client: WechatClient
+let client: WechatClient
 export let store: Store
 export const lines: string[] = []
 export const results: RefreshResult[] = []
