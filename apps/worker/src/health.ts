@@ -1,5 +1,6 @@
 /**
- * `/healthz`: the process lives. `/readyz`: it reaches its Redis, so that messages can flow. `/metrics`: for Prometheus; it
+ * `/healthz`: the process lives. `/readyz`: it fetches messages and reaches its Redis, so that they can flow; not yet while
+ * it starts, and no longer once it has been told to end. `/metrics`: for Prometheus; it
  * asks for no key, so a worker listens on loopback unless told otherwise.
  */
 import type { RedisClient } from '@wechat-outbox/outbox'
@@ -11,16 +12,19 @@ const PING_MS_MAX = 1000
 export interface HealthOptions {
   readonly redis: RedisClient
   readonly registry: Registry
+  /** Whether the worker fetches messages. */
+  readonly isRunning: () => boolean
   readonly host: string
   readonly port: number
 }
 
-export async function startHealthServer({ redis, registry, host, port }: HealthOptions) {
+export async function startHealthServer({ redis, registry, isRunning, host, port }: HealthOptions) {
   const server = fastify({ logger: false, requestTimeout: 5000, bodyLimit: 1024 })
   server.get('/healthz', () => ({ status: 'ok' }))
   server.get('/readyz', async (_request, reply) => {
-    const ready = await answersInTime(redis)
-    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'redis is not available' })
+    const answers = await answersInTime(redis)
+    const status = !answers ? 'redis is not available' : isRunning() ? 'ready' : 'starting or ending'
+    return reply.code(status === 'ready' ? 200 : 503).send({ status })
   })
   server.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
   const url = await server.listen({ host, port })

@@ -49,7 +49,9 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const watching = lazyStore(config.REDIS_URL)
   const registry = createRegistry()
   const metrics = createWorkerMetrics(registry)
-  const health = await startHealthServer({ redis, registry, host: config.WORKER_HOST, port: config.WORKER_PORT })
+  let running = false
+  const { WORKER_HOST: host, WORKER_PORT: port } = config
+  const health = await startHealthServer({ redis, registry, isRunning: () => running, host, port })
   const opening = openStore(redis)
   let apps: AppSet | undefined
   addBacklogMetrics(registry, { store: () => opening, apps: async () => apps?.appids() ?? [] })
@@ -69,12 +71,14 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const serving = createAppSet((app) => serveApp(app, shared))
   apps = serving
   await serving.become(config.apps)
+  running = true
   log.info({ event: 'worker.started', apps: config.apps.map(({ appid }) => appid), url: health.url })
   return {
     url: health.url,
     failed,
     reload: () => reloadApps(serving, config, log),
     async close() {
+      running = false
       await endWithin(serving.close(), config.SHUTDOWN_TIMEOUT_MS + CLOSE_GRACE_MS)
       await tokenClient.close()
       news.close()

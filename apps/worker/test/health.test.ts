@@ -11,6 +11,7 @@ let dir = ''
 let server: LocalRedis
 let proxy: TcpProxy
 let redis: RedisClient
+let running = true
 let health: Awaited<ReturnType<typeof startHealthServer>>
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'wxo-worker-health-'))
@@ -19,7 +20,13 @@ beforeAll(async () => {
   redis = connectRedis(proxy.url('redis'), 'work')
   redis.on('error', () => undefined)
   await whenReady(redis, 5000)
-  health = await startHealthServer({ redis, registry: createRegistry(), host: '127.0.0.1', port: 0 })
+  health = await startHealthServer({
+    redis,
+    registry: createRegistry(),
+    isRunning: () => running,
+    host: '127.0.0.1',
+    port: 0,
+  })
 })
 afterAll(async () => {
   await health.close()
@@ -41,6 +48,14 @@ describe('health', () => {
   it('is good while Redis answers', async () => {
     expect(health.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
     expect(await ask('/healthz')).toEqual(alive)
+    expect(await ask('/readyz')).toEqual(ready)
+  })
+
+  it('is not ready before messages are fetched, nor once that has ended', async () => {
+    running = false
+    expect(await ask('/readyz')).toEqual({ code: 503, body: { status: 'starting or ending' } })
+    expect(await ask('/healthz')).toEqual(alive)
+    running = true
     expect(await ask('/readyz')).toEqual(ready)
   })
 
