@@ -16,6 +16,11 @@ import { addSameSiteGuard } from './same-site.ts'
 
 const REQUEST_MS_MAX = 15_000
 const FIRST_REDIS_WAIT_MS = 1000
+const HEADERS_MS_MAX = 10_000
+/** How often slow requests are looked for. Node's own default would let each of them stay half a minute longer. */
+const SLOW_LOOK_EVERY_MS = 5000
+/** Whoever comes beyond that is turned away at once; a file descriptor and some kilobytes are what a connection costs. */
+const CONNECTIONS_MAX = 10_000
 
 export interface RunningGateway {
   /** With the port that was really taken. */
@@ -39,9 +44,11 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     bodyLimit: 65_536,
     requestTimeout: REQUEST_MS_MAX,
     handlerTimeout: REQUEST_MS_MAX,
+    http: { headersTimeout: HEADERS_MS_MAX, connectionsCheckingInterval: SLOW_LOOK_EVERY_MS },
     // A browser keeps connections open that would hold the end of the process up.
     forceCloseConnections: 'idle',
   })
+  app.server.maxConnections = CONNECTIONS_MAX
   let dashboard = { stop: (): void => undefined }
   const end = async (): Promise<void> => {
     dashboard.stop()

@@ -1,0 +1,136 @@
+// Ten thousand requests that mean no good, against a real gateway that others could reach. It may refuse them in any way it
+// likes; it may not fail, take what it must refuse, repeat what it was told, or keep any of it in memory.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { hashApiKey, newApiKey } from '@wechat-outbox/runtime'
+import { type LocalRedis, type StartedProcess, startLocalRedis, startProcess } from '@wechat-outbox/sandbox'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { ROOT } from '../../scripts/run.ts'
+import { createRandom, type Random } from '../chaos/support/random.ts'
+import { type Abuse, APP, drawAbuse, type Keys, MARK, OTHER_APP } from './support/requests.ts'
+import { stall, type Talk, talk } from './support/talk.ts'
+
+const SEED = Number(process.env['ABUSE_SEED'] ?? 20_261)
+const REQUESTS = 10_000
+const WARM_UP = 2000
+const AT_ONCE = 16
+/** What code that is compiled, caches and counters may take after the warm-up. */
+const GROWTH_BYTES_MAX = 8 * 1024 * 1024
+const PASSWORD = 'only-for-this-test'
+/** Runs the collector when it is told to, so that what is left is what is held. */
+const COLLECT = 'data:text/javascript,process.on("SIGUSR2",()=>{gc();gc()})'
+
+const basic = Buffer.from(`operator:${PASSWORD}`).toString('base64')
+const keys: Keys = { all: newApiKey(), other: newApiKey(), reader: newApiKey(), basic }
+let dir: string
+let redis: LocalRedis
+let gateway: StartedProcess
+let port: number
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'wxo-abuse-'))
+  redis = await startLocalRedis({ dir, appendonly: false })
+  const file = join(dir, 'keys.json')
+  await writeFile(
+    file,
+    JSON.stringify([
+      { id: 'all', hash: hashApiKey(keys.all) },
+      { id: 'other', hash: hashApiKey(keys.other), apps: [OTHER_APP] },
+      { id: 'reader', hash: hashApiKey(keys.reader), rights: ['read'] },
+    ]),
+  )
+  gateway = startProcess({
+    args: ['--expose-gc', '--import', COLLECT, 'apps/gateway/src/main.ts'],
+    cwd: ROOT,
+    name: 'gateway',
+    env: {
+      REDIS_URL: redis.url,
+      WECHAT_APP_ID: APP,
+      GATEWAY_HOST: '0.0.0.0',
+      GATEWAY_PORT: '0',
+      GATEWAY_ALLOWED_HOSTS: '127.0.0.1',
+      GATEWAY_KEYS_FILE: file,
+      DASHBOARD_USER: 'operator',
+      DASHBOARD_PASSWORD: PASSWORD,
+    },
+  })
+  const [, url = ''] = await gateway.waitForLine(/"gateway.listening".*"url":"([^"]+)"/, 45_000)
+  port = Number(new URL(url).port)
+}, 90_000)
+afterAll(async () => {
+  await gateway?.stop()
+  await redis?.stop()
+  await rm(dir, { recursive: true, force: true })
+})
+
+const authorized = { authorization: `Bearer ${keys.all}` }
+
+async function heapBytes(): Promise<number> {
+  process.kill(gateway.pid, 'SIGUSR2')
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers: authorized })).text()
+  return Number(/^nodejs_heap_size_used_bytes (\S+)/m.exec(text)?.[1])
+}
+
+/** Why an answer is not acceptable, or null. */
+function complaint({ mustFail }: Abuse, { status, text }: Talk): string | null {
+  if (status === undefined) return null
+  if (status >= 500 && status !== 503) return `answered ${status}`
+  if (/\.[cm]?[jt]s:\d+|node_modules|redis:\/\/|ECONN/.test(text)) return 'tells of its inside'
+  if (text.includes(MARK) || Object.values(keys).some((key) => text.includes(key))) return 'repeats what it was told'
+  const isTaken = status < 300 && !/"errcode":\s*-?[1-9]/.test(text)
+  return mustFail && isTaken ? `took it, with ${status}` : null
+}
+
+async function abuse(random: Random, count: number): Promise<{ complaints: string[]; statuses: Map<string, number> }> {
+  const complaints: string[] = []
+  const statuses = new Map<string, number>()
+  let left = count
+  const one = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1
+      const drawn = drawAbuse(random, keys)
+      const answer = await talk(port, drawn)
+      const wrong = complaint(drawn, answer)
+      const key = `${drawn.what}: ${answer.status ?? 'closed'}`
+      statuses.set(key, (statuses.get(key) ?? 0) + 1)
+      if (wrong !== null) complaints.push(`${drawn.what} ${wrong}: ${String(drawn.bytes[0]).slice(0, 300)}`)
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, one))
+  return { complaints, statuses }
+}
+
+describe(`abuse with the seed ${SEED}`, () => {
+  it('is refused without a failure, a leak or a word too many', async () => {
+    const random = createRandom(SEED)
+    const partial = `POST /v1/apps/${APP}/messages HTTP/1.1\r\nhost: 127.0.0.1\r\n`
+    const slow = [
+      'G',
+      partial,
+      `${partial}content-type: application/json\r\n`,
+      `${partial}${'x-pad: y\r\n'.repeat(50)}`,
+      `${partial}authorization: Bearer ${keys.all}\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{"touser"`,
+      `${partial}authorization: Bearer ${keys.all}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"tou`,
+    ].flatMap((text) => Array.from({ length: 10 }, () => stall(port, Buffer.from(text))))
+
+    const warm = await abuse(random, WARM_UP)
+    const before = await heapBytes()
+    const { complaints, statuses } = await abuse(random, REQUESTS - WARM_UP)
+    expect([...warm.complaints, ...complaints]).toEqual([])
+    // Otherwise it would be about something else than the gateway's answers.
+    expect(statuses.size).toBeGreaterThan(20)
+
+    await Promise.all(slow.map(({ closed }) => closed))
+    await vi.waitFor(async () => expect((await heapBytes()) - before).toBeLessThan(GROWTH_BYTES_MAX), {
+      timeout: 20_000,
+      interval: 500,
+    })
+    const answers = await Promise.all(
+      ['/readyz', '/metrics'].map((path) => fetch(`http://127.0.0.1:${port}${path}`, { headers: authorized })),
+    )
+    expect(answers.map(({ status }) => status)).toEqual([200, 200])
+    const log = gateway.stdout() + gateway.stderr()
+    for (const secret of [MARK, PASSWORD, ...Object.values(keys)]) expect(log).not.toContain(secret)
+    expect(await gateway.stop()).toEqual({ code: 0, signal: null })
+  }, 180_000)
+})
