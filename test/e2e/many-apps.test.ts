@@ -41,7 +41,7 @@ describe('a worker on SIGHUP', () => {
     await worker.waitForLine(/"apps.refused"/)
     await fleet.writeApps([busy, { ...changing, secret: '' }, { ...coming, appid: 'nonsense' }])
     hangUp(worker)
-    await vi.waitFor(() => expect(logged(worker, 'apps.refused')).toHaveLength(2))
+    await vi.waitFor(() => expect(logged(worker, 'apps.refused')).toHaveLength(2), 10_000)
     const [, second] = logged(worker, 'apps.refused')
     expect(second?.['problems']).toEqual([
       expect.stringMatching(/^WECHAT_APPS_FILE 1.secret /),

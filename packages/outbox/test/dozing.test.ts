@@ -6,6 +6,9 @@ import { requestReplay } from '../src/dead-letters.ts'
 import { connectRedis } from '../src/redis.ts'
 import { APP, createWorld, delivering, dies, keys, text, type World } from './support/world.ts'
 
+/** What a loaded machine may take; none of it is asserted. */
+const WAIT_MS = 20_000
+
 let world: World
 let consumers: Consumer[] = []
 let sent: string[] = []
@@ -29,7 +32,8 @@ async function consume(deliver = delivering(sent)): Promise<void> {
   const { consumer } = await world.consumer(deliver)
   consumers.push(consumer)
 }
-const asleep = (): Promise<void> => vi.waitFor(async () => expect(await connections()).toEqual({ bells: 1, own: 0 }))
+const asleep = (): Promise<void> =>
+  vi.waitFor(async () => expect(await connections()).toEqual({ bells: 1, own: 0 }), WAIT_MS)
 
 /** Waits longer than the sleepers do, and so gets the next marker and keeps it, as a process does that dies with it. */
 async function thief(): Promise<{ robbed: Promise<unknown>; leave: () => void }> {
@@ -37,7 +41,7 @@ async function thief(): Promise<{ robbed: Promise<unknown>; leave: () => void }>
   client.on('error', () => undefined)
   const robbed = client.bzpopmin(marker, 0)
   robbed.catch(() => undefined)
-  await vi.waitFor(async () => expect(await world.redis.info('clients')).toContain('blocked_clients:1'))
+  await vi.waitFor(async () => expect(await world.redis.info('clients')).toContain('blocked_clients:1'), WAIT_MS)
   return { robbed, leave: () => client.disconnect() }
 }
 
@@ -46,7 +50,7 @@ describe('an app with nothing to do', () => {
     await consume()
     await asleep()
     const { id } = await world.outbox().send(text('o-one'))
-    await vi.waitFor(() => expect(sent).toEqual([id]))
+    await vi.waitFor(() => expect(sent).toEqual([id]), WAIT_MS)
     await asleep()
   })
 
@@ -69,7 +73,7 @@ describe('an app with nothing to do', () => {
     await vi.waitFor(async () => expect(await connections()).toEqual({ bells: 1, own: 0 }), 20_000)
     const before = sent.length
     await outbox.send(text('o-again'))
-    await vi.waitFor(() => expect(sent).toHaveLength(before + 1))
+    await vi.waitFor(() => expect(sent).toHaveLength(before + 1), WAIT_MS)
   })
 
   it('replays a dead letter that somebody retries', async () => {
@@ -82,11 +86,11 @@ describe('an app with nothing to do', () => {
     })
     const { id } = await world.outbox().send(text('o-dies'))
     const letter = `d-${id.slice(2)}`
-    await vi.waitFor(async () => expect(await world.redis.zscore(keys.deadFailed, letter)).not.toBeNull())
+    await vi.waitFor(async () => expect(await world.redis.zscore(keys.deadFailed, letter)).not.toBeNull(), WAIT_MS)
     dead = false
     await asleep()
     await requestReplay(world.store, APP, letter)
-    await vi.waitFor(() => expect(sent).toEqual([`${id}-1`]))
+    await vi.waitFor(() => expect(sent).toEqual([`${id}-1`]), WAIT_MS)
   })
 })
 
@@ -109,9 +113,9 @@ describe('a worker that died with a message', () => {
   it('is followed by one that sleeps', { timeout: 60_000 }, async () => {
     const script = `${import.meta.dirname}/support/consumer-process.ts`
     const holder = startProcess({ args: [script, world.url, 'hold'] })
-    await holder.waitForLine(/^running$/)
+    await holder.waitForLine(/^running$/, WAIT_MS)
     const { id } = await world.outbox().send(text('o-held'))
-    await holder.waitForLine(/^holding$/)
+    await holder.waitForLine(/^holding$/, WAIT_MS)
     await consume()
     await holder.kill9()
     await vi.waitFor(() => expect(sent).toEqual([id]), 20_000)

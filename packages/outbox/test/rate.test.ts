@@ -27,7 +27,7 @@ it('holds for messages that have piled up between fetching and sending, and none
     },
     { maxPerSecond: PER_SECOND, concurrency: 64, stalledAfterMs: 10_000 },
   )
-  await Promise.all(Array.from({ length: 50 }, (_, at) => world.outbox().send(text(`o-${at}`))))
+  await world.outbox().sendMany(Array.from({ length: 50 }, (_, at) => text(`o-${at}`)))
   await vi.waitFor(() => expect(fetched).toBeGreaterThanOrEqual(40), 15_000)
   release()
   await vi.waitFor(() => expect(sent).toHaveLength(50), 20_000)
