@@ -22,7 +22,8 @@ function rowsUnder(heading: string): string[] {
 
 function keysOfTheCode(): string[] {
   const members = Object.entries(appKeys(PART)).filter(([name]) => !BEGINNINGS.includes(name))
-  const keys = members.map(([, key]) => (typeof key === 'function' ? key(PART) : key))
+  // A key has one variable part, or two.
+  const keys = members.map(([, key]) => (typeof key === 'function' ? key(PART, PART) : key))
   return [APPS_KEY, doorbellKey(PART), ...keys.map((key) => key.replace(/:idem:[\w-]{22}$/, `:idem:${PART}`))]
 }
 

@@ -1,5 +1,5 @@
 /** The options that choose dead letters, and the walk through all pages of what they choose. */
-import { recipientOf, touserSchema } from '@wechat-outbox/messages'
+import { touserSchema } from '@wechat-outbox/messages'
 import {
   type DeadLetterFilter,
   type DeadLetterPage,
@@ -88,43 +88,28 @@ export interface Walk {
   readonly max: number
 }
 
-/**
- * Hands over the chosen letters, newest first, at most `max`; returns whether there are more. Where a person and a code are
- * given the store would look for the code among the person's letters and may end a page with none: here the person's are
- * walked, so that every page goes forward.
- */
+/** Hands over the chosen letters, newest first, at most `max`; returns whether there are more. */
 export async function walkDeadLetters(
   store: Store,
   walk: Walk,
   take: (letter: ListedDeadLetter) => void,
 ): Promise<boolean> {
-  const { errcode, name, ...rest } = walk.filter
-  const byPerson = rest.touser !== undefined
-  const matches = (letter: ListedDeadLetter): boolean => {
-    if (!byPerson) return true
-    if (recipientOf(letter) !== rest.touser) return false
-    if (errcode !== undefined) return letter.reason.errcode === errcode
-    return name === undefined || (letter.reason.errcode === null && letter.reason.name === name)
-  }
-  const filter = byPerson ? rest : walk.filter
   let taken = 0
   let cursor: string | null = null
   do {
     const page: DeadLetterPage = await listDeadLetters(store, walk.appid, {
-      ...filter,
+      ...walk.filter,
       limit: PAGE_LETTERS,
       ...(cursor === null ? {} : { cursor }),
     }).catch((error: unknown) => {
       throw storeError(error)
     })
     for (const letter of page.items) {
-      if (!matches(letter)) continue
       if (taken === walk.max) return true
       take(letter)
       taken += 1
     }
-    // A cursor that stands still would be walked for ever.
-    cursor = page.next === cursor ? null : page.next
+    cursor = page.next
   } while (cursor !== null)
   return false
 }

@@ -5,6 +5,7 @@ import { type JobHash, parseJson, readJobHash } from './job-hash.ts'
 import type { Judge } from './judge.ts'
 import { appKeys, DEAD_LETTER_QUEUE } from './keys.ts'
 import { indexesOf } from './mover.ts'
+import { runScript } from './scripts.ts'
 import { reportOfDeadLetter } from './status.ts'
 import { removeJob, type Store } from './store.ts'
 
@@ -32,80 +33,72 @@ export interface DeadLetterPage {
   readonly next: string | null
 }
 
-/** Ids looked at for one page. A filter that meets little ends a page early, with a `next` to go on from. */
-const SCANNED_MAX = 2000
+/** Ids asked for at once. */
 const CHUNK = 100
+/** Ids looked at for one page, beyond its own: where jobs were removed by hand, a page may end early, with a `next`. */
+const LOOKED_MAX = 2000
 
-/** Newest first. Costs what a page costs: the narrowest index is walked from the cursor on. */
+/** Newest first. Costs what a page costs: every filter has an index of its own, walked from the cursor on. */
 export async function listDeadLetters(store: Store, appid: string, filter: DeadLetterFilter): Promise<DeadLetterPage> {
-  const { index, reason } = indexFor(appid, filter)
+  const index = indexFor(appid, filter)
   const limit = filter.limit ?? 50
-  const from = readCursor(filter.cursor)
-  const max = from === null ? (filter.until ?? '+inf') : Math.min(from.deadAt, filter.until ?? Infinity)
   const items: ListedDeadLetter[] = []
-  const gone: string[] = []
-  let walked = from
-  const page = async (next: Cursor | null): Promise<DeadLetterPage> => {
-    // An entry whose job is gone was cleaned by hand. It leaves the index only now: the walk counts its places.
+  let at = readCursor(filter.cursor)
+  for (let looked = 0; looked < limit + LOOKED_MAX; looked += CHUNK) {
+    // One more than fits tells whether there is a next page.
+    const wanted = Math.min(CHUNK, limit + 1 - items.length)
+    const places = await placesAfter(store, index, { at, filter, wanted })
+    const letters = await Promise.all(places.map(({ id }) => readLetter(store, appid, id)))
+    // An entry whose job is gone was cleaned by hand; so it leaves the index.
+    const gone = places.filter((_, position) => letters[position] === null).map(({ id }) => id)
     if (gone.length > 0) await store.redis.zrem(index, ...gone)
-    return { items, next: next === null ? null : `${next.deadAt}.${next.id}` }
-  }
-  for (let offset = 0; offset < SCANNED_MAX; offset += CHUNK) {
-    const range = ['LIMIT', offset, CHUNK] as const
-    const found = await store.redis.zrevrangebyscore(index, max, filter.since ?? '-inf', 'WITHSCORES', ...range)
-    const places = pairs(found).filter((place) => isAfter(place, from))
-    const letters = await Promise.all(places.map(({ id }) => readDeadLetter(store, appid, id)))
     for (const [position, place] of places.entries()) {
       const letter = letters[position] ?? null
-      if (letter === null) gone.push(place.id)
-      else if (reason === undefined || reasonKey(letter) === reason) {
-        if (items.length === limit) return page(walked)
-        items.push(letter)
-      }
-      walked = place
+      if (letter !== null && items.length === limit) return { items, next: writeCursor(at) }
+      if (letter !== null) items.push(letter)
+      at = place
     }
-    if (found.length < 2 * CHUNK) return page(null)
+    if (places.length < wanted) return { items, next: null }
   }
-  return page(walked)
+  return { items, next: writeCursor(at) }
 }
 
-/** The narrowest index that holds what is asked for; what it leaves open, the walk compares. */
-function indexFor(
-  appid: string,
-  { errcode, name, touser }: DeadLetterFilter,
-): { index: string; reason: string | undefined } {
+function indexFor(appid: string, { errcode, name, touser }: DeadLetterFilter): string {
   const keys = appKeys(appid)
   const reason = errcode === undefined ? name : String(errcode)
-  if (touser !== undefined) return { index: keys.deadByPerson(touser), reason }
-  return { index: reason === undefined ? keys.deadByTime : keys.deadByReason(reason), reason: undefined }
-}
-
-function reasonKey(letter: DeadLetter): string {
-  return String(letter.reason.errcode ?? letter.reason.name)
+  if (touser === undefined) return reason === undefined ? keys.deadByTime : keys.deadByReason(reason)
+  return reason === undefined ? keys.deadByPerson(touser) : keys.deadByPersonAndReason(touser, reason)
 }
 
 /** A place in an index, and so in the walk over it. */
-interface Cursor {
+interface Place {
   readonly deadAt: number
   readonly id: string
 }
 
-function pairs(withScores: readonly string[]): Cursor[] {
-  const places: Cursor[] = []
-  for (let at = 0; at + 1 < withScores.length; at += 2) {
-    places.push({ id: withScores[at] ?? '', deadAt: Number(withScores[at + 1]) })
-  }
+async function placesAfter(
+  store: Store,
+  index: string,
+  walk: { at: Place | null; filter: DeadLetterFilter; wanted: number },
+): Promise<Place[]> {
+  const { at, filter, wanted } = walk
+  const args = [at?.deadAt ?? 0, at?.id ?? '', filter.since ?? '-inf', filter.until ?? '+inf', wanted]
+  const found = await runScript<string[]>(store.redis, { name: 'dead-page', keys: [index], args })
+  const places: Place[] = []
+  for (let n = 0; n + 1 < found.length; n += 2) places.push({ id: found[n] ?? '', deadAt: Number(found[n + 1]) })
   return places
 }
 
-/** Redis orders equal scores by member; walked backwards, what comes later is smaller. */
-function isAfter(place: Cursor, from: Cursor | null): boolean {
-  return from === null || place.deadAt < from.deadAt || (place.deadAt === from.deadAt && place.id < from.id)
+/** A cursor is a place. It stays good whatever becomes of the letter there. */
+function writeCursor(place: Place | null): string | null {
+  return place === null ? null : Buffer.from(`${place.deadAt}.${place.id}`).toString('base64url')
 }
 
-function readCursor(cursor: string | undefined): Cursor | null {
+function readCursor(cursor: string | undefined): Place | null {
   if (cursor === undefined) return null
-  const [, deadAt, id] = /^(\d{1,16})\.(d-.{1,80})$/.exec(cursor) ?? []
+  const text = /^[\w-]{1,1000}$/.test(cursor) ? Buffer.from(cursor, 'base64url').toString() : ''
+  // A job that was added by hand has whatever id it was given.
+  const [, deadAt, id] = /^(\d{1,15})\.(d-.+)$/s.exec(text) ?? []
   if (deadAt === undefined || id === undefined)
     throw invalid([{ path: 'cursor', message: 'is not one that was given' }])
   return { deadAt: Number(deadAt), id }
@@ -116,7 +109,10 @@ function listed(id: string, job: JobHash): ListedDeadLetter {
 }
 
 export async function readDeadLetter(store: Store, appid: string, id: string): Promise<ListedDeadLetter | null> {
-  if (!isDeadLetterId(id)) return null
+  return isDeadLetterId(id) ? readLetter(store, appid, id) : null
+}
+
+async function readLetter(store: Store, appid: string, id: string): Promise<ListedDeadLetter | null> {
   const job = readJobHash(await store.redis.hgetall(appKeys(appid).deadJob(id)))
   return job === null ? null : listed(id, job)
 }
@@ -141,8 +137,11 @@ export async function requestReplay(store: Store, appid: string, id: string): Pr
     // It only needs to know which job and where it goes in the queue.
     await backend.retryFinishedJob({ id, opts: {} } as never, 'failed', {})
   } catch (error) {
-    // Not in `failed`: somebody else has asked already, or it has just been carried out.
-    if (!(error instanceof Error && 'code' in error && [-1, -3].includes(Number(error.code)))) throw error
+    const code = error instanceof Error && 'code' in error ? Number(error.code) : 0
+    // Gone since we looked: replayed, or discarded.
+    if (code === -1) return rememberedReplay(store, appid, id)
+    // Not in `failed`: somebody else has asked already.
+    if (code !== -3) throw error
   }
   return { kind: 'requested', id: replayIdOf(id), replayOf: id }
 }

@@ -52,7 +52,7 @@ export function appKeys(appid: string) {
     idempotency: (key: string) => `${prefix}:idem:${createHash('sha256').update(key).digest('base64url').slice(0, 22)}`,
     /** String, expiring: the last word on a message whose job is gone (cancelled, replayed, discarded). */
     ended: (id: string) => `${prefix}:ended:${id}`,
-    /** Sorted sets of dead-letter ids by time of death: all, those of one reason, those of one person. */
+    /** Sorted sets of dead-letter ids by time of death: all, those of one reason, of one person, of both. */
     deadByTime: `${prefix}:dead:time`,
     deadByReason: (reason: string) => `${prefix}:dead:errcode:${reason}`,
     deadByPerson: (touser: string) => `${prefix}:dead:to:${touser}`,
@@ -64,6 +64,7 @@ export function appKeys(appid: string) {
     accessOf: (keyId: string) => `${prefix}:access:of:${keyId}`,
     /** Hash {nonce, digest}, expiring: what a stable token is made of, and which one that is. */
     accessStable: (name: string) => `${prefix}:access:stable:${name}`,
+    deadByPersonAndReason: (touser: string, reason: string) => `${prefix}:dead:to:${touser}:errcode:${reason}`,
     token: `${prefix}:token`,
     tokenLock: `${prefix}:token:lock`,
     tokenForced: `${prefix}:token:forced`,

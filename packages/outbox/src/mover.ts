@@ -120,12 +120,12 @@ function bury(multi: Transaction, keys: AppKeys, dead: { id: string; letter: Dea
   })
 }
 
-/** The sorted sets that list a dead letter: all, its reason's, its recipient's. */
+/** The sorted sets that list a dead letter: one for each filter, so that no list has to look at what it leaves out. */
 export function indexesOf(keys: AppKeys, letter: DeadLetter): string[] {
-  const { errcode, name } = letter.reason
+  const reason = String(letter.reason.errcode ?? letter.reason.name)
   const touser = 'touser' in letter.message ? letter.message.touser : undefined
-  const byPerson = touser === undefined ? [] : [keys.deadByPerson(touser)]
-  return [keys.deadByTime, keys.deadByReason(String(errcode ?? name)), ...byPerson]
+  const ofPerson = touser === undefined ? [] : [keys.deadByPerson(touser), keys.deadByPersonAndReason(touser, reason)]
+  return [keys.deadByTime, keys.deadByReason(reason), ...ofPerson]
 }
 
 function letterOf(id: string, job: JobHash, explain: MoverOptions['explain']): DeadLetter {

@@ -12,6 +12,7 @@ const names = [
   'admit',
   'backlog',
   'bury',
+  'dead-page',
   'glance',
   'guard-replay',
   'guard-send',
