@@ -46,3 +46,11 @@ export function replayIdOf(deadLetter: string): string {
   const [, stem = deadLetter, count = '0'] = /^d-(.*?)(?:-(\d{1,9}))?$/s.exec(deadLetter) ?? []
   return `m-${stem}-${Number(count) + 1}`
 }
+
+/** The dead letter that a message with this id would be the replay of; undefined when the id is no replay's. */
+export function replayOriginOf(message: string): string | undefined {
+  const [, stem, count = '0'] = /^m-(.+?)-(\d{1,9})$/s.exec(message) ?? []
+  if (stem === undefined || Number(count) < 1) return undefined
+  const deadLetter = Number(count) === 1 ? `d-${stem}` : `d-${stem}-${Number(count) - 1}`
+  return replayIdOf(deadLetter) === message ? deadLetter : undefined
+}

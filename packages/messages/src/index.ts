@@ -8,7 +8,15 @@ export {
 } from './attempt.ts'
 export { type DeadLetter, recipientOf } from './dead-letter.ts'
 export { fingerprint } from './fingerprint.ts'
-export { deadLetterIdOf, isDeadLetterId, isGeneratedId, isMessageId, newMessageId, replayIdOf } from './ids.ts'
+export {
+  deadLetterIdOf,
+  isDeadLetterId,
+  isGeneratedId,
+  isMessageId,
+  newMessageId,
+  replayIdOf,
+  replayOriginOf,
+} from './ids.ts'
 export type { Problem } from './inspect.ts'
 export {
   EARLIER_REASONS_MAX,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { deadLetterIdOf, isDeadLetterId, isMessageId, newMessageId, replayIdOf } from '../src/index.ts'
+import { deadLetterIdOf, isDeadLetterId, isMessageId, newMessageId, replayIdOf, replayOriginOf } from '../src/index.ts'
 
 describe('newMessageId', () => {
   it('makes ids that look like ids and never meet', () => {
@@ -19,6 +19,13 @@ describe('derived ids', () => {
     expect(deadLetterIdOf('m-4fZ-1')).toBe('d-4fZ-1')
     expect(replayIdOf('d-4fZ-1')).toBe('m-4fZ-2')
     expect(replayIdOf('d-4fZ-9')).toBe('m-4fZ-10')
+  })
+
+  it('lead back from a replay to its dead letter, and from nothing else', () => {
+    for (const letter of ['d-4fZ', 'd-4fZ-1', 'd-4fZ-9', 'd-my.job'])
+      expect(replayOriginOf(replayIdOf(letter))).toBe(letter)
+    for (const id of ['m-4fZ', 'm-4fZ-0', 'm-4fZ-01', 'd-4fZ-1', 'm--1', 'm-'])
+      expect(replayOriginOf(id), id).toBeUndefined()
   })
 
   it('are all different and well formed in a chain of replays', () => {

@@ -8,6 +8,7 @@ import {
   type MessageStatus,
   readJobData,
   recipientOf,
+  replayOriginOf,
   type StatusReport,
 } from '@wechat-outbox/messages'
 import { attemptsOf, type HistoryEntry, type JobHash, parseJson, readJobHash } from './job-hash.ts'
@@ -25,7 +26,28 @@ export async function readStatus(store: Store, appid: string, id: string): Promi
   if (ended !== undefined) return ended as StatusReport
   const deadLetter = deadLetterIdOf(id)
   const dead = readJobHash(await store.redis.hgetall(keys.deadJob(deadLetter)))
-  return dead === null ? null : reportOfDeadLetter(appid, dead.data as DeadLetter)
+  return dead === null ? reportOfReplay(store, appid, id) : reportOfDeadLetter(appid, dead.data as DeadLetter)
+}
+
+/** A replay that was asked for has its id before a worker carries it out: until then the dead letter stands for it. */
+async function reportOfReplay(store: Store, appid: string, id: string): Promise<StatusReport | null> {
+  const replayOf = replayOriginOf(id)
+  if (replayOf === undefined) return null
+  const keys = appKeys(appid)
+  const [fields, buried] = await Promise.all([
+    store.redis.hgetall(keys.deadJob(replayOf)),
+    store.redis.zscore(keys.deadFailed, replayOf),
+  ])
+  const job = readJobHash(fields)
+  if (job === null || buried !== null || job.replayedAs !== undefined) return null
+  const {
+    deadLetter: _letter,
+    sendAt: _time,
+    settledAt = '',
+    ...report
+  } = reportOfDeadLetter(appid, job.data as DeadLetter)
+  // When it was asked for is written nowhere; it was ours from the death on.
+  return { ...report, id, status: 'queued', acceptedAt: settledAt, replayOf, attempts: [] }
 }
 
 export function reportOfDeadLetter(appid: string, letter: DeadLetter): StatusReport {

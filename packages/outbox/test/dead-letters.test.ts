@@ -70,6 +70,19 @@ describe('an operator', () => {
     expect(await discardDeadLetter(world.judge, { appid: APP, id: deadId }, 1000)).toBe('being-replayed')
   })
 
+  it('is told where a replay stands before a worker has carried it out', async () => {
+    const [id = ''] = await buried(world, 1)
+    const replayOf = deadLetterIdOf(id)
+    const outbox = world.outbox()
+    expect(await outbox.status(`${id}-1`)).toBeNull()
+    const asked = await requestReplay(world.store, APP, replayOf)
+    expect(asked).toEqual({ kind: 'requested', id: `${id}-1`, replayOf })
+    expect(await outbox.status(`${id}-1`)).toMatchObject({ id: `${id}-1`, status: 'queued', replayOf, attempts: [] })
+    expect(await outbox.status(`${id}-1`)).not.toHaveProperty('deadLetter')
+    expect(await outbox.cancel(`${id}-1`)).toBe('too-late')
+    expect(await outbox.status(`${id}-2`)).toBeNull()
+  })
+
   it('discards for good, and old ones go by themselves', async () => {
     const [first = '', second = ''] = await buried(world, 2)
     expect(await discardDeadLetter(world.judge, { appid: APP, id: deadLetterIdOf(first) }, 60_000)).toBe('discarded')
