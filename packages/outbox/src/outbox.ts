@@ -18,20 +18,31 @@ import { type Cancellation, cancelMessage } from './cancel.ts'
 import { createEnqueuer, type Enqueuer, storedData } from './enqueue.ts'
 import { invalid, OutboxError, storeError } from './errors.ts'
 import { createJudge, type Judge } from './judge.ts'
-import { type LazyStore, lazyStore } from './lazy-store.ts'
+import { lazyStore } from './lazy-store.ts'
 import { createMemoryGuard, type MemoryGuard } from './memory-guard.ts'
 import { parseRedisUrl } from './redis.ts'
 import { readStatus } from './status.ts'
+import type { Store } from './store.ts'
 
 export interface OutboxOptions {
-  /** `redis://…`, `rediss://…`, several separated by commas for a cluster, or `redis+sentinel://…/master`. */
-  readonly redis: string
+  /**
+   * `redis://…`, `rediss://…`, several separated by commas for a cluster, or `redis+sentinel://…/master`. Or connections
+   * that the process has anyway.
+   */
+  readonly redis: string | OutboxLink
   /** The app that messages without an `appid` of their own belong to. */
   readonly appid?: string
   /** For how long a repeat with the same idempotency key is recognised, counted from the later of now and `sendAt`. */
   readonly idempotencyTtlHours?: number
   /** The longest text in bytes of UTF-8. WeChat documents no limit; people report 2048. */
   readonly textBytesMax?: number
+}
+
+/** What an Outbox needs of Redis. Whoever hands it over closes it. */
+export interface OutboxLink {
+  /** A store on a connection for producing, once that is ready. @throws OutboxError WXO_UNAVAILABLE, within a second */
+  open(): Promise<Store>
+  readonly judge: Judge
 }
 
 export interface Receipt {
@@ -49,8 +60,8 @@ export class Outbox {
   readonly #appid: string | undefined
   readonly #ttlMs: number
   readonly #schema: ReturnType<typeof sendRequestSchema>
-  readonly #shared: LazyStore
-  readonly #exclusive: LazyStore
+  readonly #open: () => Promise<Store>
+  readonly #close: () => Promise<void>
   readonly #enqueuer: Enqueuer
   readonly #judge: Judge
   readonly #memory: MemoryGuard
@@ -65,15 +76,14 @@ export class Outbox {
     this.#appid = appid
     this.#ttlMs = idempotencyTtlHours * HOUR_MS
     this.#schema = sendRequestSchema(textBytesMax)
-    // A URL that is none is said here and not by the first call.
-    parseRedisUrl(options.redis)
-    this.#shared = lazyStore(options.redis)
-    this.#exclusive = lazyStore(options.redis)
-    this.#enqueuer = createEnqueuer(() => this.#shared.open())
-    this.#judge = createJudge(() => this.#exclusive.open())
-    this.#memory = createMemoryGuard(() => this.#shared.open())
+    const link = typeof options.redis === 'string' ? linkTo(options.redis) : { ...options.redis, close: undefined }
+    this.#open = link.open
+    this.#close = link.close ?? (() => Promise.resolve())
+    this.#judge = link.judge
+    this.#enqueuer = createEnqueuer(this.#open)
+    this.#memory = createMemoryGuard(this.#open)
     // Connect now, so that the first message does not wait for it; a failure is the first call's to tell.
-    this.#shared.open().catch(() => undefined)
+    this.#open().catch(() => undefined)
   }
 
   /**
@@ -111,7 +121,7 @@ export class Outbox {
 
   /** Where a message stands; null when it is not known or no longer retained. `appid`: the Outbox's own by default. */
   async status(id: string, appid?: string): Promise<StatusReport | null> {
-    return this.#guarded(async () => readStatus(await this.#shared.open(), this.#appOf(appid), id))
+    return this.#guarded(async () => readStatus(await this.#open(), this.#appOf(appid), id))
   }
 
   /** Takes a message back, unless something of it may have reached WeChat already. */
@@ -119,9 +129,9 @@ export class Outbox {
     return this.#guarded(() => cancelMessage(this.#judge, { appid: this.#appOf(appid), id }, this.#ttlMs))
   }
 
-  /** Ends the connections once the calls under way are answered. */
+  /** Ends the connections that it opened, once the calls under way are answered. */
   async close(): Promise<void> {
-    await Promise.all([this.#shared.close(), this.#exclusive.close()])
+    await this.#close()
   }
 
   #check(request: unknown): { appid: string; checked: CheckedRequest } {
@@ -160,5 +170,18 @@ export class Outbox {
     } catch (error) {
       throw storeError(error)
     }
+  }
+}
+
+/** Two connections, because what is judged under WATCH needs one for itself. @throws OutboxError WXO_CONFIG */
+function linkTo(url: string): OutboxLink & { close(): Promise<void> } {
+  // A URL that is none is said here and not by the first call.
+  parseRedisUrl(url)
+  const shared = lazyStore(url)
+  const exclusive = lazyStore(url)
+  return {
+    open: () => shared.open(),
+    judge: createJudge(() => exclusive.open()),
+    close: async () => void (await Promise.all([shared.close(), exclusive.close()])),
   }
 }

@@ -177,3 +177,17 @@ describe('while Redis is away', () => {
     await outbox.close()
   })
 })
+
+describe('an Outbox over connections of its process', () => {
+  it('sends, reads and cancels over them, opens none, and leaves them open', async () => {
+    const clients = async (): Promise<number> => (await world.redis.client('LIST')).trim().split('\n').length
+    const before = await clients()
+    const outbox = new Outbox({ redis: { open: () => Promise.resolve(world.store), judge: world.judge }, appid: APP })
+    const { id } = await outbox.send({ ...text('o-link'), sendAt: Date.now() + 60_000 })
+    expect(await outbox.status(id)).toMatchObject({ id, status: 'scheduled' })
+    expect(await outbox.cancel(id)).toBe('cancelled')
+    expect(await clients()).toBe(before)
+    await outbox.close()
+    expect(await world.redis.ping()).toBe('PONG')
+  })
+})
