@@ -76,14 +76,14 @@ export class Outbox {
     this.#appid = appid
     this.#ttlMs = idempotencyTtlHours * HOUR_MS
     this.#schema = sendRequestSchema(textBytesMax)
-    const link = typeof options.redis === 'string' ? linkTo(options.redis) : { ...options.redis, close: undefined }
-    this.#open = link.open
-    this.#close = link.close ?? (() => Promise.resolve())
+    const { redis } = options
+    const link: OutboxLink | OwnLink =
+      typeof redis === 'string' ? linkTo(redis) : { open: () => redis.open(), judge: redis.judge }
+    this.#open = () => link.open()
+    this.#close = async () => ('close' in link ? link.close() : undefined)
     this.#judge = link.judge
     this.#enqueuer = createEnqueuer(this.#open)
     this.#memory = createMemoryGuard(this.#open)
-    // Connect now, so that the first message does not wait for it; a failure is the first call's to tell.
-    this.#open().catch(() => undefined)
   }
 
   /**
@@ -173,12 +173,18 @@ export class Outbox {
   }
 }
 
+interface OwnLink extends OutboxLink {
+  close(): Promise<void>
+}
+
 /** Two connections, because what is judged under WATCH needs one for itself. @throws OutboxError WXO_CONFIG */
-function linkTo(url: string): OutboxLink & { close(): Promise<void> } {
+function linkTo(url: string): OwnLink {
   // A URL that is none is said here and not by the first call.
   parseRedisUrl(url)
   const shared = lazyStore(url)
   const exclusive = lazyStore(url)
+  // Connect now, so that the first message does not wait for it; a failure is the first call's to tell.
+  shared.open().catch(() => undefined)
   return {
     open: () => shared.open(),
     judge: createJudge(() => exclusive.open()),

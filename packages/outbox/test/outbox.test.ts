@@ -180,7 +180,10 @@ describe('while Redis is away', () => {
 
 describe('an Outbox over connections of its process', () => {
   it('sends, reads and cancels over them, opens none, and leaves them open', async () => {
-    const clients = async (): Promise<number> => (await world.redis.client('LIST')).trim().split('\n').length
+    const clients = async (): Promise<number> =>
+      String(await world.redis.client('LIST'))
+        .trim()
+        .split('\n').length
     const before = await clients()
     const outbox = new Outbox({ redis: { open: () => Promise.resolve(world.store), judge: world.judge }, appid: APP })
     const { id } = await outbox.send({ ...text('o-link'), sendAt: Date.now() + 60_000 })
