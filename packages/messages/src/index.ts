@@ -32,11 +32,14 @@ export {
   appidSchema,
   type Checked,
   type CheckedRequest,
+  check,
   checkSendRequest,
+  instantSchema,
   MSGTYPES,
   type Msgtype,
   type SendRequest,
   sendRequestSchema,
   touserSchema,
+  traceparentSchema,
 } from './send-request.ts'
 export type { MessageStatus, StatusReport } from './status.ts'

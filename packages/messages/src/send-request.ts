@@ -8,13 +8,20 @@ import { z } from 'zod'
 import { inspectJson, type Problem, shownKey } from './inspect.ts'
 import { FIELD_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, METADATA_BYTES_MAX, TEXT_BYTES_MAX_DEFAULT } from './limits.ts'
 
-export const appidSchema = z.string().regex(/^wx[0-9a-f]{16}$/, 'must be wx and 16 hex digits')
-export const touserSchema = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
+// What `meta` holds is for documents made of these schemas; it judges nothing.
+export const appidSchema = z
+  .string()
+  .regex(/^wx[0-9a-f]{16}$/, 'must be wx and 16 hex digits')
+  .meta({ description: 'The Mini Program', examples: ['wx1234567890abcdef'] })
+export const touserSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
+  .meta({ description: 'The openid of the recipient', examples: ['oABCD1234567890_wxyz-EFGHijk'] })
 
 const field = z.string().max(FIELD_CHARS_MAX, `must be at most ${FIELD_CHARS_MAX} characters`)
 const isFilled = (value: string): boolean => value.trim() !== ''
-const filled = field.refine(isFilled, 'must not be empty')
-const httpUrl = filled.refine(isHttpUrl, 'must be an http or https URL')
+const filled = field.refine(isFilled, 'must not be empty').meta({ minLength: 1 })
+const httpUrl = filled.refine(isHttpUrl, 'must be an http or https URL').meta({ format: 'uri' })
 
 function isHttpUrl(value: string): boolean {
   return URL.canParse(value) && ['https:', 'http:'].includes(new URL(value).protocol)
@@ -22,18 +29,30 @@ function isHttpUrl(value: string): boolean {
 
 /** Epoch milliseconds inside living memory and this century, so that seconds given by mistake are refused. */
 const epochMs = z.number().int().min(1_000_000_000_000, 'must be milliseconds, not seconds').max(4_102_444_800_000)
-const instant = z.union(
-  [
-    epochMs,
-    z.iso
-      .datetime({ offset: true })
-      .transform((text) => Date.parse(text))
-      .pipe(epochMs),
-  ],
-  {
-    error: 'must be ISO 8601 with an offset, or epoch milliseconds',
-  },
-)
+/** A point in time, read as epoch milliseconds. */
+export const instantSchema = z
+  .union(
+    [
+      epochMs,
+      z.iso
+        .datetime({ offset: true })
+        .transform((text) => Date.parse(text))
+        .pipe(epochMs),
+    ],
+    {
+      error: 'must be ISO 8601 with an offset, or epoch milliseconds',
+    },
+  )
+  .meta({ description: 'ISO 8601 with an offset, or epoch milliseconds' })
+
+/** https://www.w3.org/TR/trace-context/#traceparent-header */
+export const traceparentSchema = z
+  .string()
+  .regex(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/, 'must be a W3C traceparent')
+  .meta({
+    description: 'The trace that the message belongs to, as in the W3C header',
+    examples: ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'],
+  })
 
 const metadata = z
   .record(z.string(), z.json())
@@ -44,16 +63,25 @@ const metadata = z
 
 const envelope = {
   touser: touserSchema,
-  idempotencyKey: z.string().min(1).max(IDEMPOTENCY_KEY_CHARS_MAX).optional(),
-  sendAt: instant.optional(),
-  expiresAt: instant.optional(),
-  ifUnsure: z.enum(['resend', 'dead-letter']).optional(),
-  metadata: metadata.optional(),
-  traceparent: z
+  idempotencyKey: z
     .string()
-    .regex(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/, 'must be a W3C traceparent')
-    .optional(),
+    .min(1)
+    .max(IDEMPOTENCY_KEY_CHARS_MAX)
+    .optional()
+    .meta({ description: 'Makes repeating the request safe: with the same key and body it is the same message' }),
+  sendAt: instantSchema.optional().meta({ description: 'Not before this time' }),
+  expiresAt: instantSchema.optional().meta({ description: 'Not after this time: what is still waiting then is dead' }),
+  ifUnsure: z
+    .enum(['resend', 'dead-letter'])
+    .optional()
+    .meta({ description: 'What to do when nobody can know whether WeChat took it; resend by default' }),
+  metadata: metadata
+    .optional()
+    .meta({ description: `At most ${METADATA_BYTES_MAX} bytes of JSON, given back by status and dead letters` }),
+  traceparent: traceparentSchema.optional(),
 }
+
+const envelopeSchema = z.looseObject(envelope)
 
 /** The four contents, by `msgtype`. Fields other than WeChat's are refused: a typo would otherwise vanish silently. */
 function contentSchemas(textBytesMax: number) {
@@ -61,6 +89,7 @@ function contentSchemas(textBytesMax: number) {
     .string()
     .refine(isFilled, 'must not be empty')
     .refine((text) => Buffer.byteLength(text) <= textBytesMax, `must be at most ${textBytesMax} bytes of UTF-8`)
+    .meta({ minLength: 1, description: `At most ${textBytesMax} bytes of UTF-8` })
   return {
     text: z.strictObject({ content }),
     image: z.strictObject({ media_id: filled }),
@@ -97,10 +126,14 @@ export type Checked<T> = { readonly ok: true; readonly value: T } | { readonly o
 
 /** Checks a request of unknown origin against a schema made by {@link sendRequestSchema}. Never throws. */
 export function checkSendRequest(input: unknown, schema: Schema): Checked<CheckedRequest> {
-  return check(input, schema)
+  const checked = check(input, schema)
+  if (checked.ok || !checked.problems.some(({ path }) => path === 'msgtype')) return checked
+  // Which content belongs there nobody can say; what stands beside it is judged all the same.
+  const beside = check(input, envelopeSchema)
+  return beside.ok ? checked : { ok: false, problems: [...beside.problems, ...checked.problems] }
 }
 
-/** The common way from an unknown value to a checked one or to its problems; also used for job data. */
+/** The common way from an unknown value to a checked one or to its problems: for requests, job data, queries. */
 export function check<T>(input: unknown, schema: z.ZodType<T>): Checked<T> {
   const problems = inspectJson(input)
   if (problems.length > 0) return { ok: false, problems }

@@ -61,6 +61,8 @@ describe('the whole message', () => {
     for (const msgtype of ['voice', 'TEXT', '', 1, null, undefined, '__proto__', 'constructor']) {
       expect(problems({ ...text, msgtype })).toEqual([{ path: 'msgtype', message }])
     }
+    const paths = problems({ touser: 'a b', msgtype: 'voice', voice: {} }).map(({ path }) => path)
+    expect(paths).toEqual(['touser', 'msgtype'])
   })
 
   it.each(MSGTYPES)('of type %s needs its content', (msgtype) => {
