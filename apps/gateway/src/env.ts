@@ -33,6 +33,9 @@ export const gatewayEnvSchema = z.object({
   GATEWAY_KEYS_FILE: text
     .optional()
     .describe('A JSON file with keys, their apps and rights (below); read again when it changes and on SIGHUP'),
+  IDEMPOTENCY_TTL_HOURS: integer(1, 8760)
+    .default(72)
+    .describe('For how long a repeat with the same idempotency key is recognised, from the later of now and `sendAt`'),
   DASHBOARD_USER: text.optional().describe('Without user and password the dashboard is off on any host but loopback'),
   DASHBOARD_PASSWORD: text.optional().describe('HTTP basic; put TLS in front of it'),
   DASHBOARD_SHOW_CONTENT: flag.default(false).describe('Message content in the dashboard instead of a mask'),

@@ -1,6 +1,6 @@
-/** The gateway: one HTTP server with health and the dashboard, over one connection to Redis. */
+/** The gateway: one HTTP server with the API, WeChat’s own interface, health and the dashboard, over one connection to Redis. */
 import helmet from '@fastify/helmet'
-import { Outbox, whenReady } from '@wechat-outbox/outbox'
+import { whenReady } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import { type FastifyInstance, fastify } from 'fastify'
 import { createAccess } from './access.ts'
@@ -10,9 +10,12 @@ import type { GatewayConfig } from './env.ts'
 import { addHealthRoutes } from './health.ts'
 import { openKeyRing } from './key-ring.ts'
 import { addMetrics } from './metrics.ts'
+import { openOutbox } from './outbox-link.ts'
 import { answerErrors } from './problem.ts'
 import { openRedisLink, within } from './redis-link.ts'
+import { refuseEarly } from './refuse-early.ts'
 import { addSameSiteGuard } from './same-site.ts'
+import { addV1 } from './v1/add-v1.ts'
 
 const REQUEST_MS_MAX = 15_000
 const FIRST_REDIS_WAIT_MS = 1000
@@ -36,15 +39,17 @@ export interface RunningGateway {
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<RunningGateway> {
   const ring = openKeyRing(config, log)
   const link = openRedisLink(config.REDIS_URL, log)
-  const outbox = new Outbox({ redis: config.REDIS_URL })
+  const { IDEMPOTENCY_TTL_HOURS: idempotencyTtlHours } = config
+  const open = openOutbox(link, { url: config.REDIS_URL, idempotencyTtlHours })
   // So that the first page a person opens has its queues; without Redis there is nothing to wait for.
   await whenReady(link.redis, FIRST_REDIS_WAIT_MS).catch(() => undefined)
   const app = fastify({
+    ...refuseEarly,
     logger: false,
     bodyLimit: 65_536,
     requestTimeout: REQUEST_MS_MAX,
     handlerTimeout: REQUEST_MS_MAX,
-    http: { headersTimeout: HEADERS_MS_MAX, connectionsCheckingInterval: SLOW_LOOK_EVERY_MS },
+    http: { ...refuseEarly.http, headersTimeout: HEADERS_MS_MAX, connectionsCheckingInterval: SLOW_LOOK_EVERY_MS },
     // A browser keeps connections open that would hold the end of the process up.
     forceCloseConnections: 'idle',
   })
@@ -54,7 +59,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     dashboard.stop()
     ring.close()
     await closeServer(app, config.SHUTDOWN_TIMEOUT_MS)
-    await Promise.all([link.close(), outbox.close()])
+    await Promise.all([link.close(), open.close()])
   }
   try {
     logRequests(app, log)
@@ -66,7 +71,8 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     addMetrics(app, { config, link, access })
     addHealthRoutes(app, link)
     const { WECHAT_APP_ID: appid, WECHAT_API_BASE_URL: wechatBaseUrl } = config
-    await addEntrance(app, { link, outbox, access, log, appid, wechatBaseUrl })
+    await addEntrance(app, { link, outbox: open.outbox, access, log, appid, wechatBaseUrl })
+    await addV1(app, { ...open, access, rememberMs: idempotencyTtlHours * 3_600_000 })
     dashboard = await addDashboard(app, { config, link, log })
     const url = await app.listen({ host: config.GATEWAY_HOST, port: config.GATEWAY_PORT })
     log.info({ event: 'gateway.listening', url })

@@ -9,6 +9,7 @@ it('needs nothing but a Redis', () => {
     WECHAT_API_BASE_URL: 'https://api.weixin.qq.com',
     GATEWAY_HOST: '127.0.0.1',
     GATEWAY_PORT: 3000,
+    IDEMPOTENCY_TTL_HOURS: 72,
     DASHBOARD_SHOW_CONTENT: false,
     LOG_LEVEL: 'info',
     SHUTDOWN_TIMEOUT_MS: 25_000,

@@ -50,7 +50,7 @@ describe('health', () => {
       ]) {
         const answer = await ask(port, line)
         expect(answer.status, line).toBe(503)
-        expect(JSON.parse(answer.text)).toMatchObject({ status: 503, code: 'redis-unavailable' })
+        expect(JSON.parse(answer.text)).toMatchObject({ status: 503, code: 'WXO_UNAVAILABLE' })
         expect(answer.text).not.toMatch(/redis:|127\.0|ECONN|\.ts:\d/)
       }
       expect(await ask(port, 'GET /healthz')).toMatchObject({ status: 200 })

@@ -1,0 +1,84 @@
+/**
+ * `/v1`: the outbox over HTTP. It adds no queue of its own; what a request asks for is done by the outbox package, and
+ * what that says becomes a status and a problem. `docs/http.md` describes the calls.
+ */
+import type { Judge, Outbox, Store } from '@wechat-outbox/outbox'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
+import type { Access } from '../access.ts'
+import { sendProblem } from '../problem.ts'
+import { discardDeadLetter, listDeadLetters, readDeadLetter, replayDeadLetter } from './dead-letters.ts'
+import { addDocsPage } from './docs-page.ts'
+import { openApiDocument } from './document.ts'
+import { addJsonBodies } from './json-body.ts'
+import { cancelMessage, readMessage } from './messages.ts'
+import { type Operation, type OperationId, operations } from './operations.ts'
+import { sendBatch, sendMessage } from './send.ts'
+
+export interface V1Deps {
+  readonly outbox: Outbox
+  readonly store: () => Promise<Store>
+  readonly judge: Judge
+  readonly access: Pick<Access, 'require'>
+  /** For how long the status of a message still tells that its dead letter was discarded. */
+  readonly rememberMs: number
+}
+
+type Handler = (deps: V1Deps, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
+
+const handlers: Record<OperationId, Handler> = {
+  sendMessage,
+  sendBatch,
+  readMessage,
+  cancelMessage,
+  listDeadLetters,
+  readDeadLetter,
+  discardDeadLetter,
+  replayDeadLetter,
+}
+
+const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']
+
+export async function addV1(app: FastifyInstance, deps: V1Deps): Promise<void> {
+  await app.register(async (scope) => {
+    addJsonBodies(scope)
+    const served = new Map<string, HTTPMethods[]>()
+    for (const [id, operation] of Object.entries<Operation>(operations)) {
+      const { method, path, right, bodyBytesMax } = operation
+      const url = routeOf(path)
+      served.set(url, [...(served.get(url) ?? []), method, ...(method === 'GET' ? (['HEAD'] as const) : [])])
+      scope.route({
+        method,
+        url,
+        ...(bodyBytesMax === undefined ? {} : { bodyLimit: bodyBytesMax }),
+        onRequest: deps.access.require(right),
+        handler: async (request, reply) => {
+          reply.header('cache-control', 'no-store')
+          return handlers[id as OperationId](deps, request, reply)
+        },
+      })
+    }
+    for (const [url, allowed] of served) refuseOthers(scope, url, allowed)
+  })
+  await addDocsPage(app, openApiDocument())
+}
+
+/** `/dead-letters/{id}:replay` as the router writes it: a parameter ends at a colon, and a doubled colon is one. */
+function routeOf(path: string): string {
+  return path
+    .replaceAll(':', '::')
+    .replaceAll(/\{(\w+)\}(?=::)/g, ':$1([^:/]+)')
+    .replaceAll(/\{(\w+)\}/g, ':$1')
+}
+
+/** A known address with another method: 405, and what it takes. Said before any body is read. */
+function refuseOthers(app: FastifyInstance, url: string, allowed: readonly HTTPMethods[]): void {
+  const allow = allowed.join(', ')
+  const refuse = (_request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+    sendProblem(reply.header('allow', allow), {
+      status: 405,
+      code: 'method-not-allowed',
+      detail: `This address takes ${allow}.`,
+    })
+  const method = METHODS.filter((one) => !allowed.includes(one))
+  app.route({ method, url, onRequest: (request, reply) => void refuse(request, reply), handler: refuse })
+}

@@ -1,0 +1,74 @@
+/** Dead letters over HTTP: pages of them, one, discarding and replaying it. */
+import { isDeadLetterId } from '@wechat-outbox/messages'
+import * as outbox from '@wechat-outbox/outbox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Problem, sendProblem } from '../problem.ts'
+import type { V1Deps } from './add-v1.ts'
+import { noQuery, readParameters } from './read.ts'
+import { listQuery } from './schemas.ts'
+
+export async function listDeadLetters({ store }: V1Deps, request: FastifyRequest) {
+  const { appid, query } = readParameters(request, listQuery)
+  return guarded(async () => outbox.listDeadLetters(await store(), appid, query as outbox.DeadLetterFilter))
+}
+
+export async function readDeadLetter({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
+  const { appid, id } = readParameters(request, noQuery)
+  const letter = await guarded(async () => outbox.readDeadLetter(await store(), appid, id))
+  return letter ?? sendProblem(reply, UNKNOWN)
+}
+
+export async function discardDeadLetter(deps: V1Deps, request: FastifyRequest, reply: FastifyReply) {
+  const { appid, id } = readParameters(request, noQuery)
+  if (!isDeadLetterId(id)) return sendProblem(reply, UNKNOWN)
+  switch (await guarded(() => outbox.discardDeadLetter(deps.judge, { appid, id }, deps.rememberMs))) {
+    case 'discarded':
+      return { id, status: 'discarded' }
+    case 'being-replayed':
+      return sendProblem(reply, BEING_REPLAYED)
+    case 'unknown': {
+      // Its answer may have been lost on the way: twice is once, as long as it is remembered.
+      const report = await deps.outbox.status(`m-${id.slice(2)}`, appid)
+      return report?.status === 'discarded' ? { id, status: 'discarded' } : sendProblem(reply, UNKNOWN)
+    }
+  }
+}
+
+export async function replayDeadLetter({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
+  const { appid, id } = readParameters(request, noQuery)
+  if (!isDeadLetterId(id)) return sendProblem(reply, UNKNOWN)
+  try {
+    const asked = await guarded(async () => outbox.requestReplay(await store(), appid, id))
+    if (asked.kind === 'unknown') return sendProblem(reply, UNKNOWN)
+    reply.code(202).header('location', `/v1/apps/${appid}/messages/${asked.id}`)
+    return { id: asked.id, replayOf: asked.replayOf }
+  } catch (error) {
+    if (error instanceof outbox.OutboxError && error.code === 'WXO_INVALID') return sendProblem(reply, NOT_REPLAYABLE)
+    throw error
+  }
+}
+
+/** @throws OutboxError and no other */
+async function guarded<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    throw outbox.storeError(error)
+  }
+}
+
+const UNKNOWN: Problem = {
+  status: 404,
+  code: 'unknown-dead-letter',
+  detail: 'There is no such dead letter: replayed, discarded or expired, or it never was.',
+}
+const BEING_REPLAYED: Problem = {
+  status: 409,
+  code: 'being-replayed',
+  detail: 'Somebody has asked for its replay, so it cannot be discarded.',
+}
+const NOT_REPLAYABLE: Problem = {
+  status: 409,
+  code: 'not-replayable',
+  detail: 'This dead letter holds nothing that could be sent again.',
+}

@@ -1,0 +1,36 @@
+/** Where a message stands, and taking it back. */
+import { isMessageId } from '@wechat-outbox/messages'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Problem, sendProblem } from '../problem.ts'
+import type { V1Deps } from './add-v1.ts'
+import { noQuery, readParameters } from './read.ts'
+
+export async function readMessage({ outbox }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
+  const { appid, id } = readParameters(request, noQuery)
+  // Whatever else stands under the prefix of messages is not asked for.
+  const report = isMessageId(id) ? await outbox.status(id, appid) : null
+  return report ?? sendProblem(reply, UNKNOWN)
+}
+
+export async function cancelMessage({ outbox }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
+  const { appid, id } = readParameters(request, noQuery)
+  switch (isMessageId(id) ? await outbox.cancel(id, appid) : 'unknown') {
+    case 'cancelled':
+      return { id, status: 'cancelled' }
+    case 'too-late':
+      return sendProblem(reply, TOO_LATE)
+    case 'unknown':
+      return sendProblem(reply, UNKNOWN)
+  }
+}
+
+const UNKNOWN: Problem = {
+  status: 404,
+  code: 'unknown-message',
+  detail: 'There is no such message, or it is no longer retained.',
+}
+const TOO_LATE: Problem = {
+  status: 409,
+  code: 'too-late',
+  detail: 'The message has ended, or something of it may have reached WeChat.',
+}

@@ -1,0 +1,204 @@
+/**
+ * The calls of `/v1`, as data: their addresses, the right that each takes, and what goes in and comes out. Routes and the
+ * OpenAPI document are both made of this, so that neither can say what the other does not.
+ */
+import { appidSchema } from '@wechat-outbox/messages'
+import { z } from 'zod'
+import type { ZodOpenApiOperationObject, ZodOpenApiResponsesObject } from 'zod-openapi'
+import type { Right } from '../access.ts'
+import { PROBLEMS, type ProblemCode } from '../problem.ts'
+import { IDEMPOTENCY_HEADER } from './idempotency-key.ts'
+import * as schemas from './schemas.ts'
+
+export type OperationId =
+  | 'sendMessage'
+  | 'sendBatch'
+  | 'readMessage'
+  | 'cancelMessage'
+  | 'listDeadLetters'
+  | 'readDeadLetter'
+  | 'discardDeadLetter'
+  | 'replayDeadLetter'
+
+export interface Operation {
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  /** As OpenAPI writes it: a parameter in braces, and a colon that is a colon. */
+  readonly path: string
+  readonly right: Right
+  /** The largest body, where there is one. */
+  readonly bodyBytesMax?: number
+  readonly document: ZodOpenApiOperationObject
+}
+
+/** Text in which every character is written `\uXXXX` takes three times what is allowed of it. */
+const MESSAGE_BYTES_MAX = 262_144
+/** A thousand messages with the longest text and metadata, and some room. */
+const BATCH_BYTES_MAX = 16 * 1_048_576
+
+const APP = '/v1/apps/{appid}'
+const MESSAGE = `${APP}/messages/{id}`
+const LETTERS = `${APP}/dead-letters`
+const LETTER = `${LETTERS}/{id}`
+
+const ofApp = z.object({ appid: appidSchema })
+const ofMessage = ofApp.extend({ id: schemas.messageId })
+const ofLetter = ofApp.extend({ id: schemas.deadLetterId })
+
+const traceHeader = z.string().optional().meta({ description: 'Taken over where a message has no `traceparent`' })
+const keyHeader = z
+  .string()
+  .optional()
+  .meta({ description: '`idempotencyKey`, in quotes (the IETF’s draft) or bare', examples: ['"order-7-shipped"'] })
+
+const json = (schema: z.ZodType) => ({ 'application/json': { schema } })
+
+/** What may go wrong with any call. */
+const ALWAYS: readonly ProblemCode[] = [
+  'WXO_INVALID',
+  'key-missing',
+  'forbidden',
+  'too-many-attempts',
+  'internal',
+  'WXO_UNAVAILABLE',
+]
+
+/** Problems by status, those of a status together. */
+function failing(...codes: readonly ProblemCode[]): ZodOpenApiResponsesObject {
+  const byStatus = Map.groupBy([...codes, ...ALWAYS], (code) => PROBLEMS[code].status)
+  return Object.fromEntries(
+    [...byStatus].map(([status, group]) => [
+      String(status),
+      {
+        description: group.map((code) => PROBLEMS[code].title).join('; '),
+        content: { 'application/problem+json': { schema: schemas.problem } },
+        ...(status === 503 ? { headers: z.object({ 'Retry-After': z.string() }) } : {}),
+      },
+    ]),
+  ) as ZodOpenApiResponsesObject
+}
+
+export const operations: Readonly<Record<OperationId, Operation>> = {
+  sendMessage: {
+    method: 'POST',
+    path: `${APP}/messages`,
+    right: 'send',
+    bodyBytesMax: MESSAGE_BYTES_MAX,
+    document: {
+      summary: 'Send a message',
+      description: 'Answers once Redis has the message.',
+      requestParams: { path: ofApp, header: z.object({ [IDEMPOTENCY_HEADER]: keyHeader, traceparent: traceHeader }) },
+      requestBody: { required: true, content: json(schemas.sendRequest) },
+      responses: {
+        202: {
+          description: 'Stored: from now on the outbox answers for it',
+          headers: z.object({ Location: z.string() }),
+          content: json(schemas.receipt),
+        },
+        200: {
+          description: 'Stored by an earlier request with the same idempotency key',
+          headers: z.object({ Location: z.string(), 'Idempotent-Replayed': z.literal('true') }),
+          content: json(schemas.receipt),
+        },
+        ...failing('WXO_CONFLICT', 'WXO_FULL', 'too-large', 'content-type'),
+      },
+    },
+  },
+  sendBatch: {
+    method: 'POST',
+    path: `${APP}/messages:batch`,
+    right: 'send',
+    bodyBytesMax: BATCH_BYTES_MAX,
+    document: {
+      summary: 'Send up to 1000 messages',
+      description:
+        'One result for each message, in order; one that is refused does not hold up the others. Each may have an `idempotencyKey` of its own. 503 when none of them could be stored.',
+      requestParams: { path: ofApp, header: z.object({ traceparent: traceHeader }) },
+      requestBody: { required: true, content: json(schemas.batchRequest) },
+      responses: {
+        207: { description: 'What became of each', content: json(schemas.batchResults) },
+        ...failing('WXO_FULL', 'too-large', 'content-type'),
+      },
+    },
+  },
+  readMessage: {
+    method: 'GET',
+    path: MESSAGE,
+    right: 'read',
+    document: {
+      summary: 'Where a message stands',
+      requestParams: { path: ofMessage },
+      responses: {
+        200: { description: 'Its status and attempts', content: json(schemas.statusReport) },
+        ...failing('unknown-message'),
+      },
+    },
+  },
+  cancelMessage: {
+    method: 'DELETE',
+    path: MESSAGE,
+    right: 'send',
+    document: {
+      summary: 'Cancel a message',
+      description: 'Possible until something of it may have reached WeChat. Twice is once.',
+      requestParams: { path: ofMessage },
+      responses: {
+        200: { description: 'It will not be sent', content: json(schemas.cancelled) },
+        ...failing('unknown-message', 'too-late'),
+      },
+    },
+  },
+  listDeadLetters: {
+    method: 'GET',
+    path: LETTERS,
+    right: 'read',
+    document: {
+      summary: 'Dead letters, newest first',
+      requestParams: { path: ofApp, query: schemas.listQuery },
+      responses: { 200: { description: 'A page', content: json(schemas.deadLetterPage) }, ...failing() },
+    },
+  },
+  readDeadLetter: {
+    method: 'GET',
+    path: LETTER,
+    right: 'read',
+    document: {
+      summary: 'One dead letter',
+      requestParams: { path: ofLetter },
+      responses: {
+        200: { description: 'The message, the reason and all attempts', content: json(schemas.deadLetter) },
+        ...failing('unknown-dead-letter'),
+      },
+    },
+  },
+  discardDeadLetter: {
+    method: 'DELETE',
+    path: LETTER,
+    right: 'replay',
+    document: {
+      summary: 'Discard a dead letter for good',
+      requestParams: { path: ofLetter },
+      responses: {
+        200: { description: 'It is gone', content: json(schemas.discarded) },
+        ...failing('unknown-dead-letter', 'being-replayed'),
+      },
+    },
+  },
+  replayDeadLetter: {
+    method: 'POST',
+    path: `${LETTER}:replay`,
+    right: 'replay',
+    document: {
+      summary: 'Send a dead letter again, as a new message',
+      description: 'A worker carries it out. Asked again, the answer is the same id.',
+      requestParams: { path: ofLetter },
+      responses: {
+        202: {
+          description: 'The id of the new message',
+          headers: z.object({ Location: z.string() }),
+          content: json(schemas.replayRequested),
+        },
+        ...failing('unknown-dead-letter', 'not-replayable'),
+      },
+    },
+  },
+}

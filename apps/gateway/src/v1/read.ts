@@ -1,0 +1,117 @@
+/** What a request says, read and checked. Every problem that it has is told at once. */
+import {
+  appidSchema,
+  BATCH_MAX,
+  check,
+  checkSendRequest,
+  type Problem,
+  traceparentSchema,
+} from '@wechat-outbox/messages'
+import { OutboxError } from '@wechat-outbox/outbox'
+import type { FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { IDEMPOTENCY_HEADER, readIdempotencyKey } from './idempotency-key.ts'
+import { sendRequest } from './schemas.ts'
+
+export function invalid(issues: readonly Problem[]): OutboxError {
+  return new OutboxError('WXO_INVALID', 'the request is refused', { issues })
+}
+
+const pathSchema = z.object({ appid: appidSchema, id: z.string().default('') })
+
+/** The parameters in the path and the query. @throws OutboxError WXO_INVALID */
+export function readParameters<T>(
+  request: FastifyRequest,
+  query: z.ZodType<T>,
+): { appid: string; id: string; query: T } {
+  const path = check(plain(request.params), pathSchema)
+  const asked = check(plain(request.query), query)
+  if (path.ok && asked.ok) return { ...path.value, query: asked.value }
+  throw invalid([...(path.ok ? [] : path.problems), ...(asked.ok ? [] : asked.problems)])
+}
+
+export const noQuery = z.strictObject({})
+
+/** A message as the Outbox takes it, or what is wrong with the request before anybody looks at the message. */
+type Prepared = { readonly request: object } | { readonly problems: readonly Problem[] }
+
+interface Around {
+  readonly appid: string
+  readonly key?: string | undefined
+  readonly traceparent?: string | undefined
+}
+
+/** One message out of the body and what stands around it. @throws OutboxError WXO_INVALID */
+export function readMessage(request: FastifyRequest): object {
+  const { appid } = request.params as { appid: string }
+  const read = readIdempotencyKey(request.headers[IDEMPOTENCY_HEADER.toLowerCase()])
+  const key = 'key' in read ? read.key : undefined
+  const problems = [...queryProblems(request), ...('problem' in read ? [read.problem] : [])]
+  const prepared = prepare(request.body, { appid, key, traceparent: traceparentOf(request) })
+  if ('problems' in prepared) throw invalid([...problems, ...prepared.problems])
+  if (problems.length > 0) throw invalid([...problems, ...problemsOfMessage(request.body), ...problemsOfApp(appid)])
+  return prepared.request
+}
+
+/** The messages of a batch, each by itself. @throws OutboxError WXO_INVALID when it is no batch at all */
+export function readBatch(request: FastifyRequest): Prepared[] {
+  const { appid } = request.params as { appid: string }
+  const problems: Problem[] = [...queryProblems(request), ...problemsOfApp(appid)]
+  if (request.headers[IDEMPOTENCY_HEADER.toLowerCase()] !== undefined) {
+    problems.push({ path: IDEMPOTENCY_HEADER, message: 'belongs to one message: give each its own idempotencyKey' })
+  }
+  const { messages, ...rest } = (isObject(request.body) ? request.body : {}) as { messages?: unknown }
+  for (const path of Object.keys(rest)) problems.push({ path, message: 'is not a known key' })
+  if (!isObject(request.body)) problems.push({ path: '', message: 'must be a JSON object' })
+  else if (!Array.isArray(messages)) problems.push({ path: 'messages', message: 'must be a list of messages' })
+  else if (messages.length > BATCH_MAX) {
+    problems.push({ path: 'messages', message: `must be at most ${BATCH_MAX} messages, not ${messages.length}` })
+  }
+  if (problems.length > 0 || !Array.isArray(messages)) throw invalid(problems)
+  const traceparent = traceparentOf(request)
+  return messages.map((message: unknown) => prepare(message, { appid, traceparent }))
+}
+
+function prepare(message: unknown, { appid, key, traceparent }: Around): Prepared {
+  if (!isObject(message)) return { problems: [...problemsOfApp(appid), { path: '', message: 'must be a JSON object' }] }
+  const problems: Problem[] = []
+  const own = message['idempotencyKey']
+  if (key !== undefined && typeof own === 'string' && own !== key) {
+    problems.push({ path: 'idempotencyKey', message: `differs from the header ${IDEMPOTENCY_HEADER}` })
+  }
+  // The Outbox would take it for a field of its own.
+  if (problems.length > 0 || Object.hasOwn(message, 'appid')) {
+    return { problems: [...problemsOfApp(appid), ...problems, ...problemsOfMessage(message)] }
+  }
+  const trace = traceparent === undefined || Object.hasOwn(message, 'traceparent') ? {} : { traceparent }
+  return { request: { ...message, ...trace, ...(key === undefined ? {} : { idempotencyKey: own ?? key }), appid } }
+}
+
+/** A header that is none is passed over, as the standard wants it. https://www.w3.org/TR/trace-context/ */
+function traceparentOf({ headers }: FastifyRequest): string | undefined {
+  const { traceparent } = headers
+  const isTrace = traceparentSchema.safeParse(traceparent).success
+  return isTrace && !/^ff|-0{32}-|-0{16}-/.test(String(traceparent)) ? String(traceparent) : undefined
+}
+
+function problemsOfApp(appid: string): Problem[] {
+  const checked = check({ appid }, z.object({ appid: appidSchema }))
+  return checked.ok ? [] : checked.problems
+}
+
+function problemsOfMessage(message: unknown): Problem[] {
+  const checked = checkSendRequest(message, sendRequest)
+  return checked.ok ? [] : checked.problems
+}
+
+function queryProblems(request: FastifyRequest): Problem[] {
+  const checked = check(plain(request.query), noQuery)
+  return checked.ok ? [] : checked.problems
+}
+
+/** The router and the query's parser make objects with prototypes of their own. */
+const plain = (value: unknown): object => ({ ...(value as object) })
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,191 @@
+/**
+ * The shapes of `/v1` beside the send request, which is that of `messages`: what may stand in a query, and what is
+ * answered. The OpenAPI document is made of these; queries are read with them.
+ */
+import {
+  type Attempt,
+  appidSchema,
+  BATCH_MAX,
+  instantSchema,
+  type MessageStatus,
+  MSGTYPES,
+  type Reason,
+  type StatusReport,
+  sendRequestSchema,
+  touserSchema,
+} from '@wechat-outbox/messages'
+import type { ListedDeadLetter } from '@wechat-outbox/outbox'
+import { z } from 'zod'
+import { PROBLEMS, type ProblemCode } from '../problem.ts'
+
+/** What a parameter looks like in an address is text; the document says what the text means. */
+const shownAs = (json: Record<string, unknown>) => ({
+  override: ({ jsonSchema }: { jsonSchema: object }): void => {
+    for (const key of Object.keys(jsonSchema)) Reflect.deleteProperty(jsonSchema, key)
+    Object.assign(jsonSchema, json)
+  },
+})
+
+const instantParameter = z
+  .string()
+  // A plus sign that was not encoded arrives as a space.
+  .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.replace(/ (?=\d\d:\d\d$)/, '+')))
+  .pipe(instantSchema)
+  .meta(
+    shownAs({
+      anyOf: [
+        { type: 'string', format: 'date-time' },
+        { type: 'integer', minimum: 1_000_000_000_000 },
+      ],
+    }),
+  )
+
+const LIMIT_MAX = 1000
+const LIMIT_MESSAGE = `must be a number from 1 to ${LIMIT_MAX}`
+
+export const listQuery = z
+  .strictObject({
+    errcode: z
+      .string()
+      .regex(/^-?\d{1,9}$/, 'must be a whole number')
+      .transform(Number)
+      .optional()
+      .meta({ ...shownAs({ type: 'integer' }), description: 'Died of this code of WeChat’s' }),
+    name: z
+      .string()
+      .regex(/^[a-z][a-z-]{0,63}$/, 'must be the name of a reason, such as expired')
+      .optional()
+      .meta({ description: 'Died of this reason, one that has no errcode: `expired`, `unsure`, `invalid-message`' }),
+    touser: touserSchema.optional(),
+    since: instantParameter.optional().meta({ description: 'Died then or later: ISO 8601 or epoch milliseconds' }),
+    until: instantParameter.optional().meta({ description: 'Died then or earlier' }),
+    limit: z
+      .string()
+      .regex(/^\d{1,4}$/, LIMIT_MESSAGE)
+      .transform(Number)
+      .refine((limit) => limit >= 1 && limit <= LIMIT_MAX, LIMIT_MESSAGE)
+      .optional()
+      .meta(shownAs({ type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: 50 })),
+    cursor: z.string().optional().meta({ description: '`next` of the page before' }),
+  })
+  .refine(({ errcode, name }) => errcode === undefined || name === undefined, {
+    path: ['name'],
+    error: 'excludes errcode: a reason has one or the other',
+  })
+  .refine(({ since, until }) => since === undefined || until === undefined || since <= until, {
+    path: ['since'],
+    error: 'must not be later than until',
+  })
+
+export const messageId = z.string().meta({ description: 'Of a message', examples: ['m-4fZ8hQ2sVx0LmN6tRw1B'] })
+export const deadLetterId = z.string().meta({ description: 'Of a dead letter', examples: ['d-4fZ8hQ2sVx0LmN6tRw1B'] })
+
+/** One instance, so that the document has one component for it. */
+export const sendRequest = sendRequestSchema().meta({ id: 'SendRequest' })
+export const batchRequest = z.strictObject({ messages: z.array(sendRequest).max(BATCH_MAX) }).meta({ id: 'Batch' })
+
+const STATUSES = [
+  'scheduled',
+  'queued',
+  'held',
+  'sending',
+  'retrying',
+  'delivered',
+  'dead',
+  'replayed',
+  'discarded',
+  'cancelled',
+] as const satisfies readonly MessageStatus[]
+const status = z.enum(STATUSES).meta({ id: 'Status' }) satisfies z.ZodType<MessageStatus>
+
+const attempt = z
+  .object({
+    at: z.number().meta({ description: 'Epoch milliseconds' }),
+    outcome: z.string(),
+    ms: z.number().meta({ description: 'How long the call took' }),
+    errcode: z.number().exactOptional(),
+    errmsg: z.string().exactOptional(),
+    rid: z.string().exactOptional().meta({ description: 'WeChat’s request id' }),
+  })
+  .meta({ id: 'Attempt' }) satisfies z.ZodType<{ [Field in keyof Attempt]: unknown }>
+
+export const receipt = z.object({ id: messageId, status }).meta({ id: 'Receipt' })
+
+const time = z.iso.datetime().meta(shownAs({ type: 'string', format: 'date-time' }))
+export const statusReport = z
+  .object({
+    id: messageId,
+    status,
+    appid: appidSchema,
+    touser: z.string().meta({ description: 'Empty where the message could not be read' }),
+    msgtype: z.string(),
+    acceptedAt: time,
+    sendAt: time.exactOptional(),
+    expiresAt: time.exactOptional(),
+    settledAt: time.exactOptional(),
+    deadLetter: deadLetterId.exactOptional(),
+    replayOf: deadLetterId.exactOptional(),
+    replayedAs: messageId.exactOptional(),
+    attempts: z.array(attempt),
+    metadata: z.record(z.string(), z.unknown()).exactOptional(),
+  })
+  .meta({ id: 'StatusReport' }) satisfies z.ZodType<{ [Field in keyof StatusReport]: unknown }>
+
+export const cancelled = z.object({ id: messageId, status: z.literal('cancelled') })
+export const discarded = z.object({ id: deadLetterId, status: z.literal('discarded') })
+export const replayRequested = z.object({ id: messageId, replayOf: deadLetterId }).meta({ id: 'Replay' })
+
+const reason = z
+  .object({
+    errcode: z.number().nullable().meta({ description: 'WeChat’s, or null where the reason is the outbox’s own' }),
+    name: z.string().meta({ examples: ['reply-window-closed'] }),
+    errmsg: z.string(),
+    rid: z.string().exactOptional(),
+    meaning: z.object({ en: z.string(), zh: z.string() }),
+    source: z.string(),
+  })
+  .meta({ id: 'Reason' }) satisfies z.ZodType<Reason>
+
+/** The request as it was stored. What a letter of a foreign making holds is nobody's to promise. */
+const storedMessage = z.union([
+  z.looseObject({ v: z.literal(1), touser: touserSchema, msgtype: z.enum(MSGTYPES) }),
+  z.strictObject({ unreadable: z.unknown() }),
+])
+
+export const deadLetter = z
+  .object({
+    id: deadLetterId,
+    v: z.literal(1),
+    messageId,
+    message: storedMessage,
+    reason,
+    attempts: z.array(attempt),
+    acceptedAt: z.number().meta({ description: 'Epoch milliseconds' }),
+    deadAt: z.number().meta({ description: 'Epoch milliseconds' }),
+  })
+  .meta({ id: 'DeadLetter' }) satisfies z.ZodType<{ [Field in keyof ListedDeadLetter]: unknown }>
+
+export const deadLetterPage = z
+  .object({
+    items: z.array(deadLetter),
+    next: z.string().nullable().meta({ description: '`cursor` of the next page; null at the end' }),
+  })
+  .meta({ id: 'DeadLetterPage' })
+
+export const problem = z
+  .object({
+    type: z.string().meta({ examples: ['urn:wechat-outbox:problem:WXO_INVALID'] }),
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
+    detail: z.string(),
+    errors: z
+      .array(z.object({ path: z.string().meta({ examples: ['messages.3.touser'] }), message: z.string() }))
+      .exactOptional()
+      .meta({ description: 'Every problem of the request, by path; an empty path is the body itself' }),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457' })
+
+export const batchResults = z
+  .object({ results: z.array(z.union([receipt, problem])).meta({ description: 'One for each message, in order' }) })
+  .meta({ id: 'BatchResults' })

@@ -1,0 +1,1226 @@
+// Generated from the OpenAPI document by `pnpm run docs`.
+export interface paths {
+    "/v1/apps/{appid}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message
+         * @description Answers once Redis has the message.
+         */
+        post: operations["sendMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/apps/{appid}/messages:batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send up to 1000 messages
+         * @description One result for each message, in order; one that is refused does not hold up the others. Each may have an `idempotencyKey` of its own. 503 when none of them could be stored.
+         */
+        post: operations["sendBatch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/apps/{appid}/messages/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where a message stands */
+        get: operations["readMessage"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel a message
+         * @description Possible until something of it may have reached WeChat. Twice is once.
+         */
+        delete: operations["cancelMessage"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/apps/{appid}/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Dead letters, newest first */
+        get: operations["listDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/apps/{appid}/dead-letters/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One dead letter */
+        get: operations["readDeadLetter"];
+        put?: never;
+        post?: never;
+        /** Discard a dead letter for good */
+        delete: operations["discardDeadLetter"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/apps/{appid}/dead-letters/{id}:replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a dead letter again, as a new message
+         * @description A worker carries it out. Asked again, the answer is the same id.
+         */
+        post: operations["replayDeadLetter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        SendRequest: {
+            /**
+             * @description The openid of the recipient
+             * @example oABCD1234567890_wxyz-EFGHijk
+             */
+            touser: string;
+            /** @description Makes repeating the request safe: with the same key and body it is the same message */
+            idempotencyKey?: string;
+            /** @description Not before this time */
+            sendAt?: number | string;
+            /** @description Not after this time: what is still waiting then is dead */
+            expiresAt?: number | string;
+            /**
+             * @description What to do when nobody can know whether WeChat took it; resend by default
+             * @enum {string}
+             */
+            ifUnsure?: "resend" | "dead-letter";
+            /** @description At most 4096 bytes of JSON, given back by status and dead letters */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The trace that the message belongs to, as in the W3C header
+             * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+             */
+            traceparent?: string;
+            /** @constant */
+            msgtype: "text";
+            text: {
+                /** @description At most 2048 bytes of UTF-8 */
+                content: string;
+            };
+        } | {
+            /**
+             * @description The openid of the recipient
+             * @example oABCD1234567890_wxyz-EFGHijk
+             */
+            touser: string;
+            /** @description Makes repeating the request safe: with the same key and body it is the same message */
+            idempotencyKey?: string;
+            /** @description Not before this time */
+            sendAt?: number | string;
+            /** @description Not after this time: what is still waiting then is dead */
+            expiresAt?: number | string;
+            /**
+             * @description What to do when nobody can know whether WeChat took it; resend by default
+             * @enum {string}
+             */
+            ifUnsure?: "resend" | "dead-letter";
+            /** @description At most 4096 bytes of JSON, given back by status and dead letters */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The trace that the message belongs to, as in the W3C header
+             * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+             */
+            traceparent?: string;
+            /** @constant */
+            msgtype: "image";
+            image: {
+                media_id: string;
+            };
+        } | {
+            /**
+             * @description The openid of the recipient
+             * @example oABCD1234567890_wxyz-EFGHijk
+             */
+            touser: string;
+            /** @description Makes repeating the request safe: with the same key and body it is the same message */
+            idempotencyKey?: string;
+            /** @description Not before this time */
+            sendAt?: number | string;
+            /** @description Not after this time: what is still waiting then is dead */
+            expiresAt?: number | string;
+            /**
+             * @description What to do when nobody can know whether WeChat took it; resend by default
+             * @enum {string}
+             */
+            ifUnsure?: "resend" | "dead-letter";
+            /** @description At most 4096 bytes of JSON, given back by status and dead letters */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The trace that the message belongs to, as in the W3C header
+             * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+             */
+            traceparent?: string;
+            /** @constant */
+            msgtype: "link";
+            link: {
+                title: string;
+                description: string;
+                /** Format: uri */
+                url: string;
+                /** Format: uri */
+                thumb_url: string;
+            };
+        } | {
+            /**
+             * @description The openid of the recipient
+             * @example oABCD1234567890_wxyz-EFGHijk
+             */
+            touser: string;
+            /** @description Makes repeating the request safe: with the same key and body it is the same message */
+            idempotencyKey?: string;
+            /** @description Not before this time */
+            sendAt?: number | string;
+            /** @description Not after this time: what is still waiting then is dead */
+            expiresAt?: number | string;
+            /**
+             * @description What to do when nobody can know whether WeChat took it; resend by default
+             * @enum {string}
+             */
+            ifUnsure?: "resend" | "dead-letter";
+            /** @description At most 4096 bytes of JSON, given back by status and dead letters */
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The trace that the message belongs to, as in the W3C header
+             * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+             */
+            traceparent?: string;
+            /** @constant */
+            msgtype: "miniprogrampage";
+            miniprogrampage: {
+                title: string;
+                pagepath: string;
+                thumb_media_id: string;
+            };
+        };
+        Batch: {
+            messages: components["schemas"]["SendRequest"][];
+        };
+        Receipt: {
+            /**
+             * @description Of a message
+             * @example m-4fZ8hQ2sVx0LmN6tRw1B
+             */
+            id: string;
+            status: components["schemas"]["Status"];
+        };
+        /** @enum {string} */
+        Status: "scheduled" | "queued" | "held" | "sending" | "retrying" | "delivered" | "dead" | "replayed" | "discarded" | "cancelled";
+        /** @description RFC 9457 */
+        Problem: {
+            /** @example urn:wechat-outbox:problem:WXO_INVALID */
+            type: string;
+            title: string;
+            status: number;
+            /** @enum {string} */
+            code: "WXO_INVALID" | "WXO_CONFLICT" | "WXO_UNAVAILABLE" | "WXO_FULL" | "bad-request" | "key-missing" | "key-unknown" | "sign-in" | "forbidden" | "host" | "origin" | "read-only" | "dashboard-off" | "not-found" | "unknown-message" | "unknown-dead-letter" | "method-not-allowed" | "request-timeout" | "too-late" | "being-replayed" | "not-replayable" | "too-large" | "uri-too-long" | "content-type" | "too-many-attempts" | "headers-too-large" | "internal" | "timeout";
+            detail: string;
+            /** @description Every problem of the request, by path; an empty path is the body itself */
+            errors?: {
+                /** @example messages.3.touser */
+                path: string;
+                message: string;
+            }[];
+        };
+        BatchResults: {
+            /** @description One for each message, in order */
+            results: (components["schemas"]["Receipt"] | components["schemas"]["Problem"])[];
+        };
+        StatusReport: {
+            /**
+             * @description Of a message
+             * @example m-4fZ8hQ2sVx0LmN6tRw1B
+             */
+            id: string;
+            status: components["schemas"]["Status"];
+            /**
+             * @description The Mini Program
+             * @example wx1234567890abcdef
+             */
+            appid: string;
+            /** @description Empty where the message could not be read */
+            touser: string;
+            msgtype: string;
+            /** Format: date-time */
+            acceptedAt: string;
+            /** Format: date-time */
+            sendAt?: string;
+            /** Format: date-time */
+            expiresAt?: string;
+            /** Format: date-time */
+            settledAt?: string;
+            /**
+             * @description Of a dead letter
+             * @example d-4fZ8hQ2sVx0LmN6tRw1B
+             */
+            deadLetter?: string;
+            /**
+             * @description Of a dead letter
+             * @example d-4fZ8hQ2sVx0LmN6tRw1B
+             */
+            replayOf?: string;
+            /**
+             * @description Of a message
+             * @example m-4fZ8hQ2sVx0LmN6tRw1B
+             */
+            replayedAs?: string;
+            attempts: components["schemas"]["Attempt"][];
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        Attempt: {
+            /** @description Epoch milliseconds */
+            at: number;
+            outcome: string;
+            /** @description How long the call took */
+            ms: number;
+            errcode?: number;
+            errmsg?: string;
+            /** @description WeChat’s request id */
+            rid?: string;
+        };
+        DeadLetterPage: {
+            items: components["schemas"]["DeadLetter"][];
+            /** @description `cursor` of the next page; null at the end */
+            next: string | null;
+        };
+        DeadLetter: {
+            /**
+             * @description Of a dead letter
+             * @example d-4fZ8hQ2sVx0LmN6tRw1B
+             */
+            id: string;
+            /** @constant */
+            v: 1;
+            /**
+             * @description Of a message
+             * @example m-4fZ8hQ2sVx0LmN6tRw1B
+             */
+            messageId: string;
+            message: ({
+                /** @constant */
+                v: 1;
+                /**
+                 * @description The openid of the recipient
+                 * @example oABCD1234567890_wxyz-EFGHijk
+                 */
+                touser: string;
+                /** @enum {string} */
+                msgtype: "text" | "image" | "link" | "miniprogrampage";
+            } & {
+                [key: string]: unknown;
+            }) | {
+                unreadable: unknown;
+            };
+            reason: components["schemas"]["Reason"];
+            attempts: components["schemas"]["Attempt"][];
+            /** @description Epoch milliseconds */
+            acceptedAt: number;
+            /** @description Epoch milliseconds */
+            deadAt: number;
+        };
+        Reason: {
+            /** @description WeChat’s, or null where the reason is the outbox’s own */
+            errcode: number | null;
+            /** @example reply-window-closed */
+            name: string;
+            errmsg: string;
+            rid?: string;
+            meaning: {
+                en: string;
+                zh: string;
+            };
+            source: string;
+        };
+        Replay: {
+            /**
+             * @description Of a message
+             * @example m-4fZ8hQ2sVx0LmN6tRw1B
+             */
+            id: string;
+            /**
+             * @description Of a dead letter
+             * @example d-4fZ8hQ2sVx0LmN6tRw1B
+             */
+            replayOf: string;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    sendMessage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `idempotencyKey`, in quotes (the IETF’s draft) or bare */
+                "Idempotency-Key"?: string;
+                /** @description Taken over where a message has no `traceparent` */
+                traceparent?: string;
+            };
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendRequest"];
+            };
+        };
+        responses: {
+            /** @description Stored by an earlier request with the same idempotency key */
+            200: {
+                headers: {
+                    Location: string;
+                    "Idempotent-Replayed": "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            /** @description Stored: from now on the outbox answers for it */
+            202: {
+                headers: {
+                    Location: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The idempotency key belongs to another message */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is near its memory limit; Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sendBatch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Taken over where a message has no `traceparent` */
+                traceparent?: string;
+            };
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Batch"];
+            };
+        };
+        responses: {
+            /** @description What became of each */
+            207: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchResults"];
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is near its memory limit; Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+                /** @description Of a message */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its status and attempts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusReport"];
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such message */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+                /** @description Of a message */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It will not be sent */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @description Of a message
+                         * @example m-4fZ8hQ2sVx0LmN6tRw1B
+                         */
+                        id: string;
+                        /** @constant */
+                        status: "cancelled";
+                    };
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such message */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too late to cancel */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDeadLetters: {
+        parameters: {
+            query?: {
+                /** @description Died of this code of WeChat’s */
+                errcode?: number;
+                /** @description Died of this reason, one that has no errcode: `expired`, `unsure`, `invalid-message` */
+                name?: string;
+                touser?: string;
+                /** @description Died then or later: ISO 8601 or epoch milliseconds */
+                since?: string | number;
+                /** @description Died then or earlier */
+                until?: string | number;
+                limit?: number;
+                /** @description `next` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterPage"];
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+                /** @description Of a dead letter */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The message, the reason and all attempts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetter"];
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such dead letter */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discardDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+                /** @description Of a dead letter */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @description Of a dead letter
+                         * @example d-4fZ8hQ2sVx0LmN6tRw1B
+                         */
+                        id: string;
+                        /** @constant */
+                        status: "discarded";
+                    };
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such dead letter */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The dead letter is being replayed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+                /** @description Of a dead letter */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The id of the new message */
+            202: {
+                headers: {
+                    Location: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such dead letter */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The dead letter cannot be replayed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}
