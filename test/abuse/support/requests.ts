@@ -69,6 +69,8 @@ const PATHS = [
 ]
 /** Those that answer nobody without a key, a token or a password. */
 const GUARDED = PATHS.filter((path) => /^\/(?:v1|cgi-bin|dashboard|metrics)\b/.test(path))
+const WRITABLE = PATHS.filter((path) => /^\/(?:v1|cgi-bin|dashboard\/)/.test(path))
+const DASHBOARD = PATHS.filter((path) => path.startsWith('/dashboard'))
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']
 const json = { 'content-type': 'application/json' }
 const bearer = (key: string): Headers => ({ authorization: `Bearer ${key}` })
@@ -254,10 +256,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
       { host: 'evil.example' },
       { host: `127.0.0.1.evil.example` },
     ])
-    const path = pick(
-      draw,
-      PATHS.filter((one) => one.startsWith('/dashboard/') || one.startsWith('/v1') || one.startsWith('/cgi')),
-    )
+    const path = pick(draw, WRITABLE)
     const type = pick(draw, [
       'application/x-www-form-urlencoded',
       'multipart/form-data; boundary=x',
@@ -270,20 +269,14 @@ const KINDS: Readonly<Record<string, Kind>> = {
       ...site,
       authorization: pick(draw, [`Basic ${draw.keys.basic}`, `Bearer ${draw.keys.all}`]),
     }
-    return {
-      bytes: write({ method: pick(draw, ['POST', 'PUT']), path, headers, body: 'a=b' }),
-      mustFail: true,
-      from: UNBLEMISHED,
-    }
+    const bytes = write({ method: pick(draw, ['POST', 'PUT']), path, headers, body: 'a=b' })
+    return { bytes, mustFail: true, from: UNBLEMISHED }
   },
   'a guess at the dashboard': (draw) => {
     const credentials = Buffer.from(`${pick(draw, ['operator', 'admin', ''])}:${pick(draw, SECRET_GUESSES)}`).toString(
       'base64',
     )
-    const path = pick(
-      draw,
-      PATHS.filter((one) => one.startsWith('/dashboard')),
-    )
+    const path = pick(draw, DASHBOARD)
     return { bytes: write({ path, headers: { authorization: `Basic ${credentials}` } }), mustFail: true }
   },
   'no HTTP': (draw) => ({ bytes: [Buffer.from(pick(draw, BROKEN), 'latin1')], mustFail: true, hangsUp: true }),
