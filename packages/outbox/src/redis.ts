@@ -4,6 +4,7 @@
  * command waits a little and then says so.
  */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
+import { batchWrites } from './batch-writes.ts'
 import { OutboxError } from './errors.ts'
 
 export type RedisClient = Redis | Cluster
@@ -37,8 +38,17 @@ const patience: Record<ConnectionUse, Options> = {
  * @throws OutboxError WXO_CONFIG when it is none of these; the message never holds the URL, which may hold a password
  */
 export function connectRedis(url: string, use: ConnectionUse): RedisClient {
-  const options: Options = { ...patience[use], retryStrategy, keepAlive: 10_000, disconnectTimeout: 200 }
-  const target = parseRedisUrl(url)
+  const client = openClient(parseRedisUrl(url), {
+    ...patience[use],
+    retryStrategy,
+    keepAlive: 10_000,
+    disconnectTimeout: 200,
+  })
+  if (use === 'work') batchWrites(client)
+  return client
+}
+
+function openClient(target: Target, options: Options): RedisClient {
   switch (target.kind) {
     case 'single':
       return new Redis({ ...options, ...target.node })
