@@ -5,6 +5,8 @@ import type { World } from './world.ts'
 export interface Size {
   /** Only to see that everything runs: the figures mean nothing. */
   readonly quick: boolean
+  /** With this share of the messages: for a machine that is too busy for all of them. */
+  readonly part: number
   /** How often each side is measured. */
   readonly turns: number
   /** Tells a person who waits how far it is. */
@@ -21,4 +23,5 @@ export interface Measurement {
 }
 
 /** So many, or in a quick run so many. */
-export const pick = ({ quick }: Size, full: number, small: number): number => (quick ? small : full)
+export const pick = ({ quick, part }: Size, full: number, small: number): number =>
+  quick ? small : Math.ceil(full * part)

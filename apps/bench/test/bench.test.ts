@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 import { CATALOGUE } from '../src/catalogue.ts'
 import { figuresOf, PAGE_URL, type Results, readResults, withFigures } from '../src/results.ts'
 
-it('measures everything once in a quick run', { timeout: 300_000 }, async () => {
+it('measures everything once in a quick run', { timeout: 600_000 }, async () => {
   const dir = await mkdtemp(join(tmpdir(), 'wxo-bench-test-'))
   const jsonFile = join(dir, 'figures.json')
   const args = [join(import.meta.dirname, '../src/main.ts'), '--quick', '--json', jsonFile]
