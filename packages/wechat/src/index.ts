@@ -8,5 +8,5 @@ export {
   type WechatClient,
   type WechatClientOptions,
 } from './client.ts'
-export { askTokenServer, type TokenServer } from './token-server.ts'
 export { createRelay, type Relay, type Relayed, type RelayedCall, type RelayOptions } from './relay.ts'
+export { askTokenServer, type TokenServer } from './token-server.ts'
