@@ -66,6 +66,26 @@ export function createRecorder(log: Logger, appid: string, metrics: AppMetrics):
       metrics.expired(count)
       log.info({ event: 'dead-letters.expired', appid, count })
     },
+    suspended({ hold, cause, reason }, until) {
+      const { errcode, name, errmsg, rid } = reason
+      log.warn({
+        event: 'app.suspended',
+        appid,
+        hold,
+        cause,
+        errcode: errcode ?? undefined,
+        reason: name,
+        errmsg: errmsg === '' ? undefined : errmsg,
+        rid,
+        nextProbeAt: new Date(until).toISOString(),
+      })
+    },
+    resumed() {
+      log.info({ event: 'app.resumed', appid })
+    },
+    stillHeld() {
+      log.info({ event: 'app.probe-failed', appid })
+    },
     problem({ what, error, id }) {
       log.error({ event: 'worker.problem', appid, what, error, id })
     },

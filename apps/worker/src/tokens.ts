@@ -25,6 +25,8 @@ export interface Tokens {
   current(): Promise<TokenResult>
   /** WeChat has refused `bad`: gets another. */
   replace(bad: Token): Promise<TokenResult>
+  /** Asks the endpoint now, whatever was said before, unless a token that serves is there already. */
+  probe(): Promise<TokenResult>
 }
 
 export interface TokensOptions {
@@ -89,15 +91,20 @@ export function createTokens(options: TokensOptions): Tokens {
   }
 
   return {
+    async probe() {
+      failure = undefined
+      return obtain(undefined)
+    },
     async current() {
       const now = performance.now()
       if (cached !== undefined && now < cached.endsAt) {
         if (now >= cached.renewAt) renewAhead(now)
         return { kind: 'token', token: cached.token }
       }
-      if (failure !== undefined && now < failure.until) return failure.answer
+      // Redis first: another process may have a token by now, and an old failure would hold the app again.
       const stored = await store.read()
-      return stored !== null && stored.leftMs > 0 ? adopt(stored) : obtain(undefined)
+      if (stored !== null && stored.leftMs > 0) return adopt(stored)
+      return failure !== undefined && now < failure.until ? failure.answer : obtain(undefined)
     },
     async replace(bad) {
       if (cached !== undefined && cached.token.version > bad.version) return { kind: 'token', token: cached.token }

@@ -12,7 +12,7 @@ import {
   redisProblems,
   type Store,
 } from '@wechat-outbox/outbox'
-import { stalledReason } from '@wechat-outbox/policy'
+import { expiryReason, stalledReason } from '@wechat-outbox/policy'
 import { addBacklogMetrics, createRegistry, type Logger } from '@wechat-outbox/runtime'
 import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import type { AppConfig } from './apps.ts'
@@ -114,6 +114,7 @@ function createAppConsumer(app: AppConfig, { config, log, store, metrics, judge,
     backoffMsMax: config.RETRY_BACKOFF_MS_MAX,
     sendTimeoutMs: config.SEND_TIMEOUT_MS,
     leaseMs: config.STALLED_AFTER_MS,
+    probeEveryMs: config.PROBE_EVERY_MS,
   }
   return createConsumer({
     appid,
@@ -121,6 +122,8 @@ function createAppConsumer(app: AppConfig, { config, log, store, metrics, judge,
     judge,
     deliver: (run) => deliver(run, delivery),
     explainFailure: stalledReason,
+    explainExpiry: expiryReason,
+    probeToken: async () => (await tokens.probe()).kind === 'token',
     report: { ...recorder, stuck: () => stuck(appid) },
     concurrency: app.concurrency ?? config.WORKER_CONCURRENCY,
     maxPerSecond: app.maxPerSecond,

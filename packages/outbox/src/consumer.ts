@@ -2,11 +2,13 @@
  * The workers' end of the store: for one app, a BullMQ Worker that hands each message to `deliver` and makes true what
  * that decides; one that replays the dead letters somebody retried; and the mover and its sweep between the two.
  */
-import { type DeadLetter, type Reason, reasonLine } from '@wechat-outbox/messages'
+import { type Attempt, type DeadLetter, type Reason, reasonLine } from '@wechat-outbox/messages'
 import { type Job, UnrecoverableError, Worker, type WorkerOptions } from 'bullmq'
 import { expireDeadLetters } from './dead-letters.ts'
 import { messageOf } from './errors.ts'
+import { expireMessages } from './expire.ts'
 import { healLanes } from './heal.ts'
+import { createHoldKeeper, type HoldKeeper, type HoldReport } from './hold-keeper.ts'
 import type { Judge } from './judge.ts'
 import { APPS_KEY, appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
 import { createMover, type Mover } from './mover.ts'
@@ -23,6 +25,10 @@ export interface ConsumerOptions {
   /** Decides what becomes of one message. Must not throw; if it does, the message is tried again later. */
   readonly deliver: (run: Run) => Promise<Settlement>
   readonly explainFailure: (failedReason: string) => Reason
+  /** The reason of a message that dies of its `expiresAt` while it waits, from the last attempt if there was one. */
+  readonly explainExpiry: (last: Attempt | undefined) => Reason
+  /** Asks the token endpoint now, for an app that is held for want of a token. Whether it gave one. */
+  readonly probeToken: () => Promise<boolean>
   readonly report: ConsumerReport
   /** Messages in work at the same time. */
   readonly concurrency: number
@@ -37,7 +43,7 @@ export interface ConsumerOptions {
 }
 
 /** What the consumer tells its process, to be logged and counted. */
-export interface ConsumerReport {
+export interface ConsumerReport extends HoldReport {
   readonly dead: (dead: { id: string; letter: DeadLetter }) => void
   readonly replayed: (replayed: { id: string; replayOf: string }) => void
   readonly expired: (count: number) => void
@@ -70,16 +76,19 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     appid: options.appid,
     judge: options.judge,
     explain: options.explainFailure,
+    explainExpiry: options.explainExpiry,
     onDead: report.dead,
     onOccupied: (id) => report.problem({ what: 'a dead letter of that id is another message’s', error: '', id }),
   })
   const watchdog = watchSending(options)
-  const send = createSendWorker(options, mover, watchdog)
+  const { appid, store, probeToken } = options
+  const keeper = createHoldKeeper({ appid, store, report, probeToken })
+  const send = createSendWorker(options, { mover, watchdog, keeper })
   const dead = createReplayWorker(options)
   for (const worker of [send, dead]) {
     worker.on('error', (error) => report.problem({ what: 'worker', error: messageOf(error) }))
   }
-  const sweeper = createSweeper(options, mover)
+  const sweeper = createSweeper(options, { mover, keeper })
   return {
     async run() {
       await options.store.redis.sadd(APPS_KEY, options.appid)
@@ -91,6 +100,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     },
     async close(timeoutMs) {
       sweeper.stop()
+      keeper.stop()
       watchdog.stop()
       const closed = Promise.all([send.close(), dead.close(), sweeper.idle()])
       const timer = setTimeout(() => send.cancelAllJobs('shutdown'), timeoutMs)
@@ -114,13 +124,19 @@ function workerOptions(options: ConsumerOptions): WorkerOptions {
   }
 }
 
-function createSendWorker(options: ConsumerOptions, mover: Mover, watchdog: Watchdog): Worker {
+interface Parts {
+  readonly mover: Mover
+  readonly keeper: HoldKeeper
+  readonly watchdog: Watchdog
+}
+
+function createSendWorker(options: ConsumerOptions, { mover, keeper, watchdog }: Parts): Worker {
   const { retain, report } = options
   // BullMQ makes an abort signal only for a processor that declares three parameters, none of them with a default.
   const processor = async (job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<unknown> => {
     watchdog.fetched()
     try {
-      return await runJob(job, { token: token ?? '', signal: signal ?? NEVER }, options)
+      return await runJob(job, { token: token ?? '', signal: signal ?? NEVER }, { ...options, keeper })
     } finally {
       watchdog.ended()
     }
@@ -152,8 +168,9 @@ function watchSending({ appid, store, report }: ConsumerOptions): Watchdog {
     idleMs: STUCK_AFTER_MS,
     onStuck: report.stuck,
     async hasWork() {
-      // A queue that is paused or at its rate has work that nobody may fetch.
-      if ((await redis.hexists(backend.toKey('meta'), 'paused')) === 1) return false
+      // A queue that is paused, limited to a few at a time or at its rate has work that nobody may fetch.
+      const limits = await redis.hmget(backend.toKey('meta'), 'paused', 'concurrency')
+      if (limits.some((limit) => limit !== null)) return false
       if ((await backend.getRateLimitTtl(1)) > 0) return false
       return (await redis.llen(appKeys(appid).sendWait)) > 0
     },
@@ -163,14 +180,16 @@ function watchSending({ appid, store, report }: ConsumerOptions): Watchdog {
 async function runJob(
   job: Job,
   at: { token: string; signal: AbortSignal },
-  options: ConsumerOptions,
+  options: ConsumerOptions & Pick<Parts, 'keeper'>,
 ): Promise<unknown> {
-  const runOptions = { appid: options.appid, store: options.store, leaseMs: options.stalledAfterMs }
+  const { appid, store, stalledAfterMs: leaseMs, keeper } = options
+  const runOptions = { appid, store, leaseMs, keeper }
   const run = createRun(job, at, runOptions)
   const settlement = await options.deliver(run).catch((error: unknown): Settlement => {
     options.report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
     return { kind: 'later', delayMs: AFTER_BUG_MS, counts: false, attempts: [] }
   })
+  await run.end()
   return settle(job, run.holder(), { ...runOptions, settlement })
 }
 
@@ -202,14 +221,16 @@ function stillDead(letter: DeadLetter): UnrecoverableError {
 }
 
 /** What a crash left undone, and what has grown too old: at start and every 30 seconds, one sweep at a time. */
-function createSweeper(options: ConsumerOptions, mover: Mover) {
+function createSweeper(options: ConsumerOptions, { mover, keeper }: Omit<Parts, 'watchdog'>) {
   const { appid, store, judge, retain, report } = options
   let timer: NodeJS.Timeout | undefined
   let current: Promise<void> = Promise.resolve()
   let stopped = false
   const sweep = async (): Promise<void> => {
     try {
+      await keeper.look()
       await mover.sweep(store)
+      await expireMessages(mover, { store, appid })
       await healLanes(store, appid)
       const expired = await expireDeadLetters(store, judge, { appid, before: Date.now() - retain.deadMs })
       if (expired > 0) report.expired(expired)

@@ -53,6 +53,12 @@ export function appKeys(appid: string) {
     deadByTime: `${prefix}:dead:time`,
     deadByReason: (reason: string) => `${prefix}:dead:errcode:${reason}`,
     deadByPerson: (touser: string) => `${prefix}:dead:to:${touser}`,
+    /** Hash: why the app is held, since when, and when it is probed next; absent while it is open. */
+    hold: `${prefix}:hold`,
+    /** Hash: faults in a row, by group. */
+    faultsInARow: `${prefix}:faults`,
+    /** Sorted set: ids of messages that have an `expiresAt`, by it. */
+    expiring: `${prefix}:expiring`,
     token: `${prefix}:token`,
     tokenLock: `${prefix}:token:lock`,
     tokenFence: `${prefix}:token:fence`,
