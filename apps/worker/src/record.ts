@@ -1,6 +1,6 @@
 /** What is said and counted about messages: one line per attempt, and one per ending. Never content, a token or – above debug – an openid. */
 import { type Attempt, type DeadLetter, type JobData } from '@wechat-outbox/messages'
-import type { ConsumerReport, Run } from '@wechat-outbox/outbox'
+import type { ConsumerReport, HoldReport, Run } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { AppMetrics } from './metrics.ts'
 
@@ -66,6 +66,16 @@ export function createRecorder(log: Logger, appid: string, metrics: AppMetrics):
       metrics.expired(count)
       log.info({ event: 'dead-letters.expired', appid, count })
     },
+    ...recordHolds(log, appid),
+    problem({ what, error, id }) {
+      log.error({ event: 'worker.problem', appid, what, error, id })
+    },
+  }
+}
+
+/** What becomes of the app itself. */
+function recordHolds(log: Logger, appid: string): Omit<HoldReport, 'problem'> {
+  return {
     suspended({ hold, cause, reason }, until) {
       const { errcode, name, errmsg, rid } = reason
       log.warn({
@@ -85,9 +95,6 @@ export function createRecorder(log: Logger, appid: string, metrics: AppMetrics):
     },
     stillHeld() {
       log.info({ event: 'app.probe-failed', appid })
-    },
-    problem({ what, error, id }) {
-      log.error({ event: 'worker.problem', appid, what, error, id })
     },
   }
 }

@@ -1,8 +1,15 @@
 import type { AppFault } from '@wechat-outbox/messages'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { expireMessages } from '../src/expire.ts'
-import { pauseApp, proveApp, readHold, readHolds, reportFault, resumeApp, takeProbeTurn } from '../src/hold.ts'
-import { createMover } from '../src/mover.ts'
+import {
+  pauseApp,
+  proveApp,
+  readHold,
+  readHolds,
+  readSuspensions,
+  reportFault,
+  resumeApp,
+  takeProbeTurn,
+} from '../src/hold.ts'
 import type { Run, Settlement } from '../src/run.ts'
 import {
   APP,
@@ -67,6 +74,7 @@ describe('a fault of the app', () => {
     expect(await isPaused()).toBe(true)
     const [hold] = await readHolds(world.store, [APP, 'wxffffffffffffffff'])
     expect(hold).toMatchObject({ appid: APP, pausedElsewhere: false, fault: { kind: 'suspended', cause: 'send' } })
+    expect(await readSuspensions(world.store, [APP])).toEqual(new Map([[APP, 'ip-not-allowed']]))
     expect(hold?.fault?.reason).toMatchObject({ errcode: 40164, name: 'ip-not-allowed' })
     expect((hold?.fault?.until ?? 0) - (hold?.fault?.since ?? 0)).toBe(60_000)
   })
@@ -278,47 +286,5 @@ describe('an operator’s pause', () => {
     await world.send.pause()
     expect(await resumeApp(world.store, APP)).toBe(true)
     expect(await isPaused()).toBe(false)
-  })
-})
-
-describe('a message that expires while its app is held', () => {
-  it('dies on time, wakes the next one, and leaves those alone that are sent or have time', async () => {
-    const dead: { id: string }[] = []
-    const mover = createMover({
-      appid: APP,
-      judge: world.judge,
-      explain: () => reasonOf(),
-      explainExpiry: (last) => reasonOf({ errcode: null, name: 'expired', errmsg: last?.errmsg ?? '' }),
-      onDead: (one) => dead.push(one),
-      onOccupied: () => undefined,
-    })
-    await pauseApp(world.store, APP)
-    const outbox = world.outbox()
-    const at = Date.now()
-    const past = (touser: string, extra: object = {}) => ({ ...text(touser), expiresAt: at + 1, ...extra })
-    const first = await outbox.send(past('o-anna'))
-    const second = await outbox.send(text('o-anna'))
-    const scheduled = await outbox.send(past('o-anna', { sendAt: at + 200, expiresAt: at + 201, idempotencyKey: 'k' }))
-    const later = await outbox.send({ ...text('o-ben'), expiresAt: at + 3_600_000 })
-    const open = await outbox.send(past('o-carl'))
-    await world.redis.hset(keys.sendJob(open.id), 'sending', String(at))
-    const gone = await outbox.send(past('o-dora'))
-    await outbox.cancel(gone.id)
-    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 201))
-    expect(await expireMessages(mover, { store: world.store, appid: APP })).toBe(2)
-    expect(dead.map(({ id }) => id.slice(2)).toSorted()).toEqual(
-      [first.id, scheduled.id].map((id) => id.slice(2)).toSorted(),
-    )
-    expect(await world.redis.lrange(keys.lane('o-anna'), '0', '-1')).toEqual([second.id])
-    expect(await outbox.status(first.id)).toMatchObject({ status: 'dead' })
-    expect((await outbox.status(open.id))?.status).toBe('queued')
-    expect((await world.redis.zrange(keys.expiring, '0', '-1')).toSorted()).toEqual([open.id, later.id].toSorted())
-  })
-
-  it('is forgotten by the list once it is delivered', async () => {
-    await world.consumer(delivering([]))
-    await world.outbox().send({ ...text('o-quick'), expiresAt: Date.now() + 60_000 })
-    await untilDelivered(1)
-    expect(await world.redis.exists(keys.expiring)).toBe(0)
   })
 })
