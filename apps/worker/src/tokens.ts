@@ -59,6 +59,8 @@ export function createTokens(options: TokensOptions): Tokens {
   let failure: { readonly answer: NoToken; readonly until: number } | undefined
   let underWay: Promise<TokenResult> | undefined
   let renewNotBefore = 0
+  /** The version of the newest token that was ever used here. */
+  let seen = 0
 
   function adopt(stored: StoredToken): TokenResult {
     const now = performance.now()
@@ -66,6 +68,7 @@ export function createTokens(options: TokensOptions): Tokens {
     const token = { parameter: stored.parameter, value: stored.value, version: stored.version }
     cached = { token, endsAt: now + stored.leftMs, renewAt: now + stored.leftMs - aheadMs }
     failure = undefined
+    seen = token.version
     return { kind: 'token', token }
   }
 
@@ -101,10 +104,11 @@ export function createTokens(options: TokensOptions): Tokens {
         if (now >= cached.renewAt) renewAhead(now)
         return { kind: 'token', token: cached.token }
       }
-      // Redis first: another process may have a token by now, and an old failure would hold the app again.
+      const failed = failure !== undefined && now < failure.until ? failure.answer : undefined
+      // Redis first: another process may have a newer token by now, and an old failure would hold the app again.
       const stored = await store.read()
-      if (stored !== null && stored.leftMs > 0) return adopt(stored)
-      return failure !== undefined && now < failure.until ? failure.answer : obtain(undefined)
+      if (stored !== null && stored.leftMs > 0 && (failed === undefined || stored.version > seen)) return adopt(stored)
+      return failed ?? obtain(undefined)
     },
     async replace(bad) {
       if (cached !== undefined && cached.token.version > bad.version) return { kind: 'token', token: cached.token }
