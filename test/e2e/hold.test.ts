@@ -86,7 +86,7 @@ describe('two workers of an app', () => {
   it.each([
     ['at once', 40164, 'ip-not-allowed', 0],
     ['the third time in a row', 48001, 'api-unauthorized', 2],
-  ])('that is the app’s suspends it %s, and one message at a time probes: %i', async (_when, errcode, name, dead) => {
+  ])('are suspended by a fault of the app %s, and probe by one call: %i', async (_when, errcode, name, dead) => {
     const deadBefore = await watch.deadLetters()
     await system.fake.fault({ fault: { name: 'errcode', errcode } })
     // One at a time at first, so that those that die of it can be told.
