@@ -1,5 +1,6 @@
 /** The command line: its commands, its help, and what a wrong one comes to. */
 import { Command } from 'commander'
+import { addApp } from './commands/app.ts'
 import { addDead } from './commands/dead.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addKey } from './commands/key.ts'
@@ -27,6 +28,7 @@ export function createProgram(act: Act): Command {
   addSend(program, act)
   addShow(program, act)
   addDead(program, act)
+  addApp(program, act)
   addKey(program, act)
   addStatus(program, act)
   addDoctor(program, act)

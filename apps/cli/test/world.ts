@@ -96,12 +96,17 @@ function createTestConsumer(store: Store, exclusive: Store): Consumer {
       return turn.kind === 'go' ? settlementOf(read.data) : turn
     },
     explainFailure: (failedReason) => reasonOf(null, 'stalled', failedReason),
+    explainExpiry: () => reasonOf(null, 'expired', ''),
+    probeToken: () => Promise.resolve(false),
     report: {
       dead: () => undefined,
       replayed: () => undefined,
       expired: () => undefined,
       problem: () => undefined,
       stuck: () => undefined,
+      suspended: () => undefined,
+      resumed: () => undefined,
+      stillHeld: () => undefined,
     },
     concurrency: 8,
     stalledAfterMs: 10_000,

@@ -2,7 +2,7 @@
  * Which apps the dashboard shows: those that any worker has ever served, read from Redis every few seconds, and the one
  * from the environment. New ones appear without a restart; while Redis is away those already shown stay.
  */
-import { messageOf } from '@wechat-outbox/outbox'
+import { messageOf, readHolds } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { Board } from './board.ts'
 import { APPS_MAX, knownApps } from './known-apps.ts'
@@ -31,7 +31,9 @@ export function watchApps({ link, board, appid, log }: AppsWatchOptions): AppsWa
     if (appids.length > APPS_MAX && !tooMany)
       log.warn({ event: 'dashboard.apps-cut', apps: appids.length, shown: APPS_MAX })
     tooMany = appids.length > APPS_MAX
-    if (!stopped) board.show(appids.slice(0, APPS_MAX), store)
+    const shown = appids.slice(0, APPS_MAX)
+    const holds = await readHolds(store, shown)
+    if (!stopped) board.show(shown, store, holds)
   }
   // One look after the other, however long one takes. The link itself says when Redis is away.
   const look = async (): Promise<void> => {

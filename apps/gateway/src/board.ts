@@ -5,16 +5,17 @@
 import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { FastifyAdapter } from '@bull-board/fastify'
-import { appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE, type Store } from '@wechat-outbox/outbox'
+import { appPrefix, DEAD_LETTER_QUEUE, type Hold, SEND_QUEUE, type Store } from '@wechat-outbox/outbox'
 import { Queue } from 'bullmq'
+import { holdSentence, holdWord } from './board-hold.ts'
 import { deadLetterName, maskDeadLetter, maskMessage, maskReturnValue, shownName } from './mask.ts'
 
 export const DASHBOARD_PATH = '/dashboard'
 
 export interface Board {
   readonly server: FastifyAdapter
-  /** Shows the queues of these apps and no others. */
-  show(appids: readonly string[], store: Store): void
+  /** Shows the queues of these apps and no others, and which of them are held. */
+  show(appids: readonly string[], store: Store, holds?: readonly Hold[]): void
 }
 
 export function createBoard(options: { readonly showContent: boolean }): Board {
@@ -35,11 +36,15 @@ export function createBoard(options: { readonly showContent: boolean }): Board {
     throw error
   })
   const known = new Map<string, BullMQAdapter[]>()
+  let held = new Map<string, Hold>()
+  const holdOf = (appid: string): Hold | undefined => held.get(appid)
   return {
     server,
-    show(appids, store) {
+    show(appids, store, holds = []) {
+      held = new Map(holds.map((hold) => [hold.appid, hold]))
       for (const appid of known.keys()) if (!appids.includes(appid)) known.delete(appid)
-      for (const appid of appids) if (!known.has(appid)) known.set(appid, adaptersOf(appid, store, options.showContent))
+      for (const appid of appids)
+        if (!known.has(appid)) known.set(appid, adaptersOf(appid, store, { ...options, holdOf }))
       board.replaceQueues(appids.flatMap((appid) => known.get(appid) ?? []))
     },
   }
@@ -52,13 +57,27 @@ export function readBoardName(name: string): { readonly appid: string; readonly 
   return { appid, queue }
 }
 
-function adaptersOf(appid: string, store: Store, showContent: boolean): BullMQAdapter[] {
+interface Shown {
+  readonly showContent: boolean
+  readonly holdOf: (appid: string) => Hold | undefined
+}
+
+function adaptersOf(appid: string, store: Store, { showContent, holdOf }: Shown): BullMQAdapter[] {
   const send = new BullMQAdapter(openQueue(appid, SEND_QUEUE, store), {
     prefix: `${appid}-`,
     displayName: `${appid} send`,
     description: 'One job per message, named after its msgtype. Read-only.',
     readOnlyMode: true,
   })
+  const { displayName, description } = send
+  send.getDisplayName = () => {
+    const hold = holdOf(appid)
+    return hold === undefined ? displayName : `${displayName} – ${holdWord(hold)}`
+  }
+  send.getDescription = () => {
+    const hold = holdOf(appid)
+    return hold === undefined ? description : holdSentence(hold)
+  }
   const dead = new BullMQAdapter(openQueue(appid, DEAD_LETTER_QUEUE, store), {
     prefix: `${appid}-`,
     displayName: `${appid} dead letters`,

@@ -2,8 +2,9 @@
  * One delivery, top to bottom:
  *
  *   prepare  the request, from the job            pure
- *   admit    is it this message's turn?           not yet → park
+ *   admit    is it this message's turn?           not yet → park; its app is held → step back
  *   send     one HTTP call                        never throws for what WeChat says: an outcome
+ *   charge   is it the app's fault?               then its messages wait, and none loses a try
  *   decide   outcome → decision                   pure, from the table
  *   record   one log line, the counters
  *   settle   make the decision true in Redis      (the store does, with what is returned here)
@@ -14,6 +15,7 @@ import { type Attempt, type JobData, type Outcome, readJobData, wechatBody } fro
 import type { Run, Settlement } from '@wechat-outbox/outbox'
 import {
   attemptOf,
+  chargeOf,
   type Decision,
   decide,
   expiredReason,
@@ -34,6 +36,8 @@ export interface DeliverOptions {
   readonly backoffMsMax: number
   readonly sendTimeoutMs: number
   readonly leaseMs: number
+  /** A suspended app is probed this often, in milliseconds. */
+  readonly probeEveryMs: number
 }
 
 /** What a worker does with data that only a newer one can read: it waits, and is looked at again. */
@@ -116,9 +120,21 @@ async function attempt(
     signal: run.signal,
     timeoutMs: Math.floor(Math.min(call.timeoutMs, options.sendTimeoutMs)),
   })
-  const decision = decide(outcome, situationOf(context, options))
-  note(context, { outcome, decision, at, ms: Math.round(performance.now() - started) }, options)
+  const ms = Math.round(performance.now() - started)
+  const decision = await judge(context, outcome, options)
+  note(context, { outcome, decision, at, ms }, options)
   return decision
+}
+
+/** First what the outcome says about the app, because an app that is held is why a message waits instead of dying. */
+async function judge(context: Context, outcome: Outcome, options: DeliverOptions): Promise<Decision> {
+  const { run, tokenRefreshes } = context
+  const decided = decide(outcome, situationOf(context, options))
+  // The call is not over yet: it is made again at once, with another token.
+  if (decided.action === 'refresh-token') return decided
+  const { probeEveryMs } = options
+  const held = await run.charge(chargeOf(outcome, { nowMs: Date.now(), tokenRefreshes, probeEveryMs }))
+  return held ? decide(outcome, { ...situationOf(context, options), held }) : decided
 }
 
 /**
@@ -133,13 +149,13 @@ function resume(context: Context & { agoMs: number }, options: DeliverOptions): 
   return decision.action === 'retry' ? undefined : settlementOf(decision, context.attempts)
 }
 
-function withoutToken(
+async function withoutToken(
   at: Pick<Context, 'run' | 'data' | 'attempts'>,
   outcome: Outcome,
   options: DeliverOptions,
-): Settlement {
+): Promise<Settlement> {
   const context: Context = { ...at, tries: 0, tokenRefreshes: 0 }
-  const decision = decide(outcome, situationOf(context, options))
+  const decision = await judge(context, outcome, options)
   note(context, { outcome, decision, at: Date.now(), ms: 0 }, options)
   return settlementOf(decision, at.attempts)
 }
@@ -148,7 +164,17 @@ function situationOf({ data, tries, tokenRefreshes }: Context, options: DeliverO
   const { triesMax, backoffMs, backoffMsMax } = options
   const { expiresAt, ifUnsure = 'resend' } = data
   const now = { nowMs: Date.now(), random: Math.random() }
-  return { ...now, tries: tries + 1, triesMax, backoffMs, backoffMsMax, expiresAt, ifUnsure, tokenRefreshes }
+  return {
+    ...now,
+    tries: tries + 1,
+    triesMax,
+    backoffMs,
+    backoffMsMax,
+    expiresAt,
+    ifUnsure,
+    tokenRefreshes,
+    held: false,
+  }
 }
 
 interface Judged {

@@ -36,6 +36,9 @@ export const workerEnvSchema = z.object({
     .describe('Where WeChat is: https, or http on loopback'),
   WORKER_CONCURRENCY: integer(1, 10_000).default(64).describe('Calls in flight per app and process'),
   SEND_TIMEOUT_MS: integer(100, 600_000).default(5000).describe('One HTTP call, in milliseconds'),
+  PROBE_EVERY_MS: integer(100, 3_600_000)
+    .default(60_000)
+    .describe('How often a suspended app is probed, in milliseconds'),
   RETRY_ATTEMPTS_MAX: integer(1, 1000).default(16).describe('Tries per message, the first included'),
   RETRY_BACKOFF_MS: integer(1, 3_600_000).default(1000).describe('First backoff; it doubles, with full jitter'),
   RETRY_BACKOFF_MS_MAX: integer(1, 86_400_000).default(300_000).describe('The longest backoff'),

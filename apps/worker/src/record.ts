@@ -1,6 +1,6 @@
 /** What is said and counted about messages: one line per attempt, and one per ending. Never content, a token or – above debug – an openid. */
 import { type Attempt, type DeadLetter, type JobData } from '@wechat-outbox/messages'
-import type { ConsumerReport, Run } from '@wechat-outbox/outbox'
+import type { ConsumerReport, HoldReport, Run } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { AppMetrics } from './metrics.ts'
 
@@ -66,8 +66,35 @@ export function createRecorder(log: Logger, appid: string, metrics: AppMetrics):
       metrics.expired(count)
       log.info({ event: 'dead-letters.expired', appid, count })
     },
+    ...recordHolds(log, appid),
     problem({ what, error, id }) {
       log.error({ event: 'worker.problem', appid, what, error, id })
+    },
+  }
+}
+
+/** What becomes of the app itself. */
+function recordHolds(log: Logger, appid: string): Omit<HoldReport, 'problem'> {
+  return {
+    suspended({ hold, cause, reason }, until) {
+      const { errcode, name, errmsg, rid } = reason
+      log.warn({
+        event: 'app.suspended',
+        appid,
+        hold,
+        cause,
+        errcode: errcode ?? undefined,
+        reason: name,
+        errmsg: errmsg === '' ? undefined : errmsg,
+        rid,
+        nextProbeAt: new Date(until).toISOString(),
+      })
+    },
+    resumed() {
+      log.info({ event: 'app.resumed', appid })
+    },
+    stillHeld() {
+      log.info({ event: 'app.probe-failed', appid })
     },
   }
 }

@@ -29,7 +29,8 @@ export interface Tokens {
   close(): void
 }
 
-export const CONDEMNED_MS = 60_000
+/** A little less than a held app waits for its probe, which then finds a token to try. */
+export const CONDEMNED_MS = 55_000
 export const CONDEMNED: TokenFailure = { errcode: 40001, detail: 'WeChat refuses every new token' }
 
 export function createTokens(options: TokenCacheOptions): Tokens {

@@ -15,7 +15,7 @@ import {
   redisProblems,
   type Store,
 } from '@wechat-outbox/outbox'
-import { stalledReason } from '@wechat-outbox/policy'
+import { expiryReason, stalledReason } from '@wechat-outbox/policy'
 import { addBacklogMetrics, ConfigError, createRegistry, type Logger } from '@wechat-outbox/runtime'
 import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { type AppSet, createAppSet, type ServedApp } from './app-set.ts'
@@ -167,6 +167,7 @@ function createAppConsumer({ appid, maxPerSecond }: AppConfig, options: AppShare
     backoffMsMax: config.RETRY_BACKOFF_MS_MAX,
     sendTimeoutMs: config.SEND_TIMEOUT_MS,
     leaseMs: config.STALLED_AFTER_MS,
+    probeEveryMs: config.PROBE_EVERY_MS,
   }
   return createConsumer({
     appid,
@@ -175,6 +176,8 @@ function createAppConsumer({ appid, maxPerSecond }: AppConfig, options: AppShare
     bell,
     deliver: (run) => deliver(run, delivery),
     explainFailure: stalledReason,
+    explainExpiry: expiryReason,
+    probeToken: async () => (await tokens.probe()).kind === 'token',
     report: { ...recorder, stuck: () => stuck(appid) },
     concurrency,
     maxPerSecond,

@@ -13,7 +13,7 @@ import {
   type Settlement,
   whenReady,
 } from '@wechat-outbox/outbox'
-import { stalledReason } from '@wechat-outbox/policy'
+import { expiryReason, stalledReason } from '@wechat-outbox/policy'
 import { createLogger } from '@wechat-outbox/runtime'
 import {
   type FakeWechat,
@@ -81,13 +81,22 @@ async function work(around: (run: Run, options: DeliverOptions) => Promise<Settl
     log,
     fetchTimeoutMs: 10_000,
   })
-  const limits = { triesMax: 5, backoffMs: 10, backoffMsMax: 50, sendTimeoutMs: 500, leaseMs: LEASE_MS }
+  const limits = {
+    triesMax: 5,
+    backoffMs: 10,
+    backoffMsMax: 50,
+    sendTimeoutMs: 500,
+    leaseMs: LEASE_MS,
+    probeEveryMs: 200,
+  }
   const consumer = createConsumer({
     appid,
     store,
     judge: createJudge(() => Promise.resolve(watcher)),
     deliver: (run) => around(run, { tokens, client, recorder, ...limits }),
     explainFailure: stalledReason,
+    explainExpiry: expiryReason,
+    probeToken: async () => (await tokens.probe()).kind === 'token',
     report: { ...recorder, stuck: () => undefined },
     concurrency: 4,
     stalledAfterMs: LEASE_MS,

@@ -23,6 +23,7 @@ const run: Run = {
   acceptedAt: 1,
   signal: new AbortController().signal,
   admit: () => Promise.resolve({ kind: 'go', tries: 0 }),
+  charge: () => Promise.resolve(false),
   unmark: () => Promise.resolve(true),
 }
 const attempt = (given: Partial<Attempt> = {}): Attempt => ({

@@ -6,6 +6,7 @@ export {
   type Reason,
   reasonLine,
 } from './attempt.ts'
+export type { AppFault, Charge, HoldCause, HoldKind } from './charge.ts'
 export { type DeadLetter, recipientOf } from './dead-letter.ts'
 export { fingerprint } from './fingerprint.ts'
 export {

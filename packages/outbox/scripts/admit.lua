@@ -1,28 +1,31 @@
 -- Is it this message's turn? Judged from Redis alone, never from the job as it was fetched.
---   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane   KEYS[4] held lanes   KEYS[5] the app's rate
+--   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane   KEYS[4] held lanes   KEYS[5] the app's rate   KEYS[6] its hold
 --   ARGV[1] id   ARGV[2] lock token   ARGV[3] lease in ms   ARGV[4] prefix of job keys
 --   ARGV[5] '1': may be absent from its lane   ARGV[6] calls per second, 0 for any   ARGV[7] how long it
 --   can wait for its call in ms, '' if it has waited
 -- Returns {'lost'}           the lock is not ours or the job is gone: touch nothing
 --         {'settled'}        WeChat has it already: finish without sending
 --         {'park'}           somebody to the same person goes first
+--         {'held'}           the app is suspended, throttled or paused, or another run probes it
 --         {'wait', ms}       its turn, but its call has to wait so long for the app's rate; unless that
 --                            is more than it can, its place is kept
---         {'go', tries made before, ms since an earlier run wrote its mark or ''}
+--         {'go', tries made before, ms since an earlier run wrote its mark or '', '1' if this run is the app's probe}
 -- On `go` the lease is renewed and `sending` set, to the time and the run's token. The mark of an earlier run means that it
 -- died with the call open: that counts as a try, because what it sent may have arrived. A mark of its own is met by a run
 -- whose client has repeated the command after a lost reply; it has sent nothing yet.
 --- include first
 --- include wake
 --- include pace
+--- include hold
 if redis.call('GET', KEYS[2]) ~= ARGV[2] or redis.call('EXISTS', KEYS[1]) == 0 then return { 'lost' } end
 if redis.call('HEXISTS', KEYS[1], 'settled') == 1 then
   redis.call('LREM', KEYS[3], 1, ARGV[1])
   wake(KEYS[3], ARGV[4], KEYS[4])
   return { 'settled' }
 end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local gated = gate(KEYS[6], ARGV[4])
+if gated == 'held' then return { 'held' } end
+local now = nowMs()
 local turn = first(KEYS[3], ARGV[4])
 if turn ~= ARGV[1] then
   -- Absence proves nothing: a scheduled message has not joined yet, and a lane may have been deleted by hand. But looking
@@ -47,6 +50,7 @@ if ARGV[6] ~= '0' and ARGV[7] ~= '' then
   local ms = pace(KEYS[5], tonumber(ARGV[6]), now, tonumber(ARGV[7]))
   if ms > 0 then return { 'wait', string.format('%.0f', ms) } end
 end
+if gated and not claim(KEYS[6], ARGV[2], ARGV[3]) then return { 'held' } end
 local at, by = string.match(redis.call('HGET', KEYS[1], 'sending') or '', '^(%d+) ?(.*)$')
 local since = ''
 if at and by ~= ARGV[2] then
@@ -56,4 +60,4 @@ end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 redis.call('HDEL', KEYS[1], 'parked')
 redis.call('HSET', KEYS[1], 'sending', now .. ' ' .. ARGV[2])
-return { 'go', redis.call('HGET', KEYS[1], 'atm') or '0', since }
+return { 'go', redis.call('HGET', KEYS[1], 'atm') or '0', since, gated and '1' or '' }

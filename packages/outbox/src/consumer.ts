@@ -2,7 +2,7 @@
  * The workers' end of the store: for one app, a BullMQ Worker that hands each message to `deliver` and makes true what
  * that decides; one that replays the dead letters somebody retried; and the mover and its sweep between the two.
  */
-import { type DeadLetter, type Reason, reasonLine } from '@wechat-outbox/messages'
+import { type Attempt, type DeadLetter, type Reason, reasonLine } from '@wechat-outbox/messages'
 import {
   type BackendFactory,
   createRedisBackend,
@@ -16,7 +16,9 @@ import { expireDeadLetters } from './dead-letters.ts'
 import type { Doorbell } from './doorbell.ts'
 import { ASLEEP_S, dozingBackend } from './dozing.ts'
 import { messageOf } from './errors.ts'
+import { expireMessages } from './expire.ts'
 import { healLanes } from './heal.ts'
+import { createHoldKeeper, type HoldKeeper, type HoldReport } from './hold-keeper.ts'
 import type { Judge } from './judge.ts'
 import { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
 import { createMover, type Mover } from './mover.ts'
@@ -36,6 +38,10 @@ export interface ConsumerOptions {
   /** Decides what becomes of one message. Must not throw; if it does, the message is tried again later. */
   readonly deliver: (run: Run) => Promise<Settlement>
   readonly explainFailure: (failedReason: string) => Reason
+  /** The reason of a message that dies of its `expiresAt` while it waits, from the last attempt if there was one. */
+  readonly explainExpiry: (last: Attempt | undefined) => Reason
+  /** Asks the token endpoint now, for an app that is held for want of a token. Whether it gave one. */
+  readonly probeToken: () => Promise<boolean>
   readonly report: ConsumerReport
   /** Messages in work at the same time. */
   readonly concurrency: number
@@ -50,7 +56,7 @@ export interface ConsumerOptions {
 }
 
 /** What the consumer tells its process, to be logged and counted. */
-export interface ConsumerReport {
+export interface ConsumerReport extends HoldReport {
   readonly dead: (dead: { id: string; letter: DeadLetter }) => void
   readonly replayed: (replayed: { id: string; replayOf: string }) => void
   readonly expired: (count: number) => void
@@ -85,6 +91,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     appid: options.appid,
     judge: options.judge,
     explain: options.explainFailure,
+    explainExpiry: options.explainExpiry,
     onDead: report.dead,
     onOccupied: (id) => report.problem({ what: 'a dead letter of that id is another message’s', error: '', id }),
   })
@@ -93,13 +100,15 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     onStuck: report.stuck,
     hasWork: () => Promise.resolve(rounds.sawWork()),
   })
-  const send = createSendWorker(options, mover, watchdog)
+  const { appid, store, probeToken } = options
+  const keeper = createHoldKeeper({ appid, store, report, probeToken })
+  const send = createSendWorker(options, { mover, watchdog, keeper })
   const dead = createReplayWorker(options)
   const rounds = makeRounds(options, send, dead)
   for (const worker of [send, dead]) {
     worker.on('error', (error) => report.problem({ what: 'worker', error: messageOf(error) }))
   }
-  const sweeper = createSweeper(options, mover)
+  const sweeper = createSweeper(options, { mover, keeper })
   return {
     async run() {
       await options.store.redis.sadd(APPS_KEY, options.appid)
@@ -113,6 +122,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     async close(timeoutMs) {
       sweeper.stop()
       rounds.stop()
+      keeper.stop()
       watchdog.stop()
       const closed = Promise.all([send.close(), dead.close(), sweeper.idle()])
       const timer = setTimeout(() => send.cancelAllJobs('shutdown'), timeoutMs)
@@ -162,13 +172,19 @@ function makeRounds(options: ConsumerOptions, send: Worker, dead: Worker): Round
   })
 }
 
-function createSendWorker(options: ConsumerOptions, mover: Mover, watchdog: Watchdog): Worker {
+interface Parts {
+  readonly mover: Mover
+  readonly keeper: HoldKeeper
+  readonly watchdog: Watchdog
+}
+
+function createSendWorker(options: ConsumerOptions, { mover, keeper, watchdog }: Parts): Worker {
   const { retain, report } = options
   // BullMQ makes an abort signal only for a processor that declares three parameters, none of them with a default.
   const processor = async (job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<unknown> => {
     watchdog.fetched()
     try {
-      return await runJob(job, { token: token ?? '', signal: signal ?? NEVER }, options)
+      return await runJob(job, { token: token ?? '', signal: signal ?? NEVER }, { ...options, keeper })
     } finally {
       watchdog.ended()
     }
@@ -198,19 +214,16 @@ function createSendWorker(options: ConsumerOptions, mover: Mover, watchdog: Watc
 async function runJob(
   job: Job,
   at: { token: string; signal: AbortSignal },
-  options: ConsumerOptions,
+  options: ConsumerOptions & Pick<Parts, 'keeper'>,
 ): Promise<unknown> {
-  const runOptions = {
-    appid: options.appid,
-    store: options.store,
-    leaseMs: options.stalledAfterMs,
-    maxPerSecond: options.maxPerSecond,
-  }
+  const { appid, store, stalledAfterMs: leaseMs, maxPerSecond, keeper } = options
+  const runOptions = { appid, store, leaseMs, maxPerSecond, keeper }
   const run = createRun(job, at, runOptions)
   const settlement = await options.deliver(run).catch((error: unknown): Settlement => {
     options.report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
     return { kind: 'later', delayMs: AFTER_BUG_MS, counts: false, attempts: [] }
   })
+  await run.end()
   return settle(job, run.holder(), { ...runOptions, settlement })
 }
 
@@ -243,14 +256,16 @@ function stillDead(letter: DeadLetter): UnrecoverableError {
 }
 
 /** What a crash left undone, and what has grown too old: at start and every 30 seconds, one sweep at a time. */
-function createSweeper(options: ConsumerOptions, mover: Mover) {
+function createSweeper(options: ConsumerOptions, { mover, keeper }: Omit<Parts, 'watchdog'>) {
   const { appid, store, judge, retain, report } = options
   let timer: NodeJS.Timeout | undefined
   let current: Promise<void> = Promise.resolve()
   let stopped = false
   const sweep = async (): Promise<void> => {
     try {
+      await keeper.look()
       await mover.sweep(store)
+      await expireMessages(mover, { store, appid })
       await healLanes(store, appid)
       const expired = await expireDeadLetters(store, judge, { appid, before: Date.now() - retain.deadMs })
       if (expired > 0) report.expired(expired)

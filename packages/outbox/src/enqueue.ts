@@ -110,13 +110,20 @@ function queueMessage(store: Store, multi: Transaction, message: NewMessage): nu
     // A scheduled message joins the lane when it becomes due: until then it holds nobody up.
     if (delayMs === 0) multi.rpush(lane, id)
     addJob(multi, backend, newJob)
-    return delayMs === 0 ? 2 : 1
+    return (delayMs === 0 ? 2 : 1) + queueExpiry(multi, message)
   }
   const args = [id, guard.fingerprint, guard.ttlMs, delayMs === 0 ? 1 : 0]
   void runScript(multi, { name: 'guard-send', keys: [keys.idempotency(guard.key), job, lane], args })
   addJob(multi, backend, newJob)
   void runScript(multi, { name: 'unguard', keys: [job], args: [] })
-  return 3
+  return 3 + queueExpiry(multi, message)
+}
+
+/** Noted for the sweep, which finds those that expire while their app is held. An id that came to nothing it drops. */
+function queueExpiry(multi: Transaction, { appid, id, data }: NewMessage): number {
+  if (data.expiresAt === undefined) return 0
+  multi.zadd(appKeys(appid).expiring, data.expiresAt, id)
+  return 1
 }
 
 function answer({ message, resolve, reject }: Pending, first: unknown): void {

@@ -16,6 +16,8 @@ export {
 export { type Doorbell, doorbellFor } from './doorbell.ts'
 export { cleanError, messageOf, OutboxError, type OutboxErrorCode, storeError } from './errors.ts'
 export { type RedisHealth, readRedisHealth, redisProblems } from './health.ts'
+export { type HeldFault, type Hold, pauseApp, readHold, readHolds, readSuspensions, resumeApp } from './hold.ts'
+export type { HoldReport } from './hold-keeper.ts'
 export { createJudge, type Judge } from './judge.ts'
 export { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
 export { inspectLanes, type LaneInspection, type LaneProblem } from './lanes.ts'

@@ -65,6 +65,12 @@ export function appKeys(appid: string) {
     /** Hash {nonce, digest}, expiring: what a stable token is made of, and which one that is. */
     accessStable: (name: string) => `${prefix}:access:stable:${name}`,
     deadByPersonAndReason: (touser: string, reason: string) => `${prefix}:dead:to:${touser}:errcode:${reason}`,
+    /** Hash: why the app is held, since when, and when it is probed next; absent while it is open. */
+    hold: `${prefix}:hold`,
+    /** Hash: faults in a row, by group. */
+    faultsInARow: `${prefix}:faults`,
+    /** Sorted set: ids of messages that have an `expiresAt`, by it. */
+    expiring: `${prefix}:expiring`,
     token: `${prefix}:token`,
     tokenLock: `${prefix}:token:lock`,
     tokenForced: `${prefix}:token:forced`,

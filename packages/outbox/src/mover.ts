@@ -8,7 +8,14 @@
  * its job is only removed. What a crash left undone a sweep does at the next start and every 30 seconds; the sweep also
  * finds jobs that failed by stalling, which no run of ours has seen.
  */
-import { type DeadLetter, deadLetterIdOf, type Reason, readJobData, reasonLine } from '@wechat-outbox/messages'
+import {
+  type Attempt,
+  type DeadLetter,
+  deadLetterIdOf,
+  type Reason,
+  readJobData,
+  reasonLine,
+} from '@wechat-outbox/messages'
 import { attemptsOf, type JobHash, readJobHash, recipientIn } from './job-hash.ts'
 import type { Judge, Judged } from './judge.ts'
 import { type AppKeys, appKeys, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
@@ -19,6 +26,8 @@ export type Moved =
   | { readonly kind: 'dead'; readonly id: string; readonly letter: DeadLetter }
   | { readonly kind: 'settled' }
   | { readonly kind: 'not-failed' }
+  /** Its time is not over, or it is no longer one that only waits. */
+  | { readonly kind: 'not-expired' }
   /** A worker holds it: whatever it is doing, it is not over. */
   | { readonly kind: 'held' }
   /** A dead letter of that id is there already, and it is another message's. It is left alone, and so is the job. */
@@ -29,6 +38,7 @@ export interface MoverOptions {
   readonly judge: Judge
   /** Names the reason of a job that failed without one of ours, from BullMQ's text. */
   readonly explain: (failedReason: string) => Reason
+  readonly explainExpiry: (last: Attempt | undefined) => Reason
   readonly onDead: (dead: { id: string; letter: DeadLetter }) => void
   readonly onOccupied: (id: string) => void
 }
@@ -36,6 +46,8 @@ export interface MoverOptions {
 export interface Mover {
   /** Moves one failed job; anything else about it is not an error. */
   move(id: string): Promise<Moved>
+  /** Moves a message that has expired while it waited: nothing of it was under way. */
+  expire(id: string): Promise<Moved>
   /** Moves all that have failed. Returns how many dead letters that made. */
   sweep(store: Store): Promise<number>
 }
@@ -53,6 +65,13 @@ export function createMover(options: MoverOptions): Mover {
   }
   return {
     move,
+    async expire(id) {
+      const watched = [keys.sendJob(id), keys.sendLock(id), keys.deadJob(deadLetterIdOf(id))]
+      const moved = await options.judge.step<Moved>(watched, (store) => judgeExpiry(store, id, options))
+      if (moved.kind === 'dead') options.onDead(moved)
+      if (moved.kind === 'occupied') options.onOccupied(moved.id)
+      return moved
+    },
     async sweep(store) {
       let dead = 0
       let left = 0
@@ -71,6 +90,33 @@ export function createMover(options: MoverOptions): Mover {
   }
 }
 
+/** States in which a message only waits. Parked ones are delayed. */
+const WAITING = ['waiting', 'delayed', 'prioritized']
+
+/** In the time of a hold nobody else sees to it that a message dies when it should. */
+async function judgeExpiry(store: Store, id: string, options: MoverOptions): Promise<Judged<Moved>> {
+  const keys = appKeys(options.appid)
+  const [state, lock, fields, there] = await Promise.all([
+    store.backend(options.appid, SEND_QUEUE).getState(id),
+    store.redis.exists(keys.sendLock(id)),
+    store.redis.hgetall(keys.sendJob(id)),
+    store.redis.hgetall(keys.deadJob(deadLetterIdOf(id))),
+  ])
+  const job = readJobHash(fields)
+  if (job === null || job.settled) return { result: { kind: 'settled' } }
+  const read = readJobData(job.data)
+  const expiresAt = read.kind === 'ok' ? read.data.expiresAt : undefined
+  // A mark of a call that may be open is left to the next run: what became of that call `ifUnsure` decides.
+  const waits = WAITING.includes(String(state)) && lock === 0 && !fields['sending']
+  if (!waits || expiresAt === undefined || expiresAt > Date.now()) return { result: { kind: 'not-expired' } }
+  const reason = options.explainExpiry(attemptsOf(job.history).at(-1))
+  return judgeLetter(
+    store,
+    { id, job, there, letter: letterOf(id, job, { reason, deadAt: Date.now() }) },
+    options.appid,
+  )
+}
+
 async function judgeMove(store: Store, id: string, { appid, explain }: MoverOptions): Promise<Judged<Moved>> {
   const keys = appKeys(appid)
   const send = store.backend(appid, SEND_QUEUE)
@@ -86,14 +132,33 @@ async function judgeMove(store: Store, id: string, { appid, explain }: MoverOpti
   if (lock === 1) return { result: { kind: 'held' } }
   // Failed, and without a job: a leftover of hands. BullMQ's removal clears it from the set.
   if (job === null) return { result: { kind: 'settled' }, build: (multi) => removeJob(multi, send, id) }
+  if (job.settled) return { result: { kind: 'settled' }, build: leaving(store, { id, job }, appid) }
+  const reason = job.history.at(-1)?.reason ?? explain(job.failedReason)
+  return judgeLetter(store, { id, job, there, letter: letterOf(id, job, { reason, deadAt: job.finishedOn }) }, appid)
+}
+
+/** Out of the queue and off its lane. */
+function leaving(store: Store, { id, job }: { id: string; job: JobHash }, appid: string) {
+  const keys = appKeys(appid)
   const touser = recipientIn(job.data)
-  const leave = (multi: Transaction): void => {
-    removeJob(multi, send, id)
+  return (multi: Transaction): void => {
+    removeJob(multi, store.backend(appid, SEND_QUEUE), id)
     if (touser === undefined) return
     void runScript(multi, { name: 'unlane', keys: [keys.lane(touser), keys.heldLanes], args: [id, keys.sendJobs] })
   }
-  if (job.settled) return { result: { kind: 'settled' }, build: leave }
-  const letter = letterOf(id, job, explain)
+}
+
+interface Dying {
+  readonly id: string
+  readonly job: JobHash
+  readonly letter: DeadLetter
+  /** What stands where the dead letter would. */
+  readonly there: Record<string, string>
+}
+
+function judgeLetter(store: Store, { id, job, letter, there }: Dying, appid: string): Judged<Moved> {
+  const deadId = deadLetterIdOf(id)
+  const leave = leaving(store, { id, job }, appid)
   const before = readJobHash(there)
   if (before !== null) {
     const same =
@@ -105,7 +170,7 @@ async function judgeMove(store: Store, id: string, { appid, explain }: MoverOpti
     build(multi) {
       const dead = store.backend(appid, DEAD_LETTER_QUEUE)
       addJob(multi, dead, { id: deadId, name: job.name, data: letter, timestamp: letter.deadAt })
-      bury(multi, keys, { id: deadId, letter })
+      bury(multi, appKeys(appid), { id: deadId, letter })
       leave(multi)
     },
   }
@@ -128,15 +193,15 @@ export function indexesOf(keys: AppKeys, letter: DeadLetter): string[] {
   return [keys.deadByTime, keys.deadByReason(reason), ...ofPerson]
 }
 
-function letterOf(id: string, job: JobHash, explain: MoverOptions['explain']): DeadLetter {
+function letterOf(id: string, job: JobHash, end: { reason: Reason; deadAt: number }): DeadLetter {
   const read = readJobData(job.data)
   return {
     v: 1,
     messageId: id,
     message: read.kind === 'ok' ? read.data : { unreadable: job.data ?? null },
-    reason: job.history.at(-1)?.reason ?? explain(job.failedReason),
+    reason: end.reason,
     attempts: attemptsOf(job.history),
     acceptedAt: job.timestamp,
-    deadAt: job.finishedOn,
+    deadAt: end.deadAt,
   }
 }

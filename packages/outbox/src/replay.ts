@@ -53,6 +53,7 @@ export async function replay(id: string, letter: DeadLetter, options: ReplayOpti
   })
   addJob(multi, store.backend(appid, SEND_QUEUE), { id: newId, name: data.msgtype, data, timestamp: now })
   void runScript(multi, { name: 'unguard', keys: [keys.sendJob(newId)], args: [] })
+  if (data.expiresAt !== undefined) multi.zadd(keys.expiring, data.expiresAt, newId)
   const answers = await execute(multi)
   if (answers === null) throw new OutboxError('WXO_UNAVAILABLE', 'Redis did not take the transaction')
   const [kind, as] = answers[0] as [string, string?]

@@ -3,9 +3,10 @@
  * said and what that means is decided between `admit` and `settle`, by somebody who knows neither Redis nor BullMQ.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Attempt, Reason } from '@wechat-outbox/messages'
+import type { Attempt, Charge, Reason } from '@wechat-outbox/messages'
 import { isGeneratedId, reasonLine } from '@wechat-outbox/messages'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
+import type { HoldKeeper } from './hold-keeper.ts'
 import { appendHistory, type HistoryEntry, parseJson, readHistory } from './job-hash.ts'
 import { type AppKeys, appKeys, SEND_QUEUE } from './keys.ts'
 import { runScript } from './scripts.ts'
@@ -17,11 +18,15 @@ import type { Store } from './store.ts'
  * every look is a fetch.
  */
 const PARK_MS = 900_000
+/** How long a message steps back that was fetched before its app was held. It is fetched when the hold is over. */
+const HELD_MS = 500
 
 export type Turn =
   /** `interruptedMsAgo`: an earlier run died that long ago with its call open. `tries` were made before this one. */
   | { readonly kind: 'go'; readonly tries: number; readonly interruptedMsAgo?: number }
   | { readonly kind: 'park' }
+  /** The app is suspended, throttled or paused. */
+  | { readonly kind: 'held' }
   | { readonly kind: 'settled' }
   | { readonly kind: 'lost' }
   /** The app's rate leaves no room for a while: the message waits in the queue, and no try is counted. */
@@ -37,6 +42,8 @@ export type Settlement =
       readonly attempts: readonly Attempt[]
     }
   | { readonly kind: 'dead'; readonly reason: Reason; readonly attempts: readonly Attempt[] }
+  /** Its app is held: it steps back, and no try is counted. */
+  | { readonly kind: 'held' }
   /** Not its turn. */
   | { readonly kind: 'park' }
   /** WeChat has it already, from a run that could not finish. */
@@ -48,6 +55,7 @@ export type Settlement =
 export interface LaneMember {
   readonly touser: string
   readonly sendAt?: number | undefined
+  readonly expiresAt?: number | undefined
 }
 
 export interface Run {
@@ -62,6 +70,8 @@ export interface Run {
   readonly signal: AbortSignal
   /** Asks for this message's turn and, on `go`, marks it as being sent and renews its lease. */
   admit(message: LaneMember): Promise<Turn>
+  /** What a call of this run says about the app. Returns whether the app is held, now or since before. */
+  charge(charge: Charge): Promise<boolean>
   /** Takes the mark back after WeChat has refused the call. False: the lock is lost. */
   unmark(): Promise<boolean>
 }
@@ -69,6 +79,8 @@ export interface Run {
 /** A run as the consumer holds it: it knows whose lane it asked at, and whether the mark in Redis is its own. */
 export interface OwnRun extends Run {
   holder(): Holder
+  /** To be called when the run is over, whatever it came to: another message may be the probe now, if this one was. */
+  end(): Promise<void>
 }
 
 export interface RunOptions {
@@ -77,28 +89,31 @@ export interface RunOptions {
   readonly leaseMs: number
   /** Calls that may start per second, over all workers of the app. */
   readonly maxPerSecond?: number | undefined
+  readonly keeper: HoldKeeper
 }
 
 /** What a run waits for its call in memory. Fetching keeps to the rate as well, so that more is rare: after an outage. */
 const RATE_WAIT_MS_MAX = 2000
 
 export function createRun(job: Job, at: { token: string; signal: AbortSignal }, options: RunOptions): OwnRun {
-  const { appid, store, leaseMs, maxPerSecond = 0 } = options
+  const { appid, store, leaseMs, maxPerSecond = 0, keeper } = options
   const keys = appKeys(appid)
   const id = String(job.id)
   let marked = false
   let lane: string | undefined
-  const ask = ({ touser, sendAt }: LaneMember, canWait: number | ''): Promise<[string, string?, string?]> => {
+  let expires = false
+  let probes = false
+  const ask = ({ touser, sendAt }: LaneMember, canWait: number | ''): Promise<Answer> => {
     // Who enqueued it has put it into its lane, unless it was to join later, or was added by other means.
     const mayBeAbsent = sendAt !== undefined || !isGeneratedId(id)
     return runScript(store.redis, {
       name: 'admit',
-      keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser), keys.heldLanes, keys.rate],
+      keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser), keys.heldLanes, keys.rate, keys.hold],
       args: [id, at.token, leaseMs, keys.sendJobs, mayBeAbsent ? 1 : 0, maxPerSecond, canWait],
     })
   }
   return {
-    holder: () => ({ token: at.token, marked, ...(lane === undefined ? {} : { touser: lane }) }),
+    holder: () => ({ token: at.token, marked, expires, ...(lane === undefined ? {} : { touser: lane }) }),
     appid,
     id,
     data: job.data,
@@ -107,6 +122,7 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
     signal: at.signal,
     async admit(message) {
       lane = message.touser
+      expires = message.expiresAt !== undefined
       let answer = await ask(message, RATE_WAIT_MS_MAX)
       if (answer[0] === 'wait') {
         const delayMs = Number(answer[1])
@@ -117,7 +133,18 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
       }
       const turn = readTurn(answer)
       marked = turn.kind === 'go'
+      probes = answer[3] === '1'
       return turn
+    },
+    async charge(charge) {
+      // A call that this side broke off says nothing about the road.
+      const said = at.signal.aborted && charge.kind === 'fault' && charge.cause === 'road' ? UNKNOWN : charge
+      const held = await keeper.charge({ token: at.token, probes, charge: said })
+      probes = false
+      return held
+    },
+    async end() {
+      if (probes) await keeper.unused(at.token)
     },
     async unmark() {
       marked = false
@@ -127,7 +154,11 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
   }
 }
 
-function readTurn([kind, tries, since]: [string, string?, string?]): Turn {
+type Answer = readonly [string, string?, string?, string?]
+
+const UNKNOWN: Charge = { kind: 'unknown' }
+
+function readTurn([kind, tries, since]: Answer): Turn {
   if (kind !== 'go') return { kind } as Turn
   const made = Number(tries ?? 0)
   return since === undefined || since === ''
@@ -140,6 +171,12 @@ export interface Holder {
   readonly token: string
   readonly touser?: string
   readonly marked: boolean
+  /** The message has an `expiresAt`. */
+  readonly expires?: boolean
+}
+
+interface Settling extends Pick<RunOptions, 'appid' | 'store'> {
+  readonly settlement: Settlement
 }
 
 /**
@@ -147,7 +184,7 @@ export interface Holder {
  * `UnrecoverableError` fails it with its reason and history in one step, and `DelayedError` says that the job has been
  * moved already – or is not ours to move.
  */
-export async function settle(job: Job, at: Holder, options: RunOptions & { settlement: Settlement }): Promise<unknown> {
+export async function settle(job: Job, at: Holder, options: Settling): Promise<unknown> {
   const { settlement, store, appid } = options
   const keys = appKeys(appid)
   const id = String(job.id)
@@ -155,10 +192,10 @@ export async function settle(job: Job, at: Holder, options: RunOptions & { settl
     case 'delivered':
       if (at.touser !== undefined) {
         // Whoever asks from now on hears of a delivered message, and so its attempts are stored with the mark.
-        const args = [id, keys.sendJobs, JSON.stringify({ attempts: settlement.attempts })]
+        const args = [id, keys.sendJobs, JSON.stringify({ attempts: settlement.attempts }), at.expires === true ? 1 : 0]
         await runScript(store.redis, {
           name: 'settle',
-          keys: [keys.sendJob(id), keys.lane(at.touser), keys.heldLanes],
+          keys: [keys.sendJob(id), keys.lane(at.touser), keys.heldLanes, keys.faultsInARow, keys.expiring],
           args,
         })
       }
@@ -168,15 +205,19 @@ export async function settle(job: Job, at: Holder, options: RunOptions & { settl
     case 'dead':
       throw deadError(settlement.reason, settlement.attempts)
     case 'later': {
-      const stacktrace = appendHistory(readHistory(job.stacktrace), { attempts: settlement.attempts })
-      const { delayMs, counts } = settlement
+      const { delayMs, counts, attempts } = settlement
+      const history =
+        attempts.length === 0 ? {} : { stacktrace: appendHistory(readHistory(job.stacktrace), { attempts }) }
       // A mark from a run that died stays: only whoever was admitted over it has taken note of it. But a message that was
       // parked once waits for itself now, and nobody is to wake it out of that.
-      const unparked = { stacktrace, parked: '0' }
+      const unparked = { ...history, parked: '0' }
       const fields = at.marked ? { ...unparked, sending: '' } : unparked
       await delay(job, { token: at.token, delayMs }, { ...options, counts, fields })
       throw new DelayedError()
     }
+    case 'held':
+      await delay(job, { token: at.token, delayMs: HELD_MS }, { ...options, counts: false, fields: { parked: '0' } })
+      throw new DelayedError()
     case 'park':
       await delay(job, { token: at.token, delayMs: PARK_MS }, { ...options, counts: false, fields: { parked: '1' } })
       if (at.touser !== undefined) await look(store, keys, { id, touser: at.touser })
@@ -203,7 +244,7 @@ async function look(store: Store, keys: AppKeys, message: { id: string; touser: 
   })
 }
 
-interface DelayOptions extends RunOptions {
+interface DelayOptions extends Pick<RunOptions, 'appid' | 'store'> {
   readonly counts: boolean
   readonly fields: Record<string, string>
 }

@@ -12,13 +12,13 @@ const ACTIONS: Readonly<Record<ErrcodeAction, string>> = {
   retry:
     'The message is sent again after a pause that grows with every try and is drawn at random, up to `RETRY_ATTEMPTS_MAX` tries. Then it is dead as `retries-exhausted`. For these two codes that holds whatever `ifUnsure` says.',
   'refresh-token':
-    'The shared access token is replaced and the message is sent again at once; this costs it no try. If fresh tokens are refused as well, three of them in a row, the app is held for a minute at a time.',
+    'The shared access token is replaced and the message is sent again at once; this costs it no try. If fresh tokens are refused as well, three in a row, the app is suspended.',
   dead: 'The message becomes a dead letter with the reason. It can be replayed, which sends it as a new message.',
-  'throttle-minute': 'The app pauses for at least a minute. Its messages wait in order, and none of them loses a try.',
+  'throttle-minute': 'The app is held for a minute. Its messages wait in order, and none of them loses a try.',
   'throttle-day':
-    'The daily quota is gone: the app pauses until the quota comes back or an operator resumes it. Messages wait in order, and none of them loses a try.',
+    'The daily quota is gone: the app is held until midnight in China, or until an operator resumes it. Messages wait in order, and none of them loses a try.',
   suspend:
-    'The fault is in the settings of the app, not in the message. The app is held and probed every minute, its messages wait in order, and none of them loses a try. Other apps go on.',
+    'The fault is in the settings of the app, not in the message. The app is suspended and probed every minute, its messages wait in order, and none of them loses a try. Other apps go on. See [suspension.md](suspension.md).',
 }
 
 export function errcodesDocument(): string {
@@ -37,7 +37,7 @@ export function errcodesDocument(): string {
     ),
     'An action marked *suspend at n in a row* turns into **suspend** when that many such answers come one after another without a success between: then the fault is the app’s. A code that is not listed is dead as `unknown` and keeps its number and text.',
     '## Answers of the token endpoints',
-    '**suspend** says that the credentials or the settings of the app are wrong, **throttle** that the endpoint was asked too often. Every other answer, and no answer at all, is taken for a passing fault. The endpoint is asked again after a minute where the app is suspended, and else after 15 s, then 30 s, then every minute, by all processes together.',
+    '**suspend** says that the credentials or the settings of the app are wrong, **throttle** that the endpoint was asked too often. Every other answer, and no answer at all, is taken for a passing fault. Then the endpoint is asked again after 15 s, then 30 s, then every minute, by all processes together; messages step back for a few seconds, and five that do so in a row suspend the app until then.',
     table(
       ['errcode', 'name', 'action', 'meaning', '含义', 'source'],
       TOKEN_ERRCODES.map((row) => [row.errcode, row.name, row.action, row.meaning.en, row.meaning.zh, row.source]),
@@ -52,8 +52,16 @@ export function errcodesDocument(): string {
     table(
       ['what happened', 'outcome', 'what is done'],
       [
-        ['DNS, connection or TLS failed, or no connection became free: nothing was written', 'not-sent', 'retry'],
-        ['HTTP 429 or 503', 'refused', 'retry, not before `Retry-After` (an hour at most)'],
+        [
+          'DNS, connection or TLS failed, or no connection became free: nothing was written',
+          'not-sent',
+          'sent again after a moment; no try is counted; five in a row suspend the app',
+        ],
+        [
+          'HTTP 429 or 503',
+          'refused',
+          'no try is counted; with `Retry-After` the app is held for so long (an hour at most), without it five in a row suspend the app',
+        ],
         [
           'The call broke or timed out after it was written, or what came back has no numeric `errcode`',
           'unsure',

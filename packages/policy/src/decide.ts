@@ -12,7 +12,9 @@ import {
   expiredReason,
   lastAnswerOf,
   noTokenReason,
+  refusedReason,
   retriesExhaustedReason,
+  unreachableReason,
   unsureReason,
 } from './reasons.ts'
 
@@ -31,9 +33,11 @@ export interface Situation {
   readonly ifUnsure: 'resend' | 'dead-letter'
   /** Tokens fetched for this run after WeChat had refused the one before: past a few, tokens are not what is wrong. */
   readonly tokenRefreshes: number
+  /** The app is held by now, be it for this outcome: then its messages wait. */
+  readonly held?: boolean
 }
 
-export type WaitOutcome = 'throttled' | 'suspended' | 'token-unavailable'
+export type WaitOutcome = 'throttled' | 'suspended' | 'token-unavailable' | 'not-sent' | 'refused'
 
 export type Decision =
   | { readonly action: 'delivered' }
@@ -46,19 +50,16 @@ export type Decision =
   | { readonly action: 'dead'; readonly reason: Reason }
 
 /**
- * How long a message waits when its app is suspended or throttled. Long enough for a minute's quota to come back and
- * short enough that a corrected setting is noticed without anybody's help.
+ * How long a message steps back when its app is suspended or throttled. The hold on the app does the waiting: this is
+ * only to let it be fetched soon after the hold has ended.
  */
-export const APP_WAIT_MS = 60_000
+export const APP_WAIT_MS = 1000
 
 /** How long a message waits when a token could not be had for a passing reason, and nobody says when to ask again. */
 export const TOKEN_WAIT_MS = 5_000
 
 /** Two tokens may die one after the other within one run; a third fresh one that is refused says that the app is at fault. */
 export const TOKEN_REFRESHES_MAX = 3
-
-/** The longest `Retry-After` that is honoured: past it the header is more likely a mistake than a wish. */
-export const RETRY_AFTER_MS_MAX = 3_600_000
 
 type Answered = Extract<Outcome, { kind: 'answered' }>
 
@@ -68,9 +69,9 @@ export function decide(outcome: Outcome, situation: Situation): Decision {
     case 'answered':
       return decideAnswer(outcome, situation)
     case 'not-sent':
-      return retry(outcome, situation)
+      return stepBack({ outcome: 'not-sent', reason: unreachableReason(lastAnswerOf(outcome)) }, situation)
     case 'refused':
-      return retry(outcome, situation, Math.min(outcome.retryAfterMs ?? 0, RETRY_AFTER_MS_MAX))
+      return stepBack({ outcome: 'refused', reason: refusedReason(lastAnswerOf(outcome)) }, situation)
     case 'unsure':
       return situation.ifUnsure === 'resend' ? retry(outcome, situation) : dead(unsureReason(outcome.detail))
     case 'no-token':
@@ -79,7 +80,8 @@ export function decide(outcome: Outcome, situation: Situation): Decision {
 }
 
 function decideAnswer(outcome: Answered, situation: Situation): Decision {
-  const action = sendErrcode(outcome.errcode)?.action ?? 'dead'
+  const row = sendErrcode(outcome.errcode)
+  const action = row?.action ?? 'dead'
   const reason = answerReason(outcome)
   switch (action) {
     case 'delivered':
@@ -95,7 +97,10 @@ function decideAnswer(outcome: Answered, situation: Situation): Decision {
     case 'throttle-day':
       return wait({ outcome: 'throttled', delayMs: APP_WAIT_MS, reason }, situation)
     case 'dead':
-      return dead(reason)
+      // The same answer to one message after another is the app's fault, and kills no more of them.
+      return situation.held && row?.suspendAfterInARow !== undefined
+        ? wait({ outcome: 'suspended', delayMs: APP_WAIT_MS, reason }, situation)
+        : dead(reason)
   }
 }
 
@@ -110,17 +115,28 @@ function refresh(outcome: Answered, situation: Situation): Decision {
 function decideNoToken(outcome: Extract<Outcome, { kind: 'no-token' }>, situation: Situation): Decision {
   const reason = noTokenReason(lastAnswerOf(outcome))
   const action = outcome.errcode === undefined ? undefined : tokenErrcode(outcome.errcode)?.action
-  // The endpoint is not asked before that, so there is nothing to look for earlier.
-  const plannedMs = outcome.retryInMs ?? (action === 'suspend' ? APP_WAIT_MS : TOKEN_WAIT_MS)
-  const delayMs = Math.min(Math.max(1, Math.ceil(plannedMs)), APP_WAIT_MS)
-  if (action === 'suspend') return wait({ outcome: 'suspended', delayMs, reason }, situation)
-  const throttled = action === 'throttle-minute' || action === 'throttle-day'
-  return wait({ outcome: throttled ? 'throttled' : 'token-unavailable', delayMs, reason }, situation)
+  if (action === 'suspend') return wait({ outcome: 'suspended', delayMs: APP_WAIT_MS, reason }, situation)
+  if (action !== undefined) return wait({ outcome: 'throttled', delayMs: APP_WAIT_MS, reason }, situation)
+  // The endpoint is not asked before `retryInMs`, but another process may have a token earlier.
+  const delayMs = Math.min(Math.max(1, Math.ceil(outcome.retryInMs ?? TOKEN_WAIT_MS)), TOKEN_WAIT_MS)
+  return wait({ outcome: 'token-unavailable', delayMs, reason }, situation)
 }
 
-function retry(outcome: Outcome, situation: Situation, delayMsMin = 0): Decision {
+/** The road's fault, and so no try: a pause of about the first backoff. It does not grow, because a road that stays closed holds the app. */
+function stepBack(
+  what: Pick<Extract<Decision, { action: 'wait' }>, 'outcome' | 'reason'>,
+  situation: Situation,
+): Decision {
+  const { random, backoffMs, backoffMsMax } = situation
+  return wait(
+    { ...what, delayMs: Math.max(1, Math.ceil(Math.min(backoffMs * (0.5 + random), backoffMsMax))) },
+    situation,
+  )
+}
+
+function retry(outcome: Outcome, situation: Situation): Decision {
   if (situation.tries >= situation.triesMax) return dead(retriesExhaustedReason(lastAnswerOf(outcome)))
-  const delayMs = Math.max(backoffDelayMs(situation), Math.ceil(delayMsMin))
+  const delayMs = backoffDelayMs(situation)
   return isExpiredAt(situation.nowMs + delayMs, situation) ? expired(outcome) : { action: 'retry', delayMs }
 }
 

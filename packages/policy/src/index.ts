@@ -1,10 +1,10 @@
 export { attemptOf, type Timing } from './attempt-of.ts'
 export { type Backoff, backoffDelayMs } from './backoff.ts'
+export { type ChargeSituation, chargeOf, RETRY_AFTER_MS_MAX, untilQuotaMs } from './charge.ts'
 export {
   APP_WAIT_MS,
   type Decision,
   decide,
-  RETRY_AFTER_MS_MAX,
   type Situation,
   TOKEN_REFRESHES_MAX,
   TOKEN_WAIT_MS,
@@ -26,6 +26,7 @@ export {
 export { cleanErrmsg, ERRMSG_CHARS_MAX } from './errmsg.ts'
 export {
   expiredReason,
+  expiryReason,
   invalidMessageReason,
   type LastAnswer,
   retriesExhaustedReason,

@@ -2,7 +2,7 @@
  * Why a message died or waits, in words that need no looking up: built here and nowhere else, so that every reason has a
  * stable name, a meaning in both languages and a cleaned `errmsg`.
  */
-import type { Outcome, Reason } from '@wechat-outbox/messages'
+import type { Attempt, Outcome, Reason } from '@wechat-outbox/messages'
 import { type ErrcodeRow, OWN_REASONS, OWN_SOURCE, type OwnReasonName, sendErrcode, tokenErrcode } from './errcodes.ts'
 import { cleanErrmsg } from './errmsg.ts'
 
@@ -61,9 +61,26 @@ export function expiredReason(last: LastAnswer = NO_ANSWER): Reason {
   return ownReason('expired', last)
 }
 
+/** The same for a message that expires while it waits: its last attempt is all that is known of it. */
+export function expiryReason(last: Attempt | undefined): Reason {
+  if (last === undefined) return expiredReason()
+  const { errcode = null, errmsg = '', rid } = last
+  return expiredReason(rid === undefined ? { errcode, errmsg } : { errcode, errmsg, rid })
+}
+
 /** Nobody can know whether WeChat took the message, and its `ifUnsure` is `dead-letter`. `detail` says how the call ended. */
 export function unsureReason(detail = 'the worker ended while the call was open'): Reason {
   return ownReason('unsure', { errcode: null, errmsg: detail })
+}
+
+/** The road's fault: nothing of the call was written. */
+export function unreachableReason(last: LastAnswer): Reason {
+  return ownReason('unreachable', last)
+}
+
+/** Somebody on the road said no before WeChat's application saw the call. */
+export function refusedReason(last: LastAnswer): Reason {
+  return ownReason('refused', last)
 }
 
 /** The stored data cannot be sent; `problem` says where it is wrong. */

@@ -5,7 +5,6 @@ import {
   APP_WAIT_MS,
   type Decision,
   decide,
-  RETRY_AFTER_MS_MAX,
   SEND_ERRCODES,
   type Situation,
   TOKEN_ERRCODES,
@@ -71,6 +70,15 @@ describe('an answer of WeChat', () => {
     expect(decide(answered(row.errcode), { ...situation, tries: 99 })).toMatchObject(wait)
   })
 
+  it.each(rows('dead').filter((row) => row.suspendAfterInARow !== undefined))(
+    'holds the app instead, and the message with it, once that is the app’s fault: $errcode $name',
+    ({ errcode, name }) => {
+      const wait = { action: 'wait', delayMs: APP_WAIT_MS, outcome: 'suspended', reason: { errcode, name } }
+      expect(decide(answered(errcode), { ...situation, held: true })).toMatchObject(wait)
+      expect(decide(answered(40003), { ...situation, held: true })).toMatchObject({ action: 'dead' })
+    },
+  )
+
   it('kills the message as unknown when the code is in no table, and keeps code, text and request id', () => {
     const decision = decide({ kind: 'answered', errcode: 99_999, errmsg: 'new', rid: '1-2-3' }, situation)
     expect(decision).toMatchObject({ reason: { errcode: 99_999, name: 'unknown', errmsg: 'new', rid: '1-2-3' } })
@@ -83,8 +91,15 @@ describe('an answer of WeChat', () => {
 })
 
 describe('a call without an answer', () => {
-  it('is retried when it was never written', () => {
-    expect(decide(notSent, { ...situation, ifUnsure: 'dead-letter' })).toEqual({ action: 'retry', delayMs: 500 })
+  it.each([
+    ['was never written', notSent, 'not-sent', 'unreachable'],
+    ['was turned away', { kind: 'refused', status: 503, retryAfterMs: 7000 }, 'refused', 'refused'],
+  ] as const)('steps back about the first backoff when it %s, and no try counts', (_what, outcome, named, name) => {
+    const last: Situation = { ...situation, tries: 99, ifUnsure: 'dead-letter' }
+    const wait = { action: 'wait', outcome: named, reason: { errcode: null, name } }
+    expect(decide(outcome, last)).toMatchObject({ ...wait, delayMs: 1000 })
+    expect(decide(outcome, { ...last, random: 0 })).toMatchObject({ ...wait, delayMs: 500 })
+    expect(decide(outcome, { ...last, backoffMsMax: 20 })).toMatchObject({ ...wait, delayMs: 20 })
   })
 
   it('is left to ifUnsure when it was written', () => {
@@ -93,14 +108,6 @@ describe('a call without an answer', () => {
       action: 'dead',
       reason: { errcode: null, name: 'unsure', errmsg: 'timeout while waiting for headers' },
     })
-  })
-
-  it('waits as long as a refusal asks for, an hour at most', () => {
-    const refused = (retryAfterMs: number): Outcome => ({ kind: 'refused', status: 503, retryAfterMs })
-    expect(decide(refused(7000), situation)).toEqual({ action: 'retry', delayMs: 7000 })
-    expect(decide(refused(10), situation)).toEqual({ action: 'retry', delayMs: 500 })
-    expect(decide(refused(1e15), situation)).toEqual({ action: 'retry', delayMs: RETRY_AFTER_MS_MAX })
-    expect(decide({ kind: 'refused', status: 429 }, situation)).toEqual({ action: 'retry', delayMs: 500 })
   })
 })
 
@@ -113,17 +120,17 @@ describe('a missing token', () => {
     expect(decide(busy, situation)).toMatchObject({ ...wait, reason: { errcode: -1, name: 'token-unavailable' } })
   })
 
-  it('makes the message wait until the endpoint is asked again, a minute at most', () => {
+  it('makes the message wait until the endpoint is asked again, or another process may have one', () => {
     const at = (retryInMs: number) => decide({ kind: 'no-token', detail: 'x', retryInMs }, situation)
-    expect(at(29_000.5)).toMatchObject({ action: 'wait', delayMs: 29_001, outcome: 'token-unavailable' })
+    expect(at(290.5)).toMatchObject({ action: 'wait', delayMs: 291, outcome: 'token-unavailable' })
     expect(at(0)).toMatchObject({ delayMs: 1 })
-    expect(at(1e12)).toMatchObject({ delayMs: APP_WAIT_MS })
+    expect(at(1e12)).toMatchObject({ delayMs: TOKEN_WAIT_MS })
   })
 
   it.each([45009, 45011])('throttles the app when the endpoint was asked too often: %i', (errcode) => {
     expect(decide({ kind: 'no-token', errcode, detail: 'x', retryInMs: 15_000 }, situation)).toMatchObject({
       action: 'wait',
-      delayMs: 15_000,
+      delayMs: APP_WAIT_MS,
       outcome: 'throttled',
       reason: { errcode },
     })
@@ -147,8 +154,8 @@ describe('the end of a message', () => {
     const decision = decide(answered(-1, 'system error'), last)
     expect(decision).toMatchObject({ reason: { errcode: -1, name: 'retries-exhausted', errmsg: 'system error' } })
     expect(decision).toMatchObject({ reason: { meaning: { en: expect.stringContaining('WeChat was busy') } } })
-    expect(decide(notSent, last)).toMatchObject({
-      reason: { errcode: null, name: 'retries-exhausted', errmsg: 'connect ECONNREFUSED' },
+    expect(decide(unsure, last)).toMatchObject({
+      reason: { errcode: null, name: 'retries-exhausted', errmsg: 'timeout while waiting for headers' },
     })
   })
 
@@ -214,16 +221,16 @@ describe('whatever comes back and whatever the situation is', () => {
       expect(NOW_MS + decision.delayMs).toBeLessThan(given.expiresAt ?? Number.POSITIVE_INFINITY)
       expect(Number.isSafeInteger(decision.delayMs)).toBe(true)
       expect(decision.delayMs).toBeGreaterThanOrEqual(1)
-      expect(decision.delayMs).toBeLessThanOrEqual(Math.max(given.backoffMsMax, RETRY_AFTER_MS_MAX))
+      expect(decision.delayMs).toBeLessThanOrEqual(given.backoffMsMax)
     })
   })
 
-  it('a wait looks at no tries, lasts a minute at most and ends by expiresAt', () => {
+  it('a wait looks at no tries, is short and ends by expiresAt', () => {
     always((decision, given, outcome) => {
       if (decision.action !== 'wait') return
       expect(decide(outcome, { ...given, tries: given.tries + 1000 })).toEqual(decision)
       expect(decision.delayMs).toBeGreaterThanOrEqual(1)
-      expect(decision.delayMs).toBeLessThanOrEqual(APP_WAIT_MS)
+      expect(decision.delayMs).toBeLessThanOrEqual(Math.max(APP_WAIT_MS, TOKEN_WAIT_MS, given.backoffMsMax))
       expect(NOW_MS + decision.delayMs).toBeLessThanOrEqual(given.expiresAt ?? Number.POSITIVE_INFINITY)
     })
   })

@@ -3,7 +3,7 @@
  * when somebody scrapes, at most once in some seconds, and a scrape waits for it no longer than a moment: without Redis
  * it answers with what it has, and drops that once it is too old to be believed.
  */
-import { type Backlog, readBacklog, type Store } from '@wechat-outbox/outbox'
+import { type Backlog, readBacklog, readSuspensions, type Store } from '@wechat-outbox/outbox'
 import { Gauge, type Registry } from 'prom-client'
 
 const READ_EVERY_MS = 5000
@@ -15,7 +15,7 @@ export interface BacklogMetricsOptions {
   readonly store: () => Promise<Store>
   /** The apps to tell of; their number bounds that of the series. */
   readonly apps: (store: Store) => Promise<readonly string[]>
-  /** Which of them are suspended, and the name of the reason. */
+  /** Which of them are held for a fault or a quota, and the name of the reason. Default: as Redis has it. */
   readonly suspensions?: (store: Store, apps: readonly string[]) => Promise<ReadonlyMap<string, string>>
 }
 
@@ -113,7 +113,11 @@ function createReader(options: BacklogMetricsOptions): () => Promise<Read> {
   }
 }
 
-async function readAll({ store: open, apps: list, suspensions }: BacklogMetricsOptions): Promise<Reading> {
+async function readAll({
+  store: open,
+  apps: list,
+  suspensions = readSuspensions,
+}: BacklogMetricsOptions): Promise<Reading> {
   const store = await open()
   const apps = await list(store)
   const now = Date.now()
@@ -122,7 +126,7 @@ async function readAll({ store: open, apps: list, suspensions }: BacklogMetricsO
   return {
     at: performance.now(),
     backlogs: new Map(backlogs),
-    suspensions: (await suspensions?.(store, apps)) ?? new Map(),
+    suspensions: await suspensions(store, apps),
   }
 }
 

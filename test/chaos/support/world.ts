@@ -89,6 +89,8 @@ export async function startWorld(plan: Plan, settings: WorldSettings): Promise<W
     WORKER_CONCURRENCY: String(settings.concurrency),
     STALLED_AFTER_MS: String(STALLED_AFTER_MS),
     SEND_TIMEOUT_MS: String(SEND_TIMEOUT_MS),
+    // A fault of the road holds the app for a moment, as any other fault of the chaos lasts a moment.
+    PROBE_EVERY_MS: '500',
     RETRY_BACKOFF_MS: '10',
     RETRY_BACKOFF_MS_MAX: '100',
     // Nobody shall die of bad luck: every broken call counts as a try.

@@ -36,6 +36,8 @@ export interface Fake {
   clearFaults(): Promise<void>
   user(openid: string, action: string): Promise<void>
   invalidateTokens(): Promise<void>
+  /** Adds an app, or gives a known one another secret. */
+  app(appid: string, secret: string): Promise<void>
 }
 
 export interface System {
@@ -160,6 +162,7 @@ function fakeClient(url: string): Fake {
     clearFaults: async () => void (await call('DELETE', 'faults')),
     user: async (openid, action) => void (await call('POST', `users/${openid}`, { action })),
     invalidateTokens: async () => void (await call('POST', 'tokens/invalidate', {})),
+    app: async (appid, secret) => void (await call('POST', 'apps', { appid, secret })),
   }
 }
 

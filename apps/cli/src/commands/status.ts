@@ -2,7 +2,9 @@
 import {
   createTokenStore,
   DEAD_LETTER_QUEUE,
+  type Hold,
   type RedisHealth,
+  readHold,
   readRedisHealth,
   redisProblems,
   SEND_QUEUE,
@@ -11,8 +13,9 @@ import {
 } from '@wechat-outbox/outbox'
 import type { Command } from 'commander'
 import { checkAppid, knownApps } from '../apps.ts'
+import { holdLines } from '../hold-text.ts'
 import { oldestWaitingMs } from '../oldest.ts'
-import { type Output, printFields, showBytes } from '../output.ts'
+import { type Output, printable, printFields, showBytes } from '../output.ts'
 import type { Act } from '../program.ts'
 import type { Session } from '../session.ts'
 import { showDuration } from '../times.ts'
@@ -28,13 +31,15 @@ interface AppStatus {
   readonly oldestWaitingMs: number | null
   /** Dead letters, those that are being replayed included. */
   readonly deadLetters: number
+  /** What holds it, null while it is open. */
+  readonly hold: Hold | null
   readonly token: { readonly version: number; readonly leftMs: number } | null
 }
 
 export function addStatus(program: Command, act: Act): void {
   program
     .command('status')
-    .description('queues, dead letters and tokens of every app, and the Redis they live in')
+    .description('queues, dead letters, suspensions and tokens of every app, and the Redis they live in')
     .option('--app <appid>', 'this Mini Program alone')
     .action((options: { app?: string }) => act((session) => status(session, options)))
 }
@@ -65,11 +70,12 @@ async function chooseApps(session: Session, named: string | undefined): Promise<
 }
 
 async function readApp(store: Store, appid: string): Promise<AppStatus> {
-  const [send, deadLetter, oldest, token] = await Promise.all([
+  const [send, deadLetter, oldest, token, hold] = await Promise.all([
     readCounts(store, appid, SEND_QUEUE),
     readCounts(store, appid, DEAD_LETTER_QUEUE),
     oldestWaitingMs(store, appid, Date.now()),
     createTokenStore(store, appid).read(),
+    readHold(store, appid),
   ])
   const { waiting, active, delayed, prioritized, failed } = deadLetter
   return {
@@ -78,6 +84,7 @@ async function readApp(store: Store, appid: string): Promise<AppStatus> {
     deadLetter,
     oldestWaitingMs: oldest,
     deadLetters: failed + waiting + active + delayed + prioritized,
+    hold,
     token: token === null ? null : { version: token.version, leftMs: token.leftMs },
   }
 }
@@ -106,6 +113,9 @@ function printApp(output: Output, app: AppStatus): void {
   const oldest = app.oldestWaitingMs === null ? 'nothing waits' : `oldest ${showDuration(app.oldestWaitingMs)}`
   output.line()
   output.line(output.style('bold', app.appid))
+  for (const line of app.hold === null ? [] : holdLines(app.hold, Date.now())) {
+    output.line(`  ${output.style('yellow', printable(line))}`)
+  }
   printFields(output, [
     ['waiting', `${send.waiting + send.prioritized}, ${oldest}`],
     ['sending', String(send.active)],

@@ -86,12 +86,17 @@ export async function startUndertaker(
       return { kind: 'dead', reason: windowClosed, attempts: [attempt] }
     },
     explainFailure: () => windowClosed,
+    explainExpiry: () => windowClosed,
+    probeToken: () => Promise.resolve(false),
     report: {
       dead: () => undefined,
       replayed: () => undefined,
       expired: () => undefined,
       problem: (problem) => console.error('undertaker', problem),
       stuck: () => undefined,
+      suspended: () => undefined,
+      resumed: () => undefined,
+      stillHeld: () => undefined,
     },
     concurrency: 50,
     stalledAfterMs: 10_000,

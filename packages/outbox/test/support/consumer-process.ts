@@ -37,6 +37,9 @@ const consumer = createConsumer({
     expired: () => undefined,
     problem: () => undefined,
     stuck: () => undefined,
+    suspended: () => undefined,
+    resumed: () => undefined,
+    stillHeld: () => undefined,
   },
 })
 await consumer.run()

@@ -55,6 +55,7 @@ export function moverOn(judge: Judge) {
     appid: APP,
     judge,
     explain: (errmsg) => reasonOf({ errmsg }),
+    explainExpiry: () => reasonOf(),
     onDead: ({ id }) => dead.push(id),
     onOccupied: (id) => occupied.push(id),
   })

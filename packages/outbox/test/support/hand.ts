@@ -2,7 +2,7 @@
 import { type Job, Worker } from 'bullmq'
 import { appPrefix, SEND_QUEUE } from '../../src/keys.ts'
 import { createRun, type OwnRun, type Settlement, settle } from '../../src/run.ts'
-import { APP, keys, type World } from './world.ts'
+import { APP, keys, openKeeper, type World } from './world.ts'
 
 const LEASE_MS = 60_000
 
@@ -41,7 +41,7 @@ export function createHand(world: World): Hand {
       const token = `hand:${fetched}`
       const job: Job | undefined = await worker.getNextJob(token, { block: false })
       if (job === undefined) throw new Error('nothing waits')
-      const options = { appid: APP, store: world.store, leaseMs: LEASE_MS }
+      const options = { appid: APP, store: world.store, leaseMs: LEASE_MS, keeper: openKeeper }
       const run = createRun(job, { token, signal: new AbortController().signal }, options)
       return {
         id: run.id,

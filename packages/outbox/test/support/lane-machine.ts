@@ -15,7 +15,7 @@ import { createRun } from '../../src/run.ts'
 import type { Answer, Command } from './lane-commands.ts'
 import { checkEnds, checkLanes, join, newLedger, readStandings, type Standing } from './lane-ledger.ts'
 import { HOUR_MS, type LaneContext, LEASE_MS, nextStep, type Running } from './lane-run.ts'
-import { reasonOf, type World } from './world.ts'
+import { openKeeper, reasonOf, type World } from './world.ts'
 
 /** Far beyond what any sequence needs: a drain that does not end is a violation of its own. */
 const DRAIN_STEPS_MAX = 3000
@@ -42,6 +42,7 @@ export class LaneMachine {
       appid,
       judge: world.judge,
       explain: (errmsg) => reasonOf({ errmsg }),
+      explainExpiry: () => reasonOf(),
       onDead: () => undefined,
       onOccupied: (id) => assert.fail(`${id} is occupied`),
     })
@@ -100,7 +101,7 @@ export class LaneMachine {
     assert.ok(!this.#at.ledger.backingOff.has(id), `${id} is fetched out of its backoff`)
     const { store } = this.#at.world
     const at = { token, signal: new AbortController().signal }
-    const run = createRun(job, at, { appid: this.#at.appid, store, leaseMs: LEASE_MS })
+    const run = createRun(job, at, { appid: this.#at.appid, store, leaseMs: LEASE_MS, keeper: openKeeper })
     const first = answer === 'wait' ? 'delay' : 'admit'
     this.#runs.push({ worker, id, job, token, run, answer, at: first, value: undefined, look: async () => undefined })
     return true

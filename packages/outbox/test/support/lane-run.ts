@@ -92,6 +92,8 @@ async function admit(at: LaneContext, run: Running): Promise<At> {
   const turn = await run.run.admit({ touser: message.person, sendAt: message.sendAt })
   if (turn.kind === 'go' || turn.kind === 'park') join(at.ledger, message.person, run.id)
   switch (turn.kind) {
+    case 'held':
+      assert.fail(`${run.id} is held, and nothing holds the app`)
     case 'lost':
       return 'ended'
     case 'park':
@@ -161,7 +163,7 @@ async function park(at: LaneContext, run: Running): Promise<At> {
 /** What `settle` returns, or the control error that it throws at BullMQ. */
 async function settle(at: LaneContext, run: Running, settlement: Settlement): Promise<unknown> {
   const holder = { token: run.token, touser: messageOf(at.ledger, run.id).person, marked: run.run.holder().marked }
-  const options = { appid: at.appid, store: at.world.store, leaseMs: LEASE_MS, settlement }
+  const options = { appid: at.appid, store: at.world.store, settlement }
   try {
     return await settleRun(run.job, holder, options)
   } catch (error) {

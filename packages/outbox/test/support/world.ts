@@ -2,11 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Attempt, DeadLetter, Reason } from '@wechat-outbox/messages'
+import type { AppFault, Attempt, DeadLetter, Reason } from '@wechat-outbox/messages'
 import { startLocalRedis } from '@wechat-outbox/sandbox'
 import { Queue } from 'bullmq'
 import { type Consumer, type ConsumerOptions, createConsumer } from '../../src/consumer.ts'
 import { type Doorbell, doorbellFor } from '../../src/doorbell.ts'
+import type { HoldKeeper } from '../../src/hold-keeper.ts'
 import { createJudge, type Judge } from '../../src/judge.ts'
 import { appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../../src/keys.ts'
 import { Outbox, type OutboxOptions } from '../../src/outbox.ts'
@@ -37,6 +38,9 @@ export interface Reported {
   readonly dead: { id: string; letter: DeadLetter }[]
   readonly replayed: { id: string; replayOf: string }[]
   readonly problems: { what: string; error: string }[]
+  readonly suspended: { fault: AppFault; until: number }[]
+  /** What became of probes, in order. */
+  readonly resumed: ('resumed' | 'again')[]
 }
 
 export async function createWorld(): Promise<World> {
@@ -73,7 +77,13 @@ export async function createWorld(): Promise<World> {
       return outbox
     },
     async consumer(deliver, options = {}) {
-      const reported: Omit<Reported, 'consumer'> = { dead: [], replayed: [], problems: [] }
+      const reported: Omit<Reported, 'consumer'> = {
+        dead: [],
+        replayed: [],
+        problems: [],
+        suspended: [],
+        resumed: [],
+      }
       const consumer = createConsumer({
         ...consumerDefaults(store, judge),
         bell,
@@ -84,6 +94,9 @@ export async function createWorld(): Promise<World> {
           expired: () => undefined,
           problem: (one) => reported.problems.push(one),
           stuck: () => undefined,
+          suspended: (fault, until) => reported.suspended.push({ fault, until }),
+          resumed: () => reported.resumed.push('resumed'),
+          stillHeld: () => reported.resumed.push('again'),
         },
         ...options,
       })
@@ -114,6 +127,8 @@ export function consumerDefaults(store: Store, judge: Judge) {
     store,
     judge,
     explainFailure: (text: string): Reason => reasonOf({ errcode: null, name: 'stalled', errmsg: text }),
+    explainExpiry: (): Reason => reasonOf({ errcode: null, name: 'expired', errmsg: '' }),
+    probeToken: () => Promise.resolve(true),
     concurrency: 32,
     stalledAfterMs: 2000,
     retain: { deliveredMs: 3_600_000, deliveredMax: 100_000, deadMs: 3_600_000 },
@@ -167,3 +182,11 @@ export function touserOf(run: Run): string {
 }
 
 export const text = (touser: string, content = 'hello') => ({ touser, msgtype: 'text' as const, text: { content } })
+
+/** For runs of apps that nothing holds. */
+export const openKeeper: HoldKeeper = {
+  charge: () => Promise.resolve(false),
+  unused: () => Promise.resolve(),
+  look: () => Promise.resolve(),
+  stop: () => undefined,
+}

@@ -1,0 +1,22 @@
+/** What the dashboard says of an app that is held: beside the name of its queue, and in the sentence below it. */
+import { reasonLine } from '@wechat-outbox/messages'
+import type { Hold } from '@wechat-outbox/outbox'
+
+export function holdWord({ fault, operator }: Hold): string {
+  return operator === undefined && fault !== undefined ? fault.kind : 'paused'
+}
+
+export function holdSentence({ appid, fault, operator }: Hold): string {
+  const lift = `wxo app resume ${appid} opens it now.`
+  if (operator !== undefined) {
+    return `Paused by an operator since ${time(operator.since)}${operator.why === '' ? '' : `: ${operator.why}`}. ${lift}`
+  }
+  if (fault === undefined) return `Paused with BullMQ. ${lift}`
+  const next = fault.probing ? 'The next message is the probe.' : `Next probe ${time(fault.until)}.`
+  const word = fault.kind === 'suspended' ? 'Suspended' : 'Throttled'
+  return `${word} since ${time(fault.since)}: ${reasonLine(fault.reason)}. ${next} ${lift}`
+}
+
+function time(epochMs: number): string {
+  return `${new Date(epochMs).toISOString().slice(0, 19).replace('T', ' ')}Z`
+}

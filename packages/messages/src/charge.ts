@@ -1,0 +1,34 @@
+/**
+ * What a call says about its app, apart from what becomes of its message. `policy` finds it in the outcome, `outbox` acts
+ * on it: an app whose settings, quota or road are at fault is held, and its messages wait without losing a try.
+ */
+import type { Reason } from './attempt.ts'
+
+/** `suspended`: until a probe succeeds. `throttled`: until a time that is known. Either way the first message probes. */
+export type HoldKind = 'suspended' | 'throttled'
+
+/**
+ * Where the fault lies. `token`: there is none to send with, and the token endpoint is asked by the probe; `send`: WeChat
+ * refuses the app's calls; `road`: calls do not reach WeChat; `asked`: it said when to come back (`Retry-After`); `quota`.
+ */
+export type HoldCause = 'token' | 'send' | 'road' | 'asked' | 'quota'
+
+export interface AppFault {
+  readonly kind: 'fault'
+  readonly hold: HoldKind
+  readonly cause: HoldCause
+  readonly reason: Reason
+  /** Milliseconds until the next probe. */
+  readonly holdMs: number
+  /** It is the app's fault only after so many of its group in a row, without a success between. */
+  readonly inARow?: { readonly group: string; readonly max: number }
+}
+
+export type Charge =
+  | { readonly kind: 'delivered' }
+  /** WeChat refused the message for a fault of its own: the app may send. */
+  | { readonly kind: 'healthy' }
+  /** WeChat answered, which says something about the road and nothing about the app. */
+  | { readonly kind: 'reached' }
+  | { readonly kind: 'unknown' }
+  | AppFault

@@ -1,0 +1,39 @@
+-- A call has met a fault of its app, or one that becomes the app's when it comes often enough without a success between.
+--   KEYS[1] hold   KEYS[2] faults in a row
+--   ARGV[1] prefix of the queue's keys   ARGV[2] lock token of the run
+--   ARGV[3] group that is counted, '' for a fault that needs no second one   ARGV[4] how many in a row are too many
+--   ARGV[5] kind   ARGV[6] cause   ARGV[7] name of the reason   ARGV[8] the reason, JSON   ARGV[9] hold for so many ms
+-- Returns {'open'}         counted, and the app goes on
+--         {'held'}         the app is held already
+--         {'again', until} a probe has failed
+--         {'new', until}   the app is held from now on, or for another reason
+--- include hold
+local holdKey, rowKey, prefix = KEYS[1], KEYS[2], ARGV[1]
+local known = redis.call('HMGET', holdKey, 'kind', 'cause', 'name', 'half', 'prober', 'since', 'until')
+local half = known[1] and known[4]
+local enough = true
+if ARGV[3] ~= '' then
+  enough = redis.call('HINCRBY', rowKey, ARGV[3], 1) >= tonumber(ARGV[4])
+  -- Faults with a day between them are not in a row.
+  redis.call('PEXPIRE', rowKey, 86400000)
+end
+local same = known[1] == ARGV[5] and known[2] == ARGV[6] and known[3] == ARGV[7]
+if not enough and not (same and half) then
+  if known[1] and not half then return { 'held' } end
+  if not half or known[5] ~= ARGV[2] then return { 'open' } end
+  -- A probe that met another fault has proved nothing.
+  holdAgain(holdKey, prefix)
+  return { 'again', redis.call('HGET', holdKey, 'until') }
+end
+local now = nowMs()
+local till = now + tonumber(ARGV[9])
+if known[1] and not half then
+  -- Calls that were under way when the app was held come back with the same fault, which changes nothing; but a quota
+  -- counts from the last call, and of two different faults the longer one holds.
+  if same and ARGV[5] == 'suspended' or till <= tonumber(known[7]) then return { 'held' } end
+end
+endHalfOpen(holdKey, prefix)
+redis.call('HSET', holdKey, 'kind', ARGV[5], 'cause', ARGV[6], 'name', ARGV[7], 'reason', ARGV[8],
+  'since', same and known[6] or now, 'until', till, 'every', ARGV[9])
+shut(prefix)
+return { same and 'again' or 'new', tostring(till) }

@@ -1,0 +1,19 @@
+-- What the call of the run that probes a half-open app came to.
+--   KEYS[1] hold   KEYS[2] faults in a row
+--   ARGV[1] prefix of the queue's keys   ARGV[2] lock token of the run
+--   ARGV[3] 'delivered', 'healthy', 'reached' (WeChat answered, which says nothing about the app), 'unknown' or 'unused' (no call was made)
+-- Returns 'lifted', 'again' or 'none'.
+--- include hold
+local hold = redis.call('HMGET', KEYS[1], 'half', 'prober', 'cause')
+if not hold[1] or hold[2] ~= ARGV[2] then return 'none' end
+if ARGV[3] == 'unused' then
+  redis.call('HDEL', KEYS[1], 'prober', 'proberUntil')
+  return 'none'
+end
+local isRoad = hold[3] == 'road' or hold[3] == 'asked'
+if ARGV[3] == 'delivered' or ARGV[3] == 'healthy' or (isRoad and ARGV[3] == 'reached') then
+  lift(KEYS[1], KEYS[2], ARGV[1])
+  return 'lifted'
+end
+holdAgain(KEYS[1], ARGV[1])
+return 'again'

@@ -1,0 +1,86 @@
+-- The steps between the three states of an app's send queue: open, held (paused), half-open (one message at a time).
+-- They do what BullMQ's `pause` and `setGlobalConcurrency` do, here, so that the record of the hold and the queue change
+-- in the same step. `prefix` is what BullMQ puts before the queue's keys.
+
+-- BullMQ itself writes '1' and looks only whether there is a value. Ours tells whose pause it is: one that other hands
+-- made, before or during a hold, is never lifted with it.
+local OURS = 'wxo'
+
+local function nowMs()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- What makes idle workers look again.
+local function stir(prefix)
+  if redis.call('LLEN', prefix .. 'wait') > 0 or redis.call('ZCARD', prefix .. 'prioritized') > 0 then
+    redis.call('ZADD', prefix .. 'marker', 0, '0')
+    return
+  end
+  local next = redis.call('ZRANGE', prefix .. 'delayed', 0, 0, 'WITHSCORES')
+  if next[2] then redis.call('ZADD', prefix .. 'marker', math.floor(tonumber(next[2]) / 4096), '1') end
+end
+
+local function shut(prefix)
+  if redis.call('HSETNX', prefix .. 'meta', 'paused', OURS) == 0 then return end
+  redis.call('DEL', prefix .. 'marker')
+  redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'paused')
+end
+
+local function unshut(prefix)
+  if redis.call('HGET', prefix .. 'meta', 'paused') == OURS then
+    redis.call('HDEL', prefix .. 'meta', 'paused')
+    redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'resumed')
+  end
+  stir(prefix)
+end
+
+-- One message at a time, over all workers. A limit that somebody has set before is kept for afterwards.
+local function halfOpen(holdKey, prefix)
+  redis.call('HSET', holdKey, 'half', '1', 'concurrency', redis.call('HGET', prefix .. 'meta', 'concurrency') or '')
+  redis.call('HSET', prefix .. 'meta', 'concurrency', '1')
+  unshut(prefix)
+end
+
+local function endHalfOpen(holdKey, prefix)
+  local before = redis.call('HGET', holdKey, 'concurrency')
+  if before == '' then
+    redis.call('HDEL', prefix .. 'meta', 'concurrency')
+  elseif before then
+    redis.call('HSET', prefix .. 'meta', 'concurrency', before)
+  end
+  redis.call('HDEL', holdKey, 'half', 'concurrency', 'prober', 'proberUntil')
+end
+
+-- Held again, with the next probe one interval from now.
+local function holdAgain(holdKey, prefix)
+  endHalfOpen(holdKey, prefix)
+  redis.call('HSET', holdKey, 'until', nowMs() + tonumber(redis.call('HGET', holdKey, 'every')))
+  shut(prefix)
+end
+
+-- The fault is over. What an operator paused stays paused.
+local function lift(holdKey, rowKey, prefix)
+  endHalfOpen(holdKey, prefix)
+  redis.call('HDEL', holdKey, 'kind', 'cause', 'name', 'reason', 'since', 'until', 'every')
+  redis.call('DEL', rowKey)
+  if redis.call('HEXISTS', holdKey, 'operator') == 0 then unshut(prefix) end
+end
+
+-- What a run that asks for its turn meets: false (the app is open), 'held' or 'half'.
+local function gate(holdKey, prefix)
+  if redis.call('EXISTS', holdKey) == 0 then return false end
+  local hold = redis.call('HMGET', holdKey, 'operator', 'kind', 'half')
+  if not hold[1] and hold[3] then return 'half' end
+  -- The queue may have been resumed by hands that do not know of the hold.
+  shut(prefix)
+  return 'held'
+end
+
+-- While half-open one run at a time may call: the first that asks, until it has said what came of it or its lease is over.
+local function claim(holdKey, token, leaseMs)
+  local prober = redis.call('HMGET', holdKey, 'prober', 'proberUntil')
+  if prober[1] and prober[1] ~= token and nowMs() < tonumber(prober[2]) then return false end
+  redis.call('HSET', holdKey, 'prober', token, 'proberUntil', nowMs() + tonumber(leaseMs))
+  return true
+end
