@@ -134,8 +134,8 @@ describe('two workers of an app', () => {
   it('are held as long as Retry-After says, and no longer', async () => {
     await system.fake.fault({ times: 1, fault: { name: 'http429', retryAfterS: 2 } })
     await system.outbox.send(text('o-asked', 'asked'))
-    await watch.untilHeld({ kind: 'throttled', cause: 'asked', reason: { errmsg: 'HTTP 429' } })
-    const { since = 0, until = 0 } = (await watch.hold())?.fault ?? {}
+    const asked = { kind: 'throttled', cause: 'asked', reason: { errmsg: 'HTTP 429' } }
+    const { since = 0, until = 0 } = (await watch.untilHeld(asked)) ?? {}
     expect(until - since).toBe(2000)
     const backlog = await sendBacklog(system, { name: 'behind', people: 20, count: 2 })
     await backlog.delivered()

@@ -72,8 +72,8 @@ export function startWorker(world: World, side: Side, { redis, far, env = {} }: 
   })
 }
 
-/** Connections of an idle worker that wait in Redis: the outbox has a second one, for dead letters. */
-export const WAITING: Readonly<Record<Side, number>> = { outbox: 2, plain: 1 }
+/** Connections of an idle worker that wait in Redis: the queues of an outbox's worker share one. */
+export const WAITING: Readonly<Record<Side, number>> = { outbox: 1, plain: 1 }
 
 /** Resolves when so many connections wait in Redis for work. */
 export async function whenWaiting(redis: LocalRedis, connections: number): Promise<void> {

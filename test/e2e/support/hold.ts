@@ -17,11 +17,16 @@ export function watchHolds(system: System) {
   const hold = async (appid = APP): Promise<Hold | null> => readHold(await openStore(client()), appid)
   return {
     hold,
+    /** Resolves to the fault as it was seen: a short hold may be over by the next look. */
     untilHeld: (fault: object, appid = APP) =>
-      vi.waitFor(async () => expect((await hold(appid))?.fault).toMatchObject(fault), {
-        timeout: 20_000,
-        interval: 50,
-      }),
+      vi.waitFor(
+        async () => {
+          const seen = (await hold(appid))?.fault
+          expect(seen).toMatchObject(fault)
+          return seen
+        },
+        { timeout: 20_000, interval: 50 },
+      ),
     untilOpen: (appid = APP) =>
       vi.waitFor(async () => expect(await hold(appid)).toBeNull(), { timeout: 20_000, interval: 50 }),
     /** Tries that were counted, over all these messages. */

@@ -26,7 +26,7 @@ export const takeover: Measurement = {
       await fill('outbox', { url: redis.url, shape: { kind: 'distinct' }, count: OPEN_CALLS })
       const first = startWorker(world, 'outbox', { redis, far, env })
       await far.until(({ calls }) => calls >= OPEN_CALLS)
-      // As many calls as it may have open: of its two connections that wait for work, only that for dead letters does.
+      // The first has as many calls open as it may and waits for none, but for dead letters it does.
       const second = startWorker(world, 'outbox', { redis, far, env })
       await whenWaiting(redis, 1 + WAITING.outbox)
       const { calls } = await far.state()
