@@ -17,8 +17,12 @@
 --- include wake
 --- include pace
 --- include hold
-if redis.call('GET', KEYS[2]) ~= ARGV[2] or redis.call('EXISTS', KEYS[1]) == 0 then return { 'lost' } end
-if redis.call('HEXISTS', KEYS[1], 'settled') == 1 then
+if redis.call('GET', KEYS[2]) ~= ARGV[2] then return { 'lost' } end
+-- All that is asked of the job in one command, because every message passes here; each job has a `timestamp`.
+local exists, settled, sending, tries, parked, taken =
+  unpack(redis.call('HMGET', KEYS[1], 'timestamp', 'settled', 'sending', 'atm', 'parked', 'stc'))
+if not exists then return { 'lost' } end
+if settled then
   redis.call('LREM', KEYS[3], 1, ARGV[1])
   wake(KEYS[3], ARGV[4], KEYS[4])
   return { 'settled' }
@@ -26,14 +30,15 @@ end
 local gated = gate(KEYS[6], ARGV[4])
 if gated == 'held' then return { 'held' } end
 local now = nowMs()
-local turn = first(KEYS[3], ARGV[4])
+-- At the front it need not be looked at again: it is there, and open.
+local turn = redis.call('LINDEX', KEYS[3], 0)
+if turn ~= ARGV[1] then turn = first(KEYS[3], ARGV[4]) end
 if turn ~= ARGV[1] then
   -- Absence proves nothing: a scheduled message has not joined yet, and a lane may have been deleted by hand. But looking
   -- costs as much as the lane is long, so a message is looked for only where it may be absent: when the caller says so,
   -- when it was parked and comes by itself, and when it was first once, having been tried or taken over.
   local absent = not turn
-  local marks = redis.call('HMGET', KEYS[1], 'parked', 'atm', 'stc')
-  if turn and (ARGV[5] == '1' or marks[1] or marks[2] or marks[3]) then
+  if turn and (ARGV[5] == '1' or parked or tries or taken) then
     absent = not redis.call('LPOS', KEYS[3], ARGV[1])
   end
   if absent then
@@ -51,13 +56,13 @@ if ARGV[6] ~= '0' and ARGV[7] ~= '' then
   if ms > 0 then return { 'wait', string.format('%.0f', ms) } end
 end
 if gated and not claim(KEYS[6], ARGV[2], ARGV[3]) then return { 'held' } end
-local at, by = string.match(redis.call('HGET', KEYS[1], 'sending') or '', '^(%d+) ?(.*)$')
+local at, by = string.match(sending or '', '^(%d+) ?(.*)$')
 local since = ''
 if at and by ~= ARGV[2] then
   since = tostring(now - tonumber(at))
-  redis.call('HINCRBY', KEYS[1], 'atm', 1)
+  tries = tostring(redis.call('HINCRBY', KEYS[1], 'atm', 1))
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
-redis.call('HDEL', KEYS[1], 'parked')
+if parked then redis.call('HDEL', KEYS[1], 'parked') end
 redis.call('HSET', KEYS[1], 'sending', now .. ' ' .. ARGV[2])
-return { 'go', redis.call('HGET', KEYS[1], 'atm') or '0', since, gated and '1' or '' }
+return { 'go', tries or '0', since, gated and '1' or '' }

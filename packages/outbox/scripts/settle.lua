@@ -8,8 +8,7 @@
 --- include wake
 redis.call('LREM', KEYS[2], 1, ARGV[1])
 if redis.call('EXISTS', KEYS[1]) == 1 then
-  redis.call('HSET', KEYS[1], 'settled', 'delivered', 'returnvalue', ARGV[3])
-  redis.call('HDEL', KEYS[1], 'sending')
+  redis.call('HSET', KEYS[1], 'settled', 'delivered', 'returnvalue', ARGV[3], 'sending', '')
 end
 redis.call('DEL', KEYS[4])
 if ARGV[4] == '1' then redis.call('ZREM', KEYS[5], ARGV[1]) end

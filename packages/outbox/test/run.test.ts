@@ -76,7 +76,7 @@ describe('a message whose worker died', () => {
       return { kind: 'delivered', attempts: [attemptMade()] }
     })
     await vi.waitFor(async () => expect((await world.send.getJob(id))?.finishedOn).toBeDefined(), 5000)
-    expect([...marks, await mark()].map((one) => one !== null)).toEqual([false, true, false, true, false])
+    expect([...marks, await mark()].map((one) => (one ?? '') !== '')).toEqual([false, true, false, true, false])
   })
 
   it('does not take its own mark for a dead run’s when the client repeats the command after a lost reply', async () => {
