@@ -5,14 +5,19 @@
  * quiet seconds that is closed again. Nothing else of the Worker changes, and how fast a busy one fetches does not either.
  *
  *   asleep   waits at the doorbell; a delayed job ends the wait by a timer   → awake by WAKING_RINGS within AWAKE_MS
- *   awake    BZPOPMIN of its own, for AWAKE_MS at most                        → asleep when one has heard nothing
+ *   awake    BZPOPMIN of its own, for AWAKE_MS at most                        → asleep when one has heard nothing, or fails
+ *
+ * A sleeper is also rung by the rounds, on a connection that has proved itself; so trouble with its own sends it to sleep.
  */
 import { RedisConnection, type RedisQueueBackend, type WorkerOptions } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Doorbell, Waiting } from './doorbell.ts'
 import type { Store } from './store.ts'
+import { within } from './within.ts'
 
 const AWAKE_MS = 5000
+/** What the end of such a wait may be late. BullMQ would wait for as long as the connection takes to come back. */
+const LATE_MS = 3000
 /** Two messages: each rings, and again when it is fetched, because BullMQ tells other workers then that there may be more. */
 const WAKING_RINGS = 4
 /** A sleeping worker looks into its queue by itself, in seconds; the rounds do so much more often, and cheaper. */
@@ -26,7 +31,6 @@ export function dozingBackend(
 ): RedisQueueBackend {
   const backend = store.workerBackend(queue, opts)
   const waitForJob = backend.waitForJob.bind(backend)
-  const reconnectBlocking = backend.reconnectBlocking.bind(backend)
   const marker = backend.keys['marker'] ?? ''
   let waiting: Waiting | undefined
   let rings: number[] = []
@@ -55,9 +59,12 @@ export function dozingBackend(
   }
 
   async function waitAwake(seconds: number): ReturnType<RedisQueueBackend['waitForJob']> {
-    const heard = await waitForJob(Math.min(seconds, AWAKE_MS / 1000))
-    if (heard === null && seconds >= AWAKE_MS / 1000) await fallAsleep()
-    return heard
+    const ms = Math.min(seconds * 1000, AWAKE_MS)
+    const heard = await within(waitForJob(ms / 1000), ms + LATE_MS, 'late' as const)
+    if (heard !== 'late' && (heard !== null || ms < AWAKE_MS)) return heard
+    rings = []
+    await fallAsleep()
+    return null
   }
 
   // How long it may wait at once, in seconds: BullMQ's ten are for a connection that has to be doubted.
@@ -69,9 +76,7 @@ export function dozingBackend(
       waiting?.cancel(new Error(INTERRUPTED))
       await fallAsleep()
     },
-    reconnectBlocking: async () => {
-      if (backend.blockingConnection !== undefined) await reconnectBlocking()
-    },
+    reconnectBlocking: fallAsleep,
     close: fallAsleep,
   })
 }

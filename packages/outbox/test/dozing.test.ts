@@ -1,9 +1,11 @@
-import { startProcess } from '@wechat-outbox/sandbox'
+import { startProcess, startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import type { Redis } from 'ioredis'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Consumer } from '../src/consumer.ts'
 import { requestReplay } from '../src/dead-letters.ts'
-import { connectRedis } from '../src/redis.ts'
+import { type Doorbell, doorbellFor } from '../src/doorbell.ts'
+import { connectRedis, type RedisClient } from '../src/redis.ts'
+import { openStore } from '../src/store.ts'
 import { APP, createWorld, delivering, dies, keys, text, type World } from './support/world.ts'
 
 /** What a loaded machine may take; none of it is asserted. */
@@ -106,6 +108,65 @@ describe('a marker that is lost', () => {
     expect(await robbed).not.toBeNull()
     await vi.waitFor(() => expect(sent).toEqual([id]), 10_000)
     leave()
+  })
+})
+
+describe('a road that swallows new connections', () => {
+  let road: TcpProxy
+  let redis: RedisClient
+  let bell: Doorbell | undefined
+  beforeEach(async () => {
+    road = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
+    redis = connectRedis(road.url('redis'), 'work')
+    redis.on('error', () => undefined)
+    const store = await openStore(redis)
+    bell = doorbellFor(redis)
+    const { consumer } = await world.consumer(delivering(sent), { store, bell })
+    consumers.push(consumer)
+  })
+  afterEach(async () => {
+    bell?.close()
+    redis.disconnect()
+    await road.close()
+  })
+  /** Cuts the connections of that name; the ones that are made instead are accepted and never answered. */
+  async function swallow(name: string): Promise<void> {
+    road.stallNew(true)
+    const list = ((await (world.redis as Redis).client('LIST')) as string).split('\n')
+    const ids = list.filter((line) => line.includes(`name=${name}`)).map((line) => /^id=(\d+)/.exec(line)?.[1] ?? '')
+    for (const id of ids) await (world.redis as Redis).client('KILL', 'ID', id)
+  }
+
+  it('does not keep a sleeper from its messages', async () => {
+    await asleep()
+    await swallow('wxo:doorbell')
+    const { id } = await world.outbox().send(text('o-silent'))
+    await vi.waitFor(() => expect(sent).toEqual([id]), WAIT_MS)
+  })
+
+  it('sends a busy one to sleep, and its messages arrive', { timeout: 60_000 }, async () => {
+    const outbox = world.outbox()
+    await vi.waitFor(async () => {
+      await outbox.send(text('o-busy'))
+      expect((await connections()).own).toBe(1)
+    }, 10_000)
+    await swallow(`${keys.prefix}:`)
+    const { id } = await outbox.send(text('o-hangs'))
+    await vi.waitFor(() => expect(sent.at(-1)).toBe(id), WAIT_MS)
+    expect((await connections()).own).toBe(0)
+  })
+
+  it('does not stop one that wakes up on it', { timeout: 60_000 }, async () => {
+    const outbox = world.outbox()
+    await asleep()
+    road.stallNew(true)
+    const before = road.connections()
+    await vi.waitFor(async () => {
+      await outbox.send(text('o-busy'))
+      expect(road.connections()).toBeGreaterThan(before)
+    }, 10_000)
+    const { id } = await outbox.send(text('o-hangs'))
+    await vi.waitFor(() => expect(sent.at(-1)).toBe(id), WAIT_MS)
   })
 })
 
