@@ -1,6 +1,6 @@
-// A worker that has stopped fetching is worse than one that has died: everything looks well and nothing is sent. This is
-// the whole way from a road that swallows new connections to a process that ends for its supervisor. It takes the
-// watchdog's half minute, so it is a long test.
+// A worker that has stopped fetching is worse than one that has died: everything looks well and nothing is sent. Where a
+// connection is to blame it heals by itself; where it does not, the process ends for its supervisor. Both take as long as a
+// watchdog's patience, so these are long tests.
 import { connectRedis, type RedisClient } from '@wechat-outbox/outbox'
 import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -20,6 +20,17 @@ afterEach(async () => {
   await system.close()
 })
 
+const isDelivered = async (id: string) => expect((await system.outbox.status(id))?.status).toBe('delivered')
+
+/** A worker that has delivered a message and now waits, on a road of its own. */
+async function waitingWorker() {
+  const worker = await system.worker({ REDIS_URL: road.url('redis') })
+  const { id } = await system.outbox.send(text('o-before', 'before'))
+  await vi.waitFor(() => isDelivered(id), 10_000)
+  await vi.waitFor(async () => expect(await fetching()).toHaveLength(1), 10_000)
+  return worker
+}
+
 /** The connections on which workers wait for something to fetch. */
 async function fetching(): Promise<string[]> {
   const list = String(await redis.call('CLIENT', 'LIST'))
@@ -27,34 +38,39 @@ async function fetching(): Promise<string[]> {
   return waiting.flatMap((line) => /^id=(\d+) /.exec(line)?.[1] ?? [])
 }
 
-/** Whatever waits for work has its connection cut, and the one that it makes instead is accepted and never answered. */
-async function cutOffFetching(): Promise<void> {
-  road.stallNew(true)
-  const before = road.connections()
-  const waiting = await fetching()
-  for (const id of waiting) await redis.call('CLIENT', 'KILL', 'ID', id)
-  await vi.waitFor(() => expect(road.connections()).toBe(before), 5000)
-  expect(await fetching()).toEqual([])
-}
-
-it('a worker whose fetch hangs while work waits says so and ends with 1, and the next one does the work', async () => {
-  const worker = await system.worker({ REDIS_URL: road.url('redis') })
-  const before = await system.outbox.send(text('o-before', 'before'))
-  const isDelivered = async (id: string) => expect((await system.outbox.status(id))?.status).toBe('delivered')
-  await vi.waitFor(() => isDelivered(before.id), 10_000)
-  await vi.waitFor(async () => expect(await fetching()).toHaveLength(2), 10_000)
-  await cutOffFetching()
+it('a worker that fetches nothing while work waits says so and ends with 1, and the next one does the work', async () => {
+  const worker = await waitingWorker()
+  // Every fetch fails from now on, and every look at the queue shows that there is something to fetch.
+  await redis.call('ACL', 'SETUSER', 'default', '-rpoplpush')
   const { id } = await system.outbox.send(text('o-waits', 'waits'))
-  // By its own account the process is in good health: the connections it looks with are not the one it fetches with.
+  // By its own account the process is in good health.
   const [, health = ''] = /"url":"(http[^"]+)"/.exec(worker.stdout()) ?? []
   expect((await fetch(`${health}/readyz`)).status).toBe(200)
   expect(await worker.exited).toEqual({ code: 1, signal: null })
-  const fault = worker
-    .stdout()
-    .split('\n')
-    .find((line) => line.includes('"process.fault"'))
+  const lines = worker.stdout().split('\n')
+  const fault = lines.find((line) => line.includes('"process.fault"'))
   expect(fault).toContain(`work waits for ${APP}, and none is fetched`)
   expect((await system.outbox.status(id))?.status).toBe('queued')
+  await redis.call('ACL', 'SETUSER', 'default', '+rpoplpush')
   await system.worker()
   await vi.waitFor(() => isDelivered(id), 10_000)
+}, 120_000)
+
+it('a connection for fetching that was cut, in whose place nothing answers, holds no message up', async () => {
+  await waitingWorker()
+  road.stallNew(true)
+  for (const id of await fetching()) await redis.call('CLIENT', 'KILL', 'ID', id)
+  await vi.waitFor(async () => expect(await fetching()).toEqual([]), 5000)
+  const { id } = await system.outbox.send(text('o-waits', 'waits'))
+  await vi.waitFor(() => isDelivered(id), 20_000)
+  road.stallNew(false)
+  await vi.waitFor(async () => expect(await fetching()).toHaveLength(1), 30_000)
+}, 120_000)
+
+it('connections that fall silent, all of them and without an end, are replaced', async () => {
+  const worker = await waitingWorker()
+  road.stallOpen()
+  const { id } = await system.outbox.send(text('o-waits', 'waits'))
+  await vi.waitFor(() => isDelivered(id), { timeout: 60_000, interval: 200 })
+  expect(worker.stdout()).not.toContain('process.fault')
 }, 120_000)

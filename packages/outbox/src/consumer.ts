@@ -95,15 +95,13 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     onDead: report.dead,
     onOccupied: (id) => report.problem({ what: 'a dead letter of that id is another message’s', error: '', id }),
   })
-  const watchdog = createWatchdog({
-    idleMs: STUCK_AFTER_MS,
-    onStuck: report.stuck,
-    hasWork: () => Promise.resolve(rounds.sawWork()),
-  })
+  const [sendWatchdog, deadWatchdog] = ([SEND_QUEUE, DEAD_LETTER_QUEUE] as const).map((queue) =>
+    createWatchdog({ idleMs: STUCK_AFTER_MS, onStuck: report.stuck, hasWork: () => rounds.sawWork(queue) }),
+  ) as [Watchdog, Watchdog]
   const { appid, store, probeToken } = options
   const keeper = createHoldKeeper({ appid, store, report, probeToken })
-  const send = createSendWorker(options, { mover, watchdog, keeper })
-  const dead = createReplayWorker(options)
+  const send = createSendWorker(options, { mover, keeper, watchdog: sendWatchdog })
+  const dead = createReplayWorker(options, deadWatchdog)
   const rounds = makeRounds(options, send, dead)
   for (const worker of [send, dead]) {
     worker.on('error', (error) => report.problem({ what: 'worker', error: messageOf(error) }))
@@ -123,7 +121,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       sweeper.stop()
       rounds.stop()
       keeper.stop()
-      watchdog.stop()
+      sendWatchdog.stop()
+      deadWatchdog.stop()
       const closed = Promise.all([send.close(), dead.close(), sweeper.idle()])
       const timer = setTimeout(() => send.cancelAllJobs('shutdown'), timeoutMs)
       const started = performance.now()
@@ -181,14 +180,8 @@ interface Parts {
 function createSendWorker(options: ConsumerOptions, { mover, keeper, watchdog }: Parts): Worker {
   const { retain, report } = options
   // BullMQ makes an abort signal only for a processor that declares three parameters, none of them with a default.
-  const processor = async (job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<unknown> => {
-    watchdog.fetched()
-    try {
-      return await runJob(job, { token: token ?? '', signal: signal ?? NEVER }, { ...options, keeper })
-    } finally {
-      watchdog.ended()
-    }
-  }
+  const processor = (job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<unknown> =>
+    watchdog.watching(runJob(job, { token: token ?? '', signal: signal ?? NEVER }, { ...options, keeper }))
   const opts = {
     ...workerOptions(options),
     concurrency: options.concurrency,
@@ -227,9 +220,9 @@ async function runJob(
   return settle(job, run.holder(), { ...runOptions, settlement })
 }
 
-function createReplayWorker(options: ConsumerOptions): Worker {
+function createReplayWorker(options: ConsumerOptions, watchdog: Watchdog): Worker {
   const { appid, store, rememberMs, report, replayPerSecond } = options
-  const processor = async (job: Job): Promise<void> => {
+  const replayJob = async (job: Job): Promise<void> => {
     const id = String(job.id)
     const letter = job.data as DeadLetter
     const replayed = await replay(id, letter, { store, appid, rememberMs }).catch((error: unknown) => {
@@ -239,6 +232,7 @@ function createReplayWorker(options: ConsumerOptions): Worker {
     if (replayed.kind === 'unreadable') throw stillDead(letter)
     if (replayed.kind === 'replayed' && !replayed.repeated) report.replayed({ id: replayed.id, replayOf: id })
   }
+  const processor = (job: Job): Promise<void> => watchdog.watching(replayJob(job))
   const opts = {
     ...workerOptions(options),
     concurrency: REPLAYS_AT_ONCE,

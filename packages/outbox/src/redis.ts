@@ -28,7 +28,8 @@ const patience: Record<ConnectionUse, Options> = {
     // A connection that is open but silent is given up, or every later call would wait behind it.
     socketTimeout: COMMAND_WAIT_MS,
   },
-  work: { maxRetriesPerRequest: null, connectTimeout: 5000 },
+  // Longer than any command that waits for work, shorter than a watchdog's patience. What had no answer is asked again.
+  work: { maxRetriesPerRequest: null, connectTimeout: 5000, socketTimeout: 15_000 },
   operate: { maxRetriesPerRequest: 1, connectTimeout: CONNECT_WAIT_MS, socketTimeout: 10_000 },
 }
 

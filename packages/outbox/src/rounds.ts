@@ -6,9 +6,16 @@
  */
 import type { IQueueBackend } from 'bullmq'
 import type { Doorbell } from './doorbell.ts'
+import { OutboxError } from './errors.ts'
 import { DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
 import { runScript } from './scripts.ts'
 import type { Store } from './store.ts'
+import { within } from './within.ts'
+
+type QueueName = typeof SEND_QUEUE | typeof DEAD_LETTER_QUEUE
+
+/** Longer than that, and it has shown nothing. Well under the time after which a worker that fetches nothing is ended. */
+const GLANCE_MS_MAX = 10_000
 
 export interface RoundsOptions {
   readonly appid: string
@@ -16,7 +23,7 @@ export interface RoundsOptions {
   /** Undefined where workers wait on connections of their own. */
   readonly bell: Doorbell | undefined
   /** Whose jobs are taken over when their worker has died. */
-  readonly backends: Readonly<Record<typeof SEND_QUEUE | typeof DEAD_LETTER_QUEUE, IQueueBackend>>
+  readonly backends: Readonly<Record<QueueName, IQueueBackend>>
   readonly everyMs: number
   /** Between two looks at jobs that somebody holds. */
   readonly stalledIntervalMs: number
@@ -26,39 +33,47 @@ export interface RoundsOptions {
 export interface Rounds {
   start(): void
   stop(): void
-  /** Whether the last glance saw messages that may be fetched. */
-  sawWork(): boolean
+  /** Whether the last glance saw something in this queue that may be fetched. A Redis that is away shows nothing. */
+  sawWork(queue: QueueName): boolean
 }
 
 export function createRounds(options: RoundsOptions): Rounds {
   const { bell, store, everyMs, onError } = options
-  const queues = [SEND_QUEUE, DEAD_LETTER_QUEUE].map((name) => {
-    const backend = options.backends[name as typeof SEND_QUEUE]
+  const queues = ([SEND_QUEUE, DEAD_LETTER_QUEUE] as const).map((name) => {
+    const backend = options.backends[name]
     const keys = ['meta', 'limiter', 'wait', 'delayed', 'active'].map((key) => backend.toKey(key))
-    return { keys, marker: backend.toKey('marker'), watch: watchStalled(backend, options) }
+    return { name, keys, marker: backend.toKey('marker'), watch: watchStalled(backend, options) }
   })
   const keys = queues.flatMap((queue) => queue.keys)
   let timer: NodeJS.Timeout | undefined
   let stopped = false
-  let works = false
+  let works: ReadonlySet<QueueName> = new Set()
 
   async function glance(): Promise<void> {
-    const seen = await runScript<[number, string, number][]>(store.redis, { name: 'glance', keys, args: [] })
+    const call = { name: 'glance', keys, args: [] } as const
+    const seen = await within(runScript<[number, string, number][]>(store.redis, call), GLANCE_MS_MAX, undefined)
+    if (seen === undefined) throw new OutboxError('WXO_UNAVAILABLE', 'Redis does not answer')
+    const working = new Set<QueueName>()
     for (const [at, queue] of queues.entries()) {
       const [waits = 0, due = '-1', active = 0] = seen[at] ?? []
       if (stopped) return
       if (waits === 1) bell?.ring(queue.marker)
       else if (Number(due) >= 0) bell?.ring(queue.marker, Number(due))
+      // A delayed job becomes one that waits only when somebody fetches; until then being due is all that it can do.
+      if (waits === 1 || (Number(due) >= 0 && Number(due) <= Date.now())) working.add(queue.name)
       queue.watch.see(active)
     }
-    works = seen[0]?.[0] === 1
+    works = working
   }
 
   const next = async (): Promise<void> => {
-    await glance().catch((error: unknown) => {
-      works = false
-      onError(error)
-    })
+    // While Redis is away, nothing that would be asked later is put in a queue.
+    if (store.redis.status !== 'ready') works = new Set()
+    else
+      await glance().catch((error: unknown) => {
+        works = new Set()
+        onError(error)
+      })
     if (!stopped) timer = setTimeout(() => void next(), everyMs)
   }
   return {
@@ -71,7 +86,7 @@ export function createRounds(options: RoundsOptions): Rounds {
       clearTimeout(timer)
       for (const { watch } of queues) watch.see(0)
     },
-    sawWork: () => works,
+    sawWork: (queue) => works.has(queue),
   }
 }
 

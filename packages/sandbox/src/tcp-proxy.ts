@@ -18,6 +18,8 @@ export type TcpProxy = {
   resetAll: () => void
   /** On: nothing is passed on in either direction, connections stay open. Off: what waited goes on. */
   stall: (on: boolean) => void
+  /** Nothing is passed on any more on the connections that are open now, and neither end learns of it. New ones go on. */
+  stallOpen: () => void
   /** On: connections made from now on are accepted and hang; those that are open go on. Off: all go on. */
   stallNew: (on: boolean) => void
   /**
@@ -112,6 +114,9 @@ export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy>
     stall: (on) => {
       switches.newStalled = on
       for (const pair of pairs) stallPair(pair, on)
+    },
+    stallOpen: () => {
+      for (const pair of pairs) stallPair(pair, true)
     },
     stallNew: (on) => {
       switches.newStalled = on

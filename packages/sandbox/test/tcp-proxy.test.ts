@@ -111,6 +111,18 @@ it('lets new connections hang while the old ones go on, and then lets them go on
   await hears(fresh.seen, '<new>')
 })
 
+it('lets the old connections hang while new ones go on', async () => {
+  const old = await dial()
+  old.socket.write('a')
+  await hears(old.seen, '<a>')
+  proxy.stallOpen()
+  old.socket.write('b')
+  const fresh = await dial()
+  fresh.socket.write('new')
+  await hears(fresh.seen, '<new>')
+  expect(received).toBe('anew')
+})
+
 it('loses replies while requests still arrive', async () => {
   const { socket, seen } = await dial()
   proxy.cutReplies(true)
