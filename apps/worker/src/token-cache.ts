@@ -75,13 +75,21 @@ export function createTokenCache(options: TokenCacheOptions): TokenCache {
     else if (stored?.value === cached?.token.value) cached = undefined
   }
 
-  const close = store.listen((version) => {
+  function hear(version?: number): void {
     news.resolve()
     news = Promise.withResolvers()
     if (cached === undefined ? failed === undefined : cached.token.version === version) return
     // Redis is away: the next use of the token asks it again.
     look().catch(() => undefined)
-  })
+  }
+  /** Whoever asks has found none in Redis. All processes hear it, and the claim lets one of them fetch. */
+  const onWanted = (): unknown => failure() ?? obtain({ mode: 'need' }).catch(() => undefined)
+  function failure(): ReturnType<TokenCache['failure']> {
+    const retryInMs = (failed?.until ?? 0) - performance.now()
+    return failed !== undefined && retryInMs > 0 ? { failure: failed.failure, retryInMs } : undefined
+  }
+
+  const close = store.listen(hear, onWanted)
   return {
     token() {
       const now = performance.now()
@@ -89,10 +97,7 @@ export function createTokenCache(options: TokenCacheOptions): TokenCache {
       if (now >= cached.renewAt) renewAhead(now)
       return cached.token
     },
-    failure() {
-      const retryInMs = (failed?.until ?? 0) - performance.now()
-      return failed !== undefined && retryInMs > 0 ? { failure: failed.failure, retryInMs } : undefined
-    },
+    failure,
     underWay: () => underWay,
     obtain,
     remember,

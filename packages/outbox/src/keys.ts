@@ -77,6 +77,8 @@ export function appKeys(appid: string) {
     tokenForcedCount: `${prefix}:token:forced:count`,
     /** Hash: why the last fetch gave no token, and until when nobody asks again. */
     tokenFailure: `${prefix}:token:failure`,
+    /** String, expiring: the gateway has reported a refused token, and reports none for a while. */
+    tokenDoubted: `${prefix}:token:doubted`,
     /** Channel: says that the token, or what is known of it, has changed. */
     tokenNews: `${prefix}:token:news`,
   }

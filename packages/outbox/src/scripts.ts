@@ -31,6 +31,7 @@ const names = [
   'token-read',
   'token-store',
   'token-unlock',
+  'token-want',
   'unguard',
   'unlane',
   'unmark',

@@ -5,6 +5,7 @@
  * that an endpoint which says no, or nothing, is asked at the same pace by a hundred processes as by one.
  */
 import { randomUUID } from 'node:crypto'
+import { Cluster } from 'ioredis'
 import { type AppKeys, appKeys } from './keys.ts'
 import type { News } from './news.ts'
 import { runScript } from './scripts.ts'
@@ -85,10 +86,16 @@ export interface TokenStore {
    */
   condemn(value: string, failure: TokenFailure, waitMs: number): Promise<number>
   /**
-   * Calls `hear` when any process has stored a token – with its version –, and without one when a token was refused, could
-   * not be had, or when something may have been missed. Returns what ends it.
+   * For those who cannot fetch: asks whoever can for a token, and reports the value that WeChat has refused, at most once
+   * a minute for all who report. False: none will come, because nobody hears it, a fetch has just failed, or it was
+   * reported too soon. True promises nothing; `read` tells.
    */
-  listen(hear: (version?: number) => void): () => void
+  want(refused?: string): Promise<boolean>
+  /**
+   * Calls `hear` when any process has stored a token – with its version –, and without one when a token was refused, could
+   * not be had, or when something may have been missed; `onWanted` when somebody needs a token who cannot fetch one. Returns what ends it.
+   */
+  listen(hear: (version?: number) => void, onWanted?: () => void): () => void
 }
 
 /** WeChat's own limit on forced refreshes: beyond it they do nothing. */
@@ -96,6 +103,9 @@ const FORCE_INTERVAL_MS = 30_000
 const FORCE_PER_DAY = 20
 /** With this between calls that fail, a minute sees five of them at most, whoever probes. */
 const PROBE_INTERVAL_MS = 15_000
+/** A call that is refused whatever the token is must not use up the app's tokens. */
+const DOUBT_INTERVAL_MS = 60_000
+const WANTED = 'wanted'
 
 export function createTokenStore(store: Store, appid: string, news?: News): TokenStore {
   const keys = appKeys(appid)
@@ -128,9 +138,22 @@ export function createTokenStore(store: Store, appid: string, news?: News): Toke
       const call = { name: 'token-fail', keys: [keys.tokenFailure, keys.tokenLock, keys.token], args } as const
       return runScript<number>(redis, call)
     },
-    listen(hear) {
+    async want(refused = '') {
+      const heard = await runScript<number>(redis, {
+        name: 'token-want',
+        keys: [keys.token, keys.tokenFailure, keys.tokenDoubted],
+        args: [refused, DOUBT_INTERVAL_MS, keys.tokenNews],
+      })
+      // A node of a cluster knows only of those who listen at itself.
+      return heard > 0 || (heard === 0 && redis instanceof Cluster)
+    },
+    listen(hear, onWanted) {
       if (news === undefined) return () => undefined
-      return news.listen(keys.tokenNews, (message = '') => (/^\d+$/.test(message) ? hear(Number(message)) : hear()))
+      return news.listen(keys.tokenNews, (message = '') => {
+        if (message === WANTED) onWanted?.()
+        else if (/^\d+$/.test(message)) hear(Number(message))
+        else hear()
+      })
     },
   }
 }

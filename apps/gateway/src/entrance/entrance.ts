@@ -19,6 +19,7 @@ import { grantToken } from './credentials.ts'
 import type { EntranceDeps } from './deps.ts'
 import { type PassOnDeps, passOnTyping, passOnUpload } from './pass-on.ts'
 import { acceptMessage } from './send.ts'
+import { createWechatTokens } from './wechat-token.ts'
 
 const PREFIX = '/cgi-bin'
 const TOKEN = '/token'
@@ -30,7 +31,7 @@ const UPLOAD = '/media/upload'
 /** A client of WeChat's waits five seconds or so, and Redis has two to answer in. */
 const STORE_MS_MAX = 1800
 const PASS_MS_MAX = 12_000
-/** Together with the look for the tokens, and less than the gateway gives any request. */
+/** Together with the wait for a token, and less than the gateway gives any request. */
 const PASS_ANSWER_MS_MAX = 14_000
 const PASSES_MAX = 32
 /** WeChat takes images of 2 MB, in documents of its own up to 10. */
@@ -43,7 +44,7 @@ export async function addEntrance(app: FastifyInstance, deps: EntranceDeps): Pro
   const limits = { callsMax: PASSES_MAX, timeoutMs: PASS_MS_MAX, bodyBytesMax: UPLOAD_BYTES_MAX }
   const relay = createRelay({ baseUrl, ...limits })
   app.addHook('onClose', () => relay.close())
-  const passing: PassOnDeps = { ...deps, relay }
+  const passing: PassOnDeps = { ...deps, relay, tokens: createWechatTokens() }
   const answering = (handle: Handle, msMax: number) => async (request: FastifyRequest, reply: FastifyReply) => {
     const answered = handle(request, reply).catch((error: unknown) => {
       log.warn({ event: 'entrance.failed', route: request.routeOptions.url, error: messageOf(error) })

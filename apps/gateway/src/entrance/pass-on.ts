@@ -1,16 +1,17 @@
 /**
- * Typing and uploads go on to WeChat, with the token that the workers keep in Redis: the gateway has no app's secret and gets
- * none itself. Without a good token the answer is WeChat's own "busy", which clients repeat later; a 40001 would make them ask
+ * Typing and uploads go on to WeChat, with the token that the workers keep in Redis or fetch when they are asked to: the
+ * gateway has no app's secret. A refused token is reported; typing is then repeated once, an upload has flown past and cannot
+ * be. Without a good token the answer is WeChat's own "busy", which clients repeat later; a 40001 would make them ask
  * for a new token of the gateway's, and that was not the trouble.
  */
 import { type IncomingMessage } from 'node:http'
-import { createTokenStore } from '@wechat-outbox/outbox'
 import type { Relay, RelayedCall } from '@wechat-outbox/wechat'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Answer, Refusal } from './answers.ts'
 import { readJsonBody } from './body.ts'
 import { type Sender, senderOf } from './credentials.ts'
 import type { EntranceDeps } from './deps.ts'
+import type { WechatTokens } from './wechat-token.ts'
 
 /** WeChat's say that a token is not good. */
 const TOKEN_REFUSED: ReadonlySet<number> = new Set([40_001, 40_014, 42_001])
@@ -19,6 +20,7 @@ const TOO_LARGE: Refusal = { errcode: 40_009, detail: 'the upload is too large',
 
 export interface PassOnDeps extends EntranceDeps {
   readonly relay: Relay
+  readonly tokens: WechatTokens
 }
 
 export async function passOnTyping(request: FastifyRequest, reply: FastifyReply, deps: PassOnDeps): Promise<Answer> {
@@ -67,24 +69,30 @@ function whenGone({ raw }: FastifyReply): AbortSignal {
 }
 
 async function pass(
-  { appid, store }: Extract<Sender, { kind: 'sender' }>,
+  sender: Extract<Sender, { kind: 'sender' }>,
   call: Omit<RelayedCall, 'token'>,
-  { relay, log }: PassOnDeps,
+  { relay, log, tokens }: PassOnDeps,
 ): Promise<Answer> {
-  const token = await createTokenStore(store, appid).read()
   const unsaid = (reason: string): Refusal => {
-    log.warn({ event: 'entrance.not-passed-on', appid, path: call.path, reason })
+    log.warn({ event: 'entrance.not-passed-on', appid: sender.appid, path: call.path, reason })
     return { errcode: -1, detail: 'WeChat could not be asked, try again later' }
   }
-  if (token === null || token.refused || token.leftMs <= 0) return unsaid('no worker has a token of this app')
-  const passed = await relay.pass({ ...call, token })
-  switch (passed.kind) {
-    case 'too-large':
-      return TOO_LARGE
-    case 'broken':
-      return unsaid(passed.detail)
-    case 'answered':
-      if (TOKEN_REFUSED.has(passed.errcode)) return unsaid(`WeChat refuses the token (${passed.errcode})`)
-      return passed.answer
+  let refused: { readonly value: string; readonly errcode: number } | undefined
+  for (;;) {
+    const token = await tokens.get(sender, refused?.value)
+    if (token === undefined) {
+      return unsaid(refused === undefined ? 'there is no token of this app' : refusedBy(refused))
+    }
+    const passed = await relay.pass({ ...call, token })
+    if (passed.kind === 'too-large') return TOO_LARGE
+    if (passed.kind === 'broken') return unsaid(passed.detail)
+    if (!TOKEN_REFUSED.has(passed.errcode)) return passed.answer
+    const again = refused === undefined && typeof call.body === 'string'
+    refused = { value: token.value, errcode: passed.errcode }
+    if (again) continue
+    await tokens.report(sender, token.value)
+    return unsaid(refusedBy(refused))
   }
 }
+
+const refusedBy = ({ errcode }: { readonly errcode: number }): string => `WeChat refuses the token (${errcode})`

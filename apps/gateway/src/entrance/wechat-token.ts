@@ -1,0 +1,55 @@
+/**
+ * WeChat's own token, for what is passed on. The workers keep it in Redis; where there is none that serves – an app that has
+ * been idle, a token that WeChat has just refused – the workers are asked for one and given a moment to fetch it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createTokenStore, type Store, type StoredToken, type TokenStore } from '@wechat-outbox/outbox'
+
+/** Whoever uploads is waiting, and after this clients lose patience. */
+const WAIT_MS_MAX = 3000
+const POLL_MS = 50
+/** How often the workers are asked again meanwhile: they may have missed it, or have failed. */
+const ASK_EVERY_POLLS = 10
+
+export interface WechatTokens {
+  /** A token that serves and is not `refused`, within three seconds; undefined without one. @throws while Redis is away */
+  get(at: { readonly appid: string; readonly store: Store }, refused?: string): Promise<StoredToken | undefined>
+  /** Tells the workers that WeChat has refused it. @throws while Redis is away */
+  report(at: { readonly appid: string; readonly store: Store }, refused: string): Promise<void>
+}
+
+export function createWechatTokens(): WechatTokens {
+  /** Who asks for the same waits together. */
+  const underWay = new Map<string, Promise<StoredToken | undefined>>()
+  return {
+    get({ appid, store }, refused) {
+      const key = `${appid} ${refused ?? ''}`
+      let result = underWay.get(key)
+      if (result === undefined) {
+        result = obtain(createTokenStore(store, appid), refused).finally(() => underWay.delete(key))
+        underWay.set(key, result)
+      }
+      return result
+    },
+    async report({ appid, store }, refused) {
+      await createTokenStore(store, appid).want(refused)
+    },
+  }
+}
+
+async function obtain(tokens: TokenStore, refused: string | undefined): Promise<StoredToken | undefined> {
+  const look = async (): Promise<StoredToken | undefined> => {
+    const token = await tokens.read()
+    return token !== null && !token.refused && token.leftMs > 0 && token.value !== refused ? token : undefined
+  }
+  const found = await look()
+  if (found !== undefined || !(await tokens.want(refused))) return found
+  const until = performance.now() + WAIT_MS_MAX
+  for (let polls = 1; performance.now() < until; polls += 1) {
+    await sleep(POLL_MS)
+    const token = await look()
+    if (token !== undefined) return token
+    if (polls % ASK_EVERY_POLLS === 0 && !(await tokens.want(refused))) return undefined
+  }
+  return undefined
+}
