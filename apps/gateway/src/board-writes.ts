@@ -13,6 +13,8 @@ import type { RedisLink } from './redis-link.ts'
 /** Jobs moved by one script. Redis does nothing else meanwhile, and a thousand take about ten milliseconds. */
 const BATCH = 1000
 const RETRY_ALL_MS_MAX = 60_000
+/** For the last batch, and for the answer that tells how far it came. */
+const ANSWER_MS_MAX = 5000
 
 /** `requested`: they will be replayed, by a worker and at its rate. */
 type Outcome = 'requested' | 'refused' | 'unknown' | 'failed'
@@ -60,13 +62,16 @@ export function addBoardWrites(app: FastifyInstance, options: WritesOptions): vo
   })
 
   const retryAllRoute = '/api/queues/:queueName/retry/:queueStatus'
-  app.put(retryAllRoute, { handlerTimeout: RETRY_ALL_MS_MAX }, async (request, reply) => {
+  app.put(retryAllRoute, { handlerTimeout: RETRY_ALL_MS_MAX + ANSWER_MS_MAX }, async (request, reply) => {
     const { queueName, queueStatus } = request.params as { queueName: string; queueStatus: string }
     const at = readBoardName(queueName)
     if (at?.queue !== DEAD_LETTER_QUEUE || queueStatus !== 'failed') return refuse(request, reply)
     const progress = { retried: 0 }
+    const until = performance.now() + RETRY_ALL_MS_MAX
+    // fastify's `request.signal` says that a request has been read to its end as well as that its caller has gone.
+    const goesOn = (): boolean => !reply.raw.destroyed && performance.now() < until
     try {
-      await retryAll(at.appid, await link.store(), { progress, signal: request.signal })
+      await retryAll(at.appid, await link.store(), { progress, goesOn })
     } catch (error) {
       audit(request, { action: 'retry-all', outcome: 'failed', count: progress.retried })
       throw error
@@ -102,14 +107,14 @@ async function retryOne(
 async function retryAll(
   appid: string,
   store: Store,
-  at: { readonly progress: { retried: number }; readonly signal: AbortSignal },
+  at: { readonly progress: { retried: number }; readonly goesOn: () => boolean },
 ): Promise<void> {
   const backend = store.backend(appid, DEAD_LETTER_QUEUE)
   const failed = backend.keys.failed
   const until = Date.now()
   const total = await store.redis.zcount(String(failed), '-inf', until)
   for (let left = total; left > 0; left -= BATCH) {
-    if (at.signal.aborted) return
+    if (!at.goesOn()) return
     await backend.retryFinishedJobs('failed', Math.min(BATCH, left), until)
     at.progress.retried += Math.min(BATCH, left)
   }

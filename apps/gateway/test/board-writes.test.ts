@@ -156,7 +156,8 @@ describe('writing', () => {
       })),
     )
     const before = await deadIds(world)
-    const { status, text } = await ask(gateway.port, `PUT ${API}/${DEAD}/retry/failed`)
+    // With a body, which is read to its end before the work begins.
+    const { status, text } = await ask(gateway.port, `PUT ${API}/${DEAD}/retry/failed`, json)
     expect({ status, body: JSON.parse(text) }).toEqual({ status: 200, body: { retried: before.length, skipped: 0 } })
     expect(await deadIds(world)).toEqual([])
     expect(gateway.lines()).toContainEqual(
