@@ -27,6 +27,7 @@ beforeAll(async () => {
   )
   await fetch(`${urls.gateway}/dashboard/api/queues?x=1`)
   await fetch(`${urls.gateway}/nowhere/o-late`)
+  await fetch(`${urls.gateway}/v1/apps/${APP}/dead-letters/d-0:replay`, { method: 'POST' })
   for (const name of ['worker', 'gateway'] as const) scraped[name] = await scrape(urls[name])
 }, 60_000)
 afterAll(() => system?.close())
@@ -57,6 +58,9 @@ describe('the metrics', () => {
     expect(gateway).toContain(`wxo_oldest_message_age_seconds{app="${APP}"} 0\n`)
     expect(gateway).toContain('wxo_http_requests_total{route="/dashboard/api/queues",method="GET",status="200"} 1\n')
     expect(gateway).toContain('wxo_http_requests_total{route="unmatched",method="GET",status="404"} 1\n')
+    expect(gateway).toContain(
+      'wxo_http_requests_total{route="/v1/apps/:appid/dead-letters/:id:replay",method="POST",status="404"} 1\n',
+    )
     expect(gateway).not.toContain('o-late')
   })
 

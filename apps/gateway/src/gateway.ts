@@ -14,6 +14,7 @@ import { openOutbox } from './outbox-link.ts'
 import { answerErrors } from './problem.ts'
 import { openRedisLink, within } from './redis-link.ts'
 import { refuseEarly } from './refuse-early.ts'
+import { routeTemplate } from './route-template.ts'
 import { addSameSiteGuard } from './same-site.ts'
 import { addV1 } from './v1/add-v1.ts'
 
@@ -98,7 +99,7 @@ function logRequests(app: FastifyInstance, log: Logger): void {
     log[quiet ? 'debug' : 'info']({
       event: 'http.answered',
       method: request.method,
-      route: request.routeOptions.url ?? 'unmatched',
+      route: routeTemplate(request),
       status: reply.statusCode,
       durationMs: Math.round(reply.elapsedTime),
       key: request.caller?.id,

@@ -10,6 +10,7 @@ import type { Access } from './access.ts'
 import type { GatewayConfig } from './env.ts'
 import { APPS_MAX, knownApps } from './known-apps.ts'
 import type { RedisLink } from './redis-link.ts'
+import { routeTemplate } from './route-template.ts'
 import { isLoopbackHost } from './same-site.ts'
 
 export interface MetricsOptions {
@@ -52,7 +53,7 @@ function countRequests(app: FastifyInstance, registry: Registry): void {
     registers,
   })
   app.addHook('onResponse', (request, reply, done) => {
-    const route = request.routeOptions.url ?? 'unmatched'
+    const route = routeTemplate(request)
     const method = METHODS.has(request.method) ? request.method : 'other'
     requests.inc({ route, method, status: String(reply.statusCode) })
     duration.observe({ route }, reply.elapsedTime / 1000)

@@ -6,6 +6,7 @@ import type { Problem as Issue } from '@wechat-outbox/messages'
 import { messageOf, OutboxError } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { routeTemplate } from './route-template.ts'
 
 interface Kind {
   readonly status: number
@@ -85,7 +86,7 @@ export function answerErrors(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler((error: unknown, request, reply) => {
     const problem = problemOf(error)
     if (problem.status >= 500) {
-      const route = request.routeOptions.url ?? 'unmatched'
+      const route = routeTemplate(request)
       log.warn({ event: 'http.failed', method: request.method, route, status: problem.status, error: messageOf(error) })
     }
     return sendProblem(reply, problem)

@@ -13,6 +13,7 @@ import { messageOf } from '@wechat-outbox/outbox'
 import { createRelay } from '@wechat-outbox/wechat'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { within } from '../redis-link.ts'
+import { routeTemplate } from '../route-template.ts'
 import { type Answer, BUSY, isRefusal, type Refusal, sendAnswer } from './answers.ts'
 import { readJsonBody } from './body.ts'
 import { grantToken } from './credentials.ts'
@@ -47,7 +48,7 @@ export async function addEntrance(app: FastifyInstance, deps: EntranceDeps): Pro
   const passing: PassOnDeps = { ...deps, relay, tokens: createWechatTokens() }
   const answering = (handle: Handle, msMax: number) => async (request: FastifyRequest, reply: FastifyReply) => {
     const answered = handle(request, reply).catch((error: unknown) => {
-      log.warn({ event: 'entrance.failed', route: request.routeOptions.url, error: messageOf(error) })
+      log.warn({ event: 'entrance.failed', route: routeTemplate(request), error: messageOf(error) })
       return BUSY
     })
     const answer = await within(answered, msMax, BUSY)
@@ -56,7 +57,7 @@ export async function addEntrance(app: FastifyInstance, deps: EntranceDeps): Pro
   }
   // Without the detail: it names fields, and somebody's content may have ended up in such a name.
   const logRefusal = (request: FastifyRequest, { errcode }: Refusal): void => {
-    log.info({ event: 'entrance.refused', route: request.routeOptions.url, errcode, key: request.caller?.id })
+    log.info({ event: 'entrance.refused', route: routeTemplate(request), errcode, key: request.caller?.id })
   }
 
   await app.register(
