@@ -20,6 +20,11 @@ export type { Right }
 export interface Caller {
   /** The key's id, which may be logged; `local` where no keys are asked for. */
   readonly id: string
+  /**
+   * Under which a token is handed out: the id and a print of the key, so that what one key was given ends when its id gets
+   * another one.
+   */
+  readonly holder: string
   /** Whether the caller may do this with an app. '*' asks for a key that is not bound to some. */
   may(right: Right, appid: string): boolean
 }
@@ -32,8 +37,8 @@ export interface Access {
   require(right: Right): onRequestHookHandler
   /** Whose key it is. `from` is the remote address. */
   identify(key: string, from: string): Promise<Caller | 'unknown' | 'slow-down'>
-  /** The caller of an id that was handed out earlier, as long as the key is valid. */
-  byId(id: string): Caller | undefined
+  /** The caller to whom something was handed out earlier, as long as the very key is valid. */
+  byHolder(holder: string): Caller | undefined
 }
 
 declare module 'fastify' {
@@ -49,7 +54,7 @@ const ALL_APPS = '*'
 const KEY_CHARS_MAX = 512
 const REFUSALS_PER_SECOND_MAX = 100
 
-const LOCAL: Caller = { id: 'local', may: (right) => RIGHTS.includes(right) }
+const LOCAL: Caller = { id: 'local', holder: 'local', may: (right) => RIGHTS.includes(right) }
 
 export function createAccess(ring: KeyRing, log: Logger): Access {
   const brake = createBrake({ failuresPerSecondMax: REFUSALS_PER_SECOND_MAX })
@@ -82,16 +87,23 @@ export function createAccess(ring: KeyRing, log: Logger): Access {
       const found = identify(key, from)
       return typeof found === 'object' && 'waitMs' in found ? 'slow-down' : found
     },
-    byId(id) {
-      if (!ring.required) return id === LOCAL.id ? LOCAL : undefined
-      const key = ring.byId(id)
-      return key && callerOf(key)
+    byHolder(holder) {
+      if (!ring.required) return holder === LOCAL.holder ? LOCAL : undefined
+      const key = ring.byId(holder.slice(0, holder.lastIndexOf(HOLDER_MARK)))
+      const caller = key && callerOf(key)
+      return caller?.holder === holder ? caller : undefined
     },
   }
 }
 
-function callerWith({ id, apps, rights }: Key): Caller {
-  return { id, may: (right, appid) => rights.includes(right) && (apps?.includes(appid) ?? true) }
+/** Stands in no id. */
+const HOLDER_MARK = '~'
+/** 96 bits: nobody makes a key that looks like another. */
+const PRINT_CHARS = 16
+
+function callerWith({ id, digest, apps, rights }: Key): Caller {
+  const holder = id + HOLDER_MARK + digest.toString('base64url').slice(0, PRINT_CHARS)
+  return { id, holder, may: (right, appid) => rights.includes(right) && (apps?.includes(appid) ?? true) }
 }
 
 /** The caller, or undefined after the request has been answered. */

@@ -2,8 +2,8 @@
 -- bounds how many one key has of one app, and makes them revocable together.
 -- A stable token is derived by the gateway from its caller's secret and a nonce: the nonce that stands here is answered as
 -- long as the token made of it is there and has time left; otherwise the new one takes its place.
---   KEYS[1] the new token   KEYS[2] index of the key's tokens   KEYS[3] stable record
---   ARGV[1] 'random', 'stable' or 'forced'   ARGV[2] digest   ARGV[3] nonce   ARGV[4] id of the key   ARGV[5] lifetime in ms
+--   KEYS[1] the new token   KEYS[2] index of the holder's tokens   KEYS[3] stable record
+--   ARGV[1] 'random', 'stable' or 'forced'   ARGV[2] digest   ARGV[3] nonce   ARGV[4] holder   ARGV[5] lifetime in ms
 --   ARGV[6] a stable token with less left than this is replaced, in ms   ARGV[7] tokens at most   ARGV[8] prefix of KEYS[1]
 -- Returns {nonce of the token that is good, what is left of it in ms}.
 local kind, digest, owner, lifetime = ARGV[1], ARGV[2], ARGV[4], tonumber(ARGV[5])

@@ -1,5 +1,5 @@
 -- Ends every token that one key has of one app. A stable record that is left names a token that is gone, and is replaced.
---   KEYS[1] index of the key's tokens
+--   KEYS[1] index of the holder's tokens
 --   ARGV[1] prefix of the tokens
 -- Returns how many there were.
 local revoked = 0

@@ -18,12 +18,12 @@ export interface IssuedAccess {
 }
 
 export interface AccessTokens {
-  /** A new token of a key. Those it has already stay good, the latest hundred of them. */
-  issue(keyId: string): Promise<IssuedAccess>
+  /** A new token for a holder, an API key of the gateway's. Those it has already stay good, the latest hundred of them. */
+  issue(holder: string): Promise<IssuedAccess>
   /** The same token as before while it has more than five minutes left. `force` ends that and gives a new one. */
-  stable(keyId: string, options: { readonly secret: string; readonly force: boolean }): Promise<IssuedAccess>
-  /** Ends all tokens of a key at once. Returns how many there were. */
-  revoke(keyId: string): Promise<number>
+  stable(holder: string, options: { readonly secret: string; readonly force: boolean }): Promise<IssuedAccess>
+  /** Ends all tokens of a holder at once. Returns how many there were. */
+  revoke(holder: string): Promise<number>
 }
 
 /** As long as WeChat's own. */
@@ -41,38 +41,38 @@ export function createAccessTokens(store: Store, appid: string): AccessTokens {
 
   async function give(
     kind: 'random' | 'stable' | 'forced',
-    made: { token: string; keyId: string; nonce?: string; record?: string },
+    made: { token: string; holder: string; nonce?: string; record?: string },
   ) {
     const digest = digestOf(made.token)
     const answer = await runScript<[string, number]>(store.redis, {
       name: 'access-token-issue',
-      keys: [keys.access(digest), keys.accessOf(made.keyId), keys.accessStable(made.record ?? 'none')],
-      args: [kind, digest, made.nonce ?? '', made.keyId, LIFETIME_MS, RENEW_AHEAD_MS, TOKENS_MAX, keys.access('')],
+      keys: [keys.access(digest), keys.accessOf(made.holder), keys.accessStable(made.record ?? 'none')],
+      args: [kind, digest, made.nonce ?? '', made.holder, LIFETIME_MS, RENEW_AHEAD_MS, TOKENS_MAX, keys.access('')],
     })
     return { nonce: answer[0], leftMs: Number(answer[1]) }
   }
 
   return {
-    async issue(keyId) {
+    async issue(holder) {
       const token = tokenOf(randomBytes(32))
-      const { leftMs } = await give('random', { token, keyId })
+      const { leftMs } = await give('random', { token, holder })
       return { token, leftMs }
     },
-    async stable(keyId, { secret, force }) {
+    async stable(holder, { secret, force }) {
       const derive = (purpose: string): Buffer =>
         createHmac('sha256', secret)
-          .update(JSON.stringify(['wxo-access', appid, keyId, purpose]))
+          .update(JSON.stringify(['wxo-access', appid, holder, purpose]))
           .digest()
       const nonce = randomBytes(32).toString('base64url')
       // Named after the secret, too: a key whose secret was changed begins anew.
       const record = derive('record').toString('base64url').slice(0, 22)
-      const good = await give(force ? 'forced' : 'stable', { token: tokenOf(derive(nonce)), keyId, nonce, record })
+      const good = await give(force ? 'forced' : 'stable', { token: tokenOf(derive(nonce)), holder, nonce, record })
       return { token: tokenOf(derive(good.nonce)), leftMs: good.leftMs }
     },
-    revoke: (keyId) =>
+    revoke: (holder) =>
       runScript<number>(store.redis, {
         name: 'access-token-revoke',
-        keys: [keys.accessOf(keyId)],
+        keys: [keys.accessOf(holder)],
         args: [keys.access('')],
       }),
   }
@@ -82,12 +82,12 @@ export function createAccessTokens(store: Store, appid: string): AccessTokens {
 export async function readAccessToken(
   store: Store,
   token: string,
-): Promise<{ readonly appid: string; readonly keyId: string } | null> {
+): Promise<{ readonly appid: string; readonly holder: string } | null> {
   const [, digits] = TOKEN.exec(token) ?? []
   if (digits === undefined) return null
   const appid = `wx${digits}`
-  const keyId = await store.redis.get(appKeys(appid).access(digestOf(token)))
-  return keyId === null ? null : { appid, keyId }
+  const holder = await store.redis.get(appKeys(appid).access(digestOf(token)))
+  return holder === null ? null : { appid, holder }
 }
 
 function digestOf(token: string): string {

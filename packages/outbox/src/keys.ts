@@ -58,10 +58,10 @@ export function appKeys(appid: string) {
     deadByPerson: (touser: string) => `${prefix}:dead:to:${touser}`,
     /** String, expiring: when the app's next call is due, if it has a rate. */
     rate: `${prefix}:rate`,
-    /** String, expiring: the id of the API key that a token of the gateway's entrance was given to. */
+    /** String, expiring: the API key, by its id and a print of it, that a token of the gateway's entrance was given to. */
     access: (digest: string) => `${prefix}:access:${digest}`,
     /** Sorted set of the digests of one key's tokens, by their end. */
-    accessOf: (keyId: string) => `${prefix}:access:of:${keyId}`,
+    accessOf: (holder: string) => `${prefix}:access:of:${holder}`,
     /** Hash {nonce, digest}, expiring: what a stable token is made of, and which one that is. */
     accessStable: (name: string) => `${prefix}:access:stable:${name}`,
     deadByPersonAndReason: (touser: string, reason: string) => `${prefix}:dead:to:${touser}:errcode:${reason}`,

@@ -29,7 +29,7 @@ describe('a token', () => {
     const { token, leftMs } = await tokens.issue('shop')
     expect(token).toMatch(/^wxot_[0-9a-f]{16}_[\w-]{43}$/)
     expect(leftMs).toBe(7_200_000)
-    expect(await ownerOf(token)).toEqual({ appid: APP, keyId: 'shop' })
+    expect(await ownerOf(token)).toEqual({ appid: APP, holder: 'shop' })
     const ttl = await world.redis.pttl(keyOf(token))
     expect(ttl).toBeGreaterThan(7_190_000)
     expect(ttl).toBeLessThanOrEqual(7_200_000)
@@ -38,7 +38,7 @@ describe('a token', () => {
   it('is another one each time, and the earlier ones stay good', async () => {
     const given = [await tokens.issue('shop'), await tokens.issue('shop'), await other.issue('shop')]
     expect(new Set(given.map(({ token }) => token)).size).toBe(3)
-    for (const { token } of given) expect(await ownerOf(token)).toEqual({ appid: APP, keyId: 'shop' })
+    for (const { token } of given) expect(await ownerOf(token)).toEqual({ appid: APP, holder: 'shop' })
   })
 
   it('that was forged, cut, or moved to another app is nobody’s', async () => {
@@ -84,7 +84,7 @@ describe('a token', () => {
 describe('a stable token', () => {
   it('is the same at every gateway, and different per key, secret and app', async () => {
     const { token } = await stable(tokens)
-    expect(await ownerOf(token)).toEqual({ appid: APP, keyId: 'shop' })
+    expect(await ownerOf(token)).toEqual({ appid: APP, holder: 'shop' })
     const again = await stable(other)
     expect(again.token).toBe(token)
     expect(again.leftMs).toBeLessThanOrEqual(7_200_000)

@@ -1,7 +1,7 @@
 /**
  * Who is asking? With `appid` and `secret`, where the secret is an API key of the gateway, one gets a token; with the token one
- * sends. A token is worth what its key is worth at the moment it is used: a key that was removed, or lost the app or the right
- * to send, takes its tokens with it.
+ * sends. A token is worth what its key is worth at the moment it is used: a key that was removed or replaced, or lost the app or
+ * the right to send, takes its tokens with it.
  */
 import { appidSchema } from '@wechat-outbox/messages'
 import { APPS_KEY, createAccessTokens, readAccessToken, type Store } from '@wechat-outbox/outbox'
@@ -20,7 +20,7 @@ export async function senderOf(request: FastifyRequest, { link, access }: Entran
   if (token === '') return { kind: 'refused', refusal: { errcode: 41_001 } }
   const store = await link.store()
   const found = await readAccessToken(store, token)
-  const caller = found === null ? undefined : access.byId(found.keyId)
+  const caller = found === null ? undefined : access.byHolder(found.holder)
   if (found === null || caller === undefined || !caller.may('send', found.appid)) {
     return { kind: 'refused', refusal: { errcode: 40_001, detail: 'ask the gateway for a token, not WeChat' } }
   }
@@ -72,7 +72,7 @@ export async function grantToken(
   if (!(await isKnown(app.data, store, deps))) return { errcode: 40_013, detail: 'no worker has served this app yet' }
   const tokens = createAccessTokens(store, app.data)
   const { token, leftMs } =
-    force === undefined ? await tokens.issue(caller.id) : await tokens.stable(caller.id, { secret: key, force })
+    force === undefined ? await tokens.issue(caller.holder) : await tokens.stable(caller.holder, { secret: key, force })
   return { access_token: token, expires_in: Math.floor(leftMs / 1000) }
 }
 

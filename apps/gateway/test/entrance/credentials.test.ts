@@ -1,4 +1,5 @@
 import { createAccessTokens } from '@wechat-outbox/outbox'
+import { hashApiKey } from '@wechat-outbox/runtime'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   AUDIT_KEY,
@@ -105,7 +106,8 @@ describe('a token that is not good', () => {
     expect(await here.wechat.send('', text('x'))).toMatchObject({ status: 200, errcode: 41001 })
     expect(await here.wechat.post('/message/custom/send', text('x'))).toMatchObject({ status: 200, errcode: 41001 })
     expect(await here.wechat.send(good, text('x'))).toMatchObject(OK)
-    await tokens.revoke('shop')
+    const [holder = ''] = (await here.world.store.redis.keys('*:access:of:shop~*')).map((key) => key.split(':').at(-1))
+    await tokens.revoke(holder)
     expect(await here.wechat.send(good, text('x'))).toMatchObject(refused)
   })
 
@@ -121,6 +123,14 @@ describe('a token that is not good', () => {
     }
     await writeKeys(path, KEYS)
     expect(await here.wechat.send(token, text('x'))).toMatchObject(OK)
+  })
+
+  it('is 40001 as soon as its key has been replaced under the same id', async () => {
+    const issued = [await here.tokenOf(CRM_KEY), (await here.wechat.stableToken(CRM_KEY)).access_token ?? '']
+    const next = 'the-next-key-of-the-crm-1'
+    await writeKeys(here.keysPath, [...KEYS.filter(({ id }) => id !== 'crm'), { id: 'crm', hash: hashApiKey(next) }])
+    for (const token of issued) expect(await here.wechat.send(token, text('x'))).toMatchObject(refused)
+    expect(await here.wechat.send(await here.tokenOf(next), text('x'))).toMatchObject(OK)
   })
 
   it('sends for its own app, whatever the body says', async () => {
