@@ -48,7 +48,7 @@ describe('the metrics', () => {
     expect(worker).toMatch(new RegExp(`wxo_messages_total\\{app="${APP}",outcome="dead",errcode="45015"\\} 1\n`))
     expect(worker).toContain('wxo_delivery_delay_seconds_count 1\n')
     expect(worker).toContain('wxo_send_duration_seconds_count 2\n')
-    expect(worker).toContain(`wxo_token_refreshes_total{app="${APP}",result="fetched"} 1\n`)
+    expect(worker).toContain(`wxo_token_refreshes_total{app="${APP}",result="stored"} 1\n`)
     expect(worker).toContain(`wxo_queue_depth{app="${APP}",queue="dead-letter",state="failed"} 1\n`)
   })
 

@@ -32,6 +32,16 @@ async function delivered(system: System, content: string): Promise<string[]> {
   return (await system.outbox.status(id))?.attempts.map(({ outcome }) => outcome) ?? []
 }
 
+/** What all workers have counted of tokens that came. */
+async function tokensCounted(system: System): Promise<number> {
+  const counts = system.workers.map(async (worker) => {
+    const [, url = ''] = /"worker.started".*"url":"([^"]+)"/.exec(worker.stdout()) ?? []
+    const metrics = await (await fetch(`${url}/metrics`)).text()
+    return Number(/^wxo_token_refreshes_total\{.*result="stored"\} (\d+)$/m.exec(metrics)?.[1])
+  })
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+}
+
 /** Nothing but the owner asked WeChat, and no token stands in any log. */
 async function expectOwnerAlone(system: System, calls: number): Promise<void> {
   const { tokenCalls, tokensIssued } = await system.fake.ledger()
@@ -61,6 +71,7 @@ it('a company’s token server is asked for a token, and again after a refusal',
   token = await freshToken(system)
   expect(await delivered(system, 'two')).toEqual(['token-refreshed', 'delivered'])
   expect(asked).toHaveLength(2)
+  expect(await tokensCounted(system)).toBe(2)
   await expectOwnerAlone(system, 2)
   expect(system.output()).not.toContain('k3y0f0th3s3rv3r')
 }, 60_000)

@@ -5,20 +5,19 @@
  */
 import type { Attempt, JobData, Reason } from '@wechat-outbox/messages'
 import { sendErrcode, tokenErrcode } from '@wechat-outbox/policy'
-import type { WechatClient } from '@wechat-outbox/wechat'
 import { Counter, Histogram, type Registry } from 'prom-client'
+import type { RefreshResult } from './token-refresh.ts'
 
 export interface AppMetrics {
   attempted(made: { readonly attempt: Attempt; readonly data: JobData; readonly acceptedAt: number }): void
   dead(reason: Reason): void
   replayed(): void
   expired(count: number): void
+  refreshed(result: RefreshResult): void
 }
 
 export interface WorkerMetrics {
   forApp(appid: string): AppMetrics
-  /** A client that counts the tokens it was asked for. */
-  countingTokens(client: WechatClient): WechatClient
 }
 
 /** Without any label: 12 series each, whatever the number of apps. */
@@ -42,7 +41,7 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
   })
   const tokens = new Counter({
     name: 'wxo_token_refreshes_total',
-    help: 'Tokens that this process asked WeChat for: fetched, refused, or unreachable.',
+    help: 'Times this process asked the source of an app for a token: stored, superseded, or failed.',
     labelNames: ['app', 'result'],
     registers,
   })
@@ -61,8 +60,9 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
   return {
     forApp(app) {
       const count = counterOf(messages, app)
-      // So that the first message is an increase, too.
+      // So that the first message is an increase, too, and the first failure.
       messages.inc({ app, outcome: 'delivered', errcode: '0' }, 0)
+      for (const result of ['stored', 'failed'] satisfies RefreshResult[]) tokens.inc({ app, result }, 0)
       return {
         attempted({ attempt, data, acceptedAt }) {
           // A death is counted once it is certain, and not all of them had an attempt.
@@ -74,16 +74,9 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
         dead: ({ errcode }) => count('dead', errcode ?? undefined),
         replayed: () => count('replayed', undefined),
         expired: (number) => expired.inc({ app }, number),
+        refreshed: (result) => tokens.inc({ app, result }),
       }
     },
-    countingTokens: (client) => ({
-      ...client,
-      async fetchToken(call) {
-        const answer = await client.fetchToken(call)
-        tokens.inc({ app: call.appid, result: answer.kind === 'token' ? 'fetched' : answer.kind })
-        return answer
-      },
-    }),
   }
 }
 

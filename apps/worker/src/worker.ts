@@ -24,7 +24,7 @@ import type { AppConfig } from './apps.ts'
 import { deliver } from './deliver.ts'
 import { rereadApps, type WorkerConfig } from './env.ts'
 import { startHealthServer } from './health.ts'
-import { createWorkerMetrics, type WorkerMetrics } from './metrics.ts'
+import { type AppMetrics, createWorkerMetrics, type WorkerMetrics } from './metrics.ts'
 import { createRecorder } from './record.ts'
 import type { Tokens } from './tokens.ts'
 
@@ -63,9 +63,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const stuck = (appid: string): void => fail(new Error(`work waits for ${appid}, and none is fetched`))
   const bell = doorbellFor(redis)
   const news = createNews(connect(config, log))
-  const tokenClient = metrics.countingTokens(
-    createWechatClient({ ...whereWechatIs(config), connections: TOKEN_CONNECTIONS }),
-  )
+  const tokenClient = createWechatClient({ ...whereWechatIs(config), connections: TOKEN_CONNECTIONS })
   const judge = createJudge(() => watching.open())
   const shared = { config, log, store, metrics, bell, news, tokenClient, judge, stuck }
   const serving = createAppSet((app) => serveApp(app, shared))
@@ -132,8 +130,9 @@ function serveApp(app: AppConfig, shared: Shared): ServedApp {
   const { config } = shared
   const concurrency = app.concurrency ?? config.WORKER_CONCURRENCY
   const client = createWechatClient({ ...whereWechatIs(config), connections: concurrency })
-  const tokens = createAppTokens(app, shared)
-  const consumer = createAppConsumer(app, { ...shared, client, tokens, concurrency })
+  const counts = shared.metrics.forApp(app.appid)
+  const tokens = createAppTokens(app, { ...shared, onRefresh: counts.refreshed })
+  const consumer = createAppConsumer(app, { ...shared, client, tokens, counts, concurrency })
   return {
     run: () => consumer.run(),
     async close() {
@@ -152,12 +151,13 @@ const whereWechatIs = ({ WECHAT_API_BASE_URL, SEND_TIMEOUT_MS }: WorkerConfig) =
 interface AppShared extends Shared {
   readonly client: WechatClient
   readonly tokens: Tokens
+  readonly counts: AppMetrics
   readonly concurrency: number
 }
 
 function createAppConsumer({ appid, maxPerSecond }: AppConfig, options: AppShared): Consumer {
-  const { config, log, store, metrics, judge, bell, client, tokens, concurrency, stuck } = options
-  const recorder = createRecorder(log, appid, metrics.forApp(appid))
+  const { config, log, store, counts, judge, bell, client, tokens, concurrency, stuck } = options
+  const recorder = createRecorder(log, appid, counts)
   const delivery = {
     tokens,
     client,

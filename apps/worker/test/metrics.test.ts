@@ -1,5 +1,4 @@
 import type { Attempt, JobData, Reason } from '@wechat-outbox/messages'
-import type { WechatClient } from '@wechat-outbox/wechat'
 import { Registry } from 'prom-client'
 import { beforeEach, expect, it } from 'vitest'
 import { type AppMetrics, createWorkerMetrics, type WorkerMetrics } from '../src/metrics.ts'
@@ -89,20 +88,16 @@ it('measures the delay of what was delivered, from its sendAt on if it has one',
 })
 
 it('counts tokens by what came of asking for one, and dead letters that grew too old', async () => {
-  const answers = [
-    { kind: 'token', value: 't', expiresInS: 7200 },
-    { kind: 'refused', errcode: 40125, errmsg: '' },
-    { kind: 'unreachable', detail: '' },
-  ] as const
-  const left = [...answers, answers[0]]
-  const client = { fetchToken: () => Promise.resolve(left.shift() ?? answers[2]) } as unknown as WechatClient
-  const counting = metrics.countingTokens(client)
-  for (let n = 0; n < 4; n += 1) await counting.fetchToken({ kind: 'stable', appid: APP, secret: 's' })
+  const refreshes = (stored: number, failed: number) => [
+    `wxo_token_refreshes_total{app="${APP}",result="stored"} ${stored}`,
+    `wxo_token_refreshes_total{app="${APP}",result="failed"} ${failed}`,
+  ]
+  expect(await samples('wxo_token_refreshes_total')).toEqual(refreshes(0, 0))
+  for (const result of ['stored', 'failed', 'superseded', 'stored'] as const) app.refreshed(result)
   app.expired(3)
   expect(await samples('wxo_token_refreshes_total')).toEqual([
-    `wxo_token_refreshes_total{app="${APP}",result="fetched"} 2`,
-    `wxo_token_refreshes_total{app="${APP}",result="refused"} 1`,
-    `wxo_token_refreshes_total{app="${APP}",result="unreachable"} 1`,
+    ...refreshes(2, 1),
+    `wxo_token_refreshes_total{app="${APP}",result="superseded"} 1`,
   ])
   expect(await samples('wxo_dead_letters_expired_total')).toEqual([`wxo_dead_letters_expired_total{app="${APP}"} 3`])
 })
