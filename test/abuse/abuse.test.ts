@@ -1,14 +1,17 @@
 // Ten thousand requests that mean no good, against a real gateway that others could reach. It may refuse them in any way it
 // likes; it may not fail, take what it must refuse, repeat what it was told, or keep any of it in memory.
+import { createHash } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { APPS_KEY, createAccessTokens, lazyStore } from '@wechat-outbox/outbox'
 import { hashApiKey, newApiKey } from '@wechat-outbox/runtime'
 import { type LocalRedis, type StartedProcess, startLocalRedis, startProcess } from '@wechat-outbox/sandbox'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ROOT } from '../../scripts/run.ts'
 import { createRandom, type Random } from '../chaos/support/random.ts'
-import { type Abuse, APP, drawAbuse, type Keys, MARK, OTHER_APP } from './support/requests.ts'
+import { APP, MARK } from './support/oddities.ts'
+import { type Abuse, drawAbuse, type Keys, OTHER_APP } from './support/requests.ts'
 import { stall, type Talk, talk } from './support/talk.ts'
 
 const SEED = Number(process.env['ABUSE_SEED'] ?? 20_261)
@@ -22,7 +25,8 @@ const PASSWORD = 'only-for-this-test'
 const COLLECT = 'data:text/javascript,process.on("SIGUSR2",()=>{gc();gc()})'
 
 const basic = Buffer.from(`operator:${PASSWORD}`).toString('base64')
-const keys: Keys = { all: newApiKey(), other: newApiKey(), reader: newApiKey(), basic }
+const apiKeys = { all: newApiKey(), other: newApiKey(), reader: newApiKey() }
+let keys: Keys
 let dir: string
 let redis: LocalRedis
 let gateway: StartedProcess
@@ -34,9 +38,9 @@ beforeAll(async () => {
   await writeFile(
     file,
     JSON.stringify([
-      { id: 'all', hash: hashApiKey(keys.all) },
-      { id: 'other', hash: hashApiKey(keys.other), apps: [OTHER_APP] },
-      { id: 'reader', hash: hashApiKey(keys.reader), rights: ['read'] },
+      { id: 'all', hash: hashApiKey(apiKeys.all) },
+      { id: 'other', hash: hashApiKey(apiKeys.other), apps: [OTHER_APP] },
+      { id: 'reader', hash: hashApiKey(apiKeys.reader), rights: ['read'] },
     ]),
   )
   gateway = startProcess({
@@ -56,6 +60,7 @@ beforeAll(async () => {
   })
   const [, url = ''] = await gateway.waitForLine(/"gateway.listening".*"url":"([^"]+)"/, 45_000)
   port = Number(new URL(url).port)
+  keys = { ...apiKeys, basic, ...(await tokensOfYore()) }
 }, 90_000)
 afterAll(async () => {
   await gateway?.stop()
@@ -63,7 +68,41 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-const authorized = { authorization: `Bearer ${keys.all}` }
+const authorized = { authorization: `Bearer ${apiKeys.all}` }
+
+async function askWechatWay(path: string, body?: object): Promise<Record<string, unknown>> {
+  const init = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
+  return (await fetch(`http://127.0.0.1:${port}/cgi-bin/${path}`, init)).json() as Promise<Record<string, unknown>>
+}
+
+/** A token that is good, as a message sent with it shows. */
+async function goodToken(appid: string, secret: string): Promise<string> {
+  const query = new URLSearchParams({ grant_type: 'client_credential', appid, secret }).toString()
+  const token = String((await askWechatWay(`token?${query}`))['access_token'])
+  const message = { touser: 'o-before', msgtype: 'text', text: { content: 'while it was good' } }
+  expect(await askWechatWay(`message/custom/send?access_token=${token}`, message)).toMatchObject({ errcode: 0 })
+  return token
+}
+
+/** What Redis does to a token after two hours, what an operator does, and what a caller might try. */
+async function tokensOfYore(): Promise<Pick<Keys, 'expiredToken' | 'revokedToken' | 'movedToken'>> {
+  const lazy = lazyStore(redis.url)
+  try {
+    const store = await lazy.open()
+    await store.redis.sadd(APPS_KEY, OTHER_APP)
+    const access = `{wxo:${APP}}:access:`
+    const expiredToken = await goodToken(APP, apiKeys.all)
+    const digest = createHash('sha256').update(expiredToken).digest('base64url')
+    expect(await store.redis.pexpire(access + digest, 1)).toBe(1)
+    const revokedToken = await goodToken(APP, apiKeys.all)
+    const [holder = ''] = (await store.redis.keys(`${access}of:*`)).map((key) => key.slice(`${access}of:`.length))
+    expect(await createAccessTokens(store, APP).revoke(holder)).toBeGreaterThan(0)
+    const movedToken = (await goodToken(OTHER_APP, apiKeys.other)).replace(OTHER_APP.slice(2), APP.slice(2))
+    return { expiredToken, revokedToken, movedToken }
+  } finally {
+    await lazy.close()
+  }
+}
 
 async function heapBytes(): Promise<number> {
   process.kill(gateway.pid, 'SIGUSR2')

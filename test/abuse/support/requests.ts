@@ -1,11 +1,9 @@
 // Requests that nobody who means well would send: drawn by chance from a seed, written byte by byte, and each with what
 // must not come of it.
 import type { Random } from '../../chaos/support/random.ts'
+import { APP, BROKEN, MARK, SEND, TRICKS } from './oddities.ts'
 
-export const APP = 'wx1234567890abcdef'
 export const OTHER_APP = 'wx00000000000000bb'
-/** Stands in bodies, addresses and headers, and must stand in no log and no answer. */
-export const MARK = 'GEHEIM-4711'
 
 export interface Keys {
   /** For every app. */
@@ -16,6 +14,10 @@ export interface Keys {
   readonly reader: string
   /** The dashboard's user and password, as HTTP basic has them. */
   readonly basic: string
+  /** Access tokens that the gateway gave out, and that are good no longer; and one of `OTHER_APP`, made to look like ours. */
+  readonly expiredToken: string
+  readonly revokedToken: string
+  readonly movedToken: string
 }
 
 export interface Abuse {
@@ -45,7 +47,6 @@ interface Message {
 
 const pick = <T>({ random }: Draw, items: readonly T[]): T => items[random.between(0, items.length - 1)] as T
 
-const SEND = `/v1/apps/${APP}/messages`
 const PATHS = [
   SEND,
   `${SEND}:batch`,
@@ -141,50 +142,6 @@ function oddBody(draw: Draw): Buffer {
   }
 }
 
-const TRICKS = [
-  (path: string): string => `/${path}`,
-  (path: string): string => path.replaceAll('/', '//'),
-  (path: string): string => path.replace('/', '/%2e%2e/'),
-  (path: string): string => `/x/..${path}`,
-  (path: string): string => `/healthz/..${path}`,
-  (path: string): string => `/healthz%2f..${path}`,
-  (path: string): string => path.replaceAll('a', '%61'),
-  (path: string): string => path.replaceAll('/', '%2f'),
-  (path: string): string => `${path}%00`,
-  (path: string): string => `${path}%`,
-  (path: string): string => `${path}%zz%ff%c0%af`,
-  (path: string): string => `${path};/healthz`,
-  (path: string): string => `${path}#/healthz`,
-  (path: string): string => `${path}/../../../../etc/passwd`,
-  (path: string): string => path.toUpperCase(),
-  (path: string): string => path.replaceAll('/', '\\'),
-  (path: string): string => `http://127.0.0.1${path}`,
-  (path: string): string => `${path}/${'x'.repeat(8000)}`,
-  (path: string): string => `${path}?${'a=b&'.repeat(3000)}`,
-  (path: string): string => `${path}?access_token=${MARK}&__proto__[x]=1&constructor=1&limit=-1&limit=2&cursor=%00`,
-]
-
-const BROKEN = [
-  'GET\r\n\r\n',
-  'GET / HTTP/9.9\r\n\r\n',
-  'BREW / HTTP/1.1\r\nhost: x\r\n\r\n',
-  'GET / HTTP/1.1\r\nhost : 127.0.0.1\r\n\r\n',
-  'GET / HTTP/1.1\r\nno colon here\r\n\r\n',
-  'GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nhost: evil.example\r\n\r\n',
-  'GET / HTTP/1.1\r\n\r\n',
-  'GET / HTTP/1.0\r\n\r\n',
-  'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
-  `POST ${SEND} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!`,
-  `POST ${SEND} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: -1\r\n\r\n`,
-  `POST ${SEND} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 99999999999999999999\r\n\r\n`,
-  `POST ${SEND} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /dashboard HTTP/1.1\r\n\r\n`,
-  `POST ${SEND} HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n`,
-  `POST ${SEND} HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
-  'CONNECT 127.0.0.1:6379 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n',
-  'GET /dashboard HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n',
-  '\u0016\u0003\u0001\u0002\u0000\u0001\u0000',
-]
-
 const SECRET_GUESSES = ['', 'undefined', 'null', '../..', MARK, 'x'.repeat(3000), '0'.repeat(43)]
 
 /** Linux takes the whole of 127/8 as its own. */
@@ -242,6 +199,21 @@ const KINDS: Readonly<Record<string, Kind>> = {
     const token = encodeURIComponent(pick(draw, SECRET_GUESSES))
     const path = `/cgi-bin/message/custom/send?access_token=${token}`
     return { bytes: write({ method: 'POST', path, headers: json, body: JSON.stringify(good) }), mustFail: true }
+  },
+  'an access token that has ended, was revoked or is another app’s': (draw) => {
+    const { expiredToken, revokedToken, movedToken } = draw.keys
+    const token = pick(draw, [expiredToken, revokedToken, movedToken])
+    const path = `/cgi-bin/message/custom/send?access_token=${token}`
+    return { bytes: write({ method: 'POST', path, headers: json, body: JSON.stringify(good) }), mustFail: true }
+  },
+  'a secret that is a key of another app, or without the right': (draw) => {
+    const secret = pick(draw, [draw.keys.other, draw.keys.reader])
+    const grant = { grant_type: 'client_credential', appid: APP, secret }
+    const asked = pick(draw, [
+      { path: `/cgi-bin/token?${new URLSearchParams(grant).toString()}` },
+      { method: 'POST', path: '/cgi-bin/stable_token', headers: json, body: JSON.stringify(grant) },
+    ])
+    return { bytes: write(asked), mustFail: true }
   },
   'a forged secret': (draw) => {
     const secret = encodeURIComponent(pick(draw, SECRET_GUESSES))
