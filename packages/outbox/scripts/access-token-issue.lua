@@ -21,10 +21,11 @@ if kind ~= 'random' then
   redis.call('PEXPIRE', KEYS[3], lifetime)
 end
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- In microseconds: of two that were given out in the same millisecond the older one gives way, too.
+local now = time[1] * 1000000 + time[2]
 redis.call('SET', KEYS[1], owner, 'PX', lifetime)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-redis.call('ZADD', KEYS[2], string.format('%.0f', now + lifetime), digest)
+redis.call('ZADD', KEYS[2], string.format('%.0f', now + lifetime * 1000), digest)
 redis.call('PEXPIRE', KEYS[2], lifetime)
 while redis.call('ZCARD', KEYS[2]) > tonumber(ARGV[7]) do
   redis.call('DEL', ARGV[8] .. redis.call('ZPOPMIN', KEYS[2])[1])
