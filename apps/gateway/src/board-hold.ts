@@ -12,9 +12,12 @@ export function holdSentence({ appid, fault, operator }: Hold): string {
     return `Paused by an operator since ${time(operator.since)}${operator.why === '' ? '' : `: ${operator.why}`}. ${lift}`
   }
   if (fault === undefined) return `Paused with BullMQ. ${lift}`
+  const { reason } = fault
   const next = fault.probing ? 'The next message is the probe.' : `Next probe ${time(fault.until)}.`
   const word = fault.kind === 'suspended' ? 'Suspended' : 'Throttled'
-  return `${word} since ${time(fault.since)}: ${reasonLine(fault.reason)}. ${next} ${lift}`
+  // WeChat's own words may be long, and the page cuts the line at its end.
+  const said = reason.errmsg === '' ? '' : ` WeChat said: ${reason.errmsg}`
+  return `${word} since ${time(fault.since)}: ${reasonLine({ ...reason, errmsg: '' })}. ${next} ${lift}${said}`
 }
 
 function time(epochMs: number): string {

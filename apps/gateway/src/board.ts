@@ -27,7 +27,8 @@ export function createBoard(options: { readonly showContent: boolean }): Board {
     serverAdapter: server,
     options: {
       // An appid and the queue's name fit into the menu.
-      uiConfig: { boardTitle: 'wechat-outbox', hideDocsLink: true, menu: { width: '19rem' } },
+      // Bull Board looks for workers by the names of connections. Ours share one for all apps, so it would find none.
+      uiConfig: { boardTitle: 'wechat-outbox', hideDocsLink: true, showWorkers: false, menu: { width: '19rem' } },
       handlerHooks: { before: ({ method }) => ({ allow: method === 'get', status: 403 }) },
     },
   })

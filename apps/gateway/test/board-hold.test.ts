@@ -46,7 +46,7 @@ it('shows that an app is held and why, in the name and the description of its qu
     const queue = await sendQueue()
     expect(queue?.displayName).toBe(`${APPID} send – suspended`)
     expect(queue?.description).toMatch(
-      /^Suspended since .*: 40164 ip-not-allowed: no\. Next probe .*Z\. wxo app resume/,
+      /^Suspended since .*Z: 40164 ip-not-allowed\. Next probe .*Z\. wxo app resume wx.* WeChat said: no$/,
     )
   }, 15_000)
   await resumeApp(world.store, APPID)

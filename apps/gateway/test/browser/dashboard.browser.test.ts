@@ -94,6 +94,8 @@ it('shows a dead letter with its reason, and Retry sends it again', async () => 
   await page.locator("[class*='headerControls-'] button").click()
   await page.getByRole('menuitem', { name: 'Sort by' }).waitFor()
   await photograph('1-overview')
+  // The worker is there, although Bull Board cannot see it.
+  expect(await page.locator('body').innerText()).not.toMatch(/no workers/i)
   expect(await page.getByRole('menuitem', { name: 'Pause all' }).isVisible()).toBe(false)
   expect(await page.locator("[class*='headerContext-'] button[aria-haspopup='menu']:visible").count()).toBe(0)
   await page.keyboard.press('Escape')
