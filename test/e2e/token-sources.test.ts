@@ -13,7 +13,7 @@ async function systemWith(token: object): Promise<System> {
   onTestFinished(() => rm(dir, { recursive: true, force: true }))
   const file = join(dir, 'apps.json')
   await writeFile(file, JSON.stringify([{ appid: APP, token }]))
-  const env = { WECHAT_APP_ID: '', WECHAT_APP_SECRET: '', WECHAT_APPS_FILE: file }
+  const env = { WECHAT_APP_ID: '', WECHAT_APP_SECRET: '', WECHAT_APPS_FILE: file, PROBE_EVERY_MS: '1000' }
   const system = await startSystem({ workers: 0, env })
   onTestFinished(() => system.close())
   return system
