@@ -1,5 +1,5 @@
-/** What one process knows of an app's shared token: the copy it sends with, the last failure, and the fetch under way. */
-import type { StoredToken, TokenFailure, TokenStore } from '@wechat-outbox/outbox'
+/** What one process knows of an app's shared token: the copy it sends with, and the fetch under way. */
+import type { StoredToken, TokenStore } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import { RENEW_AHEAD_MS_MAX, type Refreshed, type RefreshOptions, refreshToken, type Wanted } from './token-refresh.ts'
 import type { SharedSource } from './token-source.ts'
@@ -20,11 +20,9 @@ export interface TokenCacheOptions extends Omit<RefreshOptions, 'nextNews'> {
 export interface TokenCache {
   /** The token that serves, as far as is known here. One that is near its end is renewed meanwhile. */
   token(): Token | undefined
-  failure(): { readonly failure: TokenFailure; readonly retryInMs: number } | undefined
   underWay(): { readonly wanted: Wanted; readonly result: Promise<Refreshed> } | undefined
   /** One claim at a time in this process, whatever made it necessary: who comes later shares its result. */
   obtain(wanted: Wanted): Promise<Refreshed>
-  remember(refreshed: Refreshed): Refreshed
   drop(value: string): void
   /** Hears of no more news. */
   close(): void
@@ -41,18 +39,15 @@ const RENEW_AHEAD_EVERY_MS = 10_000
 export function createTokenCache(options: TokenCacheOptions): TokenCache {
   const { store, log, appid } = options
   let cached: Cached | undefined
-  let failed: { readonly failure: TokenFailure; readonly until: number } | undefined
   let underWay: ReturnType<TokenCache['underWay']>
   let renewNotBefore = 0
   let news = Promise.withResolvers<void>()
 
   function adopt(stored: StoredToken): void {
     cached = cachedOf(stored, performance.now())
-    failed = undefined
   }
   function remember(refreshed: Refreshed): Refreshed {
     if (refreshed.kind === 'token') adopt(refreshed.token)
-    else failed = { failure: refreshed.failure, until: performance.now() + refreshed.retryInMs }
     return refreshed
   }
   function obtain(wanted: Wanted): Promise<Refreshed> {
@@ -78,16 +73,12 @@ export function createTokenCache(options: TokenCacheOptions): TokenCache {
   function hear(version?: number): void {
     news.resolve()
     news = Promise.withResolvers()
-    if (cached === undefined ? failed === undefined : cached.token.version === version) return
+    if (cached === undefined || cached.token.version === version) return
     // Redis is away: the next use of the token asks it again.
     look().catch(() => undefined)
   }
   /** Whoever asks has found none in Redis. All processes hear it, and the claim lets one of them fetch. */
-  const onWanted = (): unknown => failure() ?? obtain({ mode: 'need' }).catch(() => undefined)
-  function failure(): ReturnType<TokenCache['failure']> {
-    const retryInMs = (failed?.until ?? 0) - performance.now()
-    return failed !== undefined && retryInMs > 0 ? { failure: failed.failure, retryInMs } : undefined
-  }
+  const onWanted = (): unknown => obtain({ mode: 'need' }).catch(() => undefined)
 
   const close = store.listen(hear, onWanted)
   return {
@@ -97,10 +88,8 @@ export function createTokenCache(options: TokenCacheOptions): TokenCache {
       if (now >= cached.renewAt) renewAhead(now)
       return cached.token
     },
-    failure,
     underWay: () => underWay,
     obtain,
-    remember,
     drop(value) {
       if (cached?.token.value === value) cached = undefined
     },

@@ -40,8 +40,7 @@ export function createTokens(options: TokenCacheOptions): Tokens {
     async current() {
       const token = cache.token()
       if (token !== undefined) return { kind: 'token', token }
-      const failed = cache.failure()
-      if (failed !== undefined) return noToken(failed.failure, failed.retryInMs)
+      // Redis is asked each time: a failure that has ended without this process's having heard would hold the app again.
       return resultOf(await cache.obtain({ mode: 'need' }))
     },
     async replace(bad) {
@@ -71,7 +70,6 @@ export function createTokens(options: TokenCacheOptions): Tokens {
         againInMs: retryInMs,
       })
       cache.drop(bad.value)
-      cache.remember({ kind: 'failure', failure: CONDEMNED, retryInMs })
     },
     async probe() {
       for (;;) {
