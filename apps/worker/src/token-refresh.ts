@@ -6,7 +6,7 @@
  * the app has no token. Once a minute has passed such a token is tried again all the same: WeChat may have been wrong.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { StoredToken, TokenClaim, TokenFailure, TokenLock, TokenStore } from '@wechat-outbox/outbox'
+import type { FailureWait, StoredToken, TokenClaim, TokenFailure, TokenLock, TokenStore } from '@wechat-outbox/outbox'
 import { tokenErrcode } from '@wechat-outbox/policy'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { TokenAnswer } from '@wechat-outbox/wechat'
@@ -37,6 +37,8 @@ export type Refreshed =
 
 /** WeChat renews a stable token in its last five minutes, while the old one still serves. */
 export const RENEW_AHEAD_MS_MAX = 300_000
+/** While new tokens are refused. A little less than a held app waits for its probe, which then finds a token to try. */
+export const REFUSED_TOKEN_MS = 55_000
 /** Beside the news, which may be missed. */
 const POLL_MS = 100
 const AFTER_REFUSAL = { firstMs: 60_000, mostMs: 60_000 }
@@ -78,7 +80,7 @@ async function fetchUnderLock(
     const answer = await ask(source, lock, wanted)
     if (answer.kind !== 'token') {
       const failure = failureOf(answer)
-      const retryInMs = await lock.fail(failure, lasts(failure) ? AFTER_REFUSAL : AFTER_SILENCE)
+      const retryInMs = await lock.fail(failure, waitAfter(answer))
       log.warn({
         event: 'token.unavailable',
         appid,
@@ -107,7 +109,18 @@ async function ask(source: SharedSource, lock: TokenLock, { bad }: Wanted): Prom
   const plain = await source.fetch(false)
   const answer = isRefused(plain) && source.canForce && (await lock.mayForce()) ? await source.fetch(true) : plain
   if (!isRefused(answer) || bad === undefined) return answer
-  return { kind: 'refused', errcode: 40001, errmsg: 'WeChat refuses this token, and no other is given out now' }
+  return SAME_AGAIN
+}
+
+const SAME_AGAIN = {
+  kind: 'refused',
+  errcode: 40001,
+  errmsg: 'WeChat refuses this token, and no other is given out now',
+} as const
+
+function waitAfter(answer: Exclude<TokenAnswer, { kind: 'token' }>): FailureWait {
+  if (answer === SAME_AGAIN) return { firstMs: REFUSED_TOKEN_MS, mostMs: REFUSED_TOKEN_MS, probesWait: true }
+  return lasts(failureOf(answer)) ? AFTER_REFUSAL : AFTER_SILENCE
 }
 
 /** Whether asking again is pointless until somebody has changed a setting. */

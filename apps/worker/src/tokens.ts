@@ -6,7 +6,7 @@
 import type { Outcome } from '@wechat-outbox/messages'
 import type { TokenFailure } from '@wechat-outbox/outbox'
 import { createTokenCache, type Token, type TokenCacheOptions, tokenOf } from './token-cache.ts'
-import { lasts, type Refreshed } from './token-refresh.ts'
+import { lasts, REFUSED_TOKEN_MS, type Refreshed } from './token-refresh.ts'
 
 export type { Token }
 /** `lasts`: somebody has to change a setting first. `retryInMs`: when the source is asked again. */
@@ -23,14 +23,12 @@ export interface Tokens {
   replace(bad: Token): Promise<Replacement>
   /** WeChat refuses each new token, `bad` the last: nobody fetches another for a minute. */
   condemn(bad: Token): Promise<void>
-  /** Asks the source now, whatever is remembered of its failures; not within 15 s of one, over all processes. */
+  /** Asks the source now, but not within 15 s of a failure, over all processes, nor while new tokens are known to be refused. */
   probe(): Promise<TokenResult>
   /** Hears of no more news. */
   close(): void
 }
 
-/** A little less than a held app waits for its probe, which then finds a token to try. */
-export const CONDEMNED_MS = 55_000
 export const CONDEMNED: TokenFailure = { errcode: 40001, detail: 'WeChat refuses every new token' }
 
 export function createTokens(options: TokenCacheOptions): Tokens {
@@ -60,7 +58,7 @@ export function createTokens(options: TokenCacheOptions): Tokens {
       }
     },
     async condemn(bad) {
-      const retryInMs = await store.condemn(bad.value, CONDEMNED, CONDEMNED_MS)
+      const retryInMs = await store.condemn(bad.value, CONDEMNED, REFUSED_TOKEN_MS)
       if (retryInMs === 0) return
       log.warn({
         event: 'token.unavailable',

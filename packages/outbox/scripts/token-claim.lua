@@ -20,10 +20,10 @@ if value and token[6] ~= '1' and ARGV[3] ~= 'probe' then
   local ahead = ARGV[3] == 'ahead' and math.min(tonumber(ARGV[5]), tonumber(token[5]) / 4) or 0
   if left > ahead then return { 'token', unpack(token) } end
 end
-local failure = redis.call('HMGET', KEYS[3], 'until', 'at', 'errcode', 'detail')
+local failure = redis.call('HMGET', KEYS[3], 'until', 'at', 'errcode', 'detail', 'probes')
 if failure[1] then
   local left = tonumber(failure[1]) - now
-  if ARGV[3] == 'probe' then left = math.min(left, tonumber(failure[2]) + tonumber(ARGV[6]) - now) end
+  if ARGV[3] == 'probe' and failure[5] ~= '1' then left = math.min(left, tonumber(failure[2]) + tonumber(ARGV[6]) - now) end
   if left > 0 then return { 'failure', failure[3], failure[4], string.format('%.0f', left) } end
 end
 if not redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return { 'busy' } end

@@ -40,12 +40,14 @@ export interface TokenFailure {
 export interface FailureWait {
   readonly firstMs: number
   readonly mostMs: number
+  /** A probe waits as long: it is not the endpoint that fails, and another of its tokens would be refused like the last. */
+  readonly probesWait?: boolean
 }
 
 export interface TokenClaim {
   /**
    * `need`: a token that serves. `ahead`: the same, but one that is not near its end. `probe`: a fetch, whatever stands
-   * in Redis, though not within 15 s of one that failed.
+   * in Redis, though not within 15 s of one that failed, nor while new tokens are known to be refused.
    */
   readonly mode: 'need' | 'ahead' | 'probe'
   /** The value that WeChat has refused. From now on it serves nobody. */
@@ -134,7 +136,7 @@ export function createTokenStore(store: Store, appid: string, news?: News): Toke
       }
     },
     condemn(value, { errcode, detail }, waitMs) {
-      const args = ['', errcode ?? '', detail, waitMs, waitMs, keys.tokenNews, value]
+      const args = ['', errcode ?? '', detail, waitMs, waitMs, keys.tokenNews, value, 1]
       const call = { name: 'token-fail', keys: [keys.tokenFailure, keys.tokenLock, keys.token], args } as const
       return runScript<number>(redis, call)
     },
@@ -173,8 +175,8 @@ function createLock({ redis }: Store, keys: AppKeys, { fence, lockMs, fields }: 
       const call = { name: 'token-store', keys: [keys.token, keys.tokenLock, keys.tokenFailure], args } as const
       return (await runScript<number>(redis, call)) > 0
     },
-    fail({ errcode, detail }, { firstMs, mostMs }) {
-      const args = [fence, errcode ?? '', detail, firstMs, mostMs, keys.tokenNews]
+    fail({ errcode, detail }, { firstMs, mostMs, probesWait = false }) {
+      const args = [fence, errcode ?? '', detail, firstMs, mostMs, keys.tokenNews, '', probesWait ? 1 : 0]
       const call = { name: 'token-fail', keys: [keys.tokenFailure, keys.tokenLock, keys.token], args } as const
       return runScript<number>(redis, call)
     },

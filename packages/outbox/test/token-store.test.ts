@@ -223,6 +223,16 @@ describe('a fetch that failed', () => {
     expect(await claim(other)).toMatchObject({ kind: 'failure' })
     expect((await claim(other, { mode: 'probe' })).kind).toBe('lock')
   })
+
+  it('lets no probe through either where it was the token that was refused', async () => {
+    const waits = { firstMs: 60_000, mostMs: 60_000, probesWait: true }
+    await (await locked(tokens)).fail({ errcode: 40001, detail: 'the same again' }, waits)
+    await world.redis.del(keys.tokenLock)
+    await world.redis.hset(keys.tokenFailure, 'at', String(Date.now() - 15_001))
+    expect((await claim(other, { mode: 'probe' })).kind).toBe('failure')
+    await later()
+    expect((await claim(other, { mode: 'probe' })).kind).toBe('lock')
+  })
 })
 
 describe('a token that is condemned', () => {
@@ -230,6 +240,8 @@ describe('a token that is condemned', () => {
     await put('one')
     expect(await other.condemn('one', { errcode: 40001, detail: 'all refused' }, 60_000)).toBe(60_000)
     expect(await claim(tokens)).toMatchObject({ kind: 'failure', failure: { errcode: 40001 } })
+    await world.redis.hset(keys.tokenFailure, 'at', String(Date.now() - 15_001))
+    expect(await claim(tokens, { mode: 'probe' })).toMatchObject({ kind: 'failure', failure: { errcode: 40001 } })
   })
 
   it('and that has been replaced meanwhile changes nothing', async () => {
