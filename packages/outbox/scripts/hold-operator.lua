@@ -1,7 +1,8 @@
 -- An operator's word: it outranks every fault and every probe.
---   KEYS[1] hold   KEYS[2] faults in a row
+--   KEYS[1] hold   KEYS[2] faults in a row   KEYS[3] the token endpoint's last failure
 --   ARGV[1] prefix of the queue's keys   ARGV[2] 'pause' or 'resume'   ARGV[3] why
--- Returns 1 if that changed anything. A resume ends every hold, and a pause that was made with BullMQ alone as well.
+-- Returns 1 if that changed anything. A resume ends every hold, and a pause that was made with BullMQ alone as well. The
+-- endpoint is asked again at once: remembered, its failure would hold the app before anybody has asked.
 --- include hold
 local meta = ARGV[1] .. 'meta'
 if ARGV[2] == 'pause' then
@@ -14,7 +15,7 @@ if ARGV[2] == 'pause' then
 end
 local changed = redis.call('EXISTS', KEYS[1]) + redis.call('HEXISTS', meta, 'paused')
 endHalfOpen(KEYS[1], ARGV[1])
-redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 if redis.call('HEXISTS', meta, 'paused') == 1 then redis.call('HSET', meta, 'paused', OURS) end
 unshut(ARGV[1])
 return changed > 0 and 1 or 0

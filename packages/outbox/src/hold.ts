@@ -81,14 +81,14 @@ export function pauseApp(store: Store, appid: string, why = ''): Promise<boolean
   return operate(store, appid, ['pause', why])
 }
 
-/** Ends every hold at once, whoever made it. Returns whether there was one. */
+/** Ends every hold at once, whoever made it, and lets the token endpoint be asked at once. Returns whether there was one. */
 export function resumeApp(store: Store, appid: string): Promise<boolean> {
   return operate(store, appid, ['resume', ''])
 }
 
 async function operate(store: Store, appid: string, word: readonly [string, string]): Promise<boolean> {
-  const { hold, faultsInARow, sendJobs } = appKeys(appid)
-  const call = { name: 'hold-operator', keys: [hold, faultsInARow], args: [sendJobs, ...word] } as const
+  const { hold, faultsInARow, tokenFailure, sendJobs } = appKeys(appid)
+  const call = { name: 'hold-operator', keys: [hold, faultsInARow, tokenFailure], args: [sendJobs, ...word] } as const
   return (await runScript<number>(store.redis, call)) === 1
 }
 

@@ -259,8 +259,11 @@ describe('an operator’s pause', () => {
     const hold = await readHold(world.store, APP)
     expect(hold).toMatchObject({ operator: { why: 'migration' }, fault: { kind: 'suspended' } })
     expect(await isPaused()).toBe(true)
+    await world.redis.hset(keys.tokenFailure, 'until', String(Date.now() + 60_000))
     expect(await resumeApp(world.store, APP)).toBe(true)
     expect(await isPaused()).toBe(false)
+    // Or the next message would find that there is no token, and hold the app again.
+    expect(await world.redis.exists(keys.tokenFailure)).toBe(0)
     expect(await resumeApp(world.store, APP)).toBe(false)
     expect(await readHold(world.store, APP)).toBeNull()
   })
