@@ -63,6 +63,8 @@ export function createHoldKeeper({ appid, store, report, probeToken }: HoldKeepe
 
   /** When the next probe is due Redis says: clocks of several hosts are never compared. */
   async function takeTurn(): Promise<void> {
+    // A run that ends after `stop` leaves the probe to others: the credentials here may have been replaced.
+    if (stopped) return
     const turn = await takeProbeTurn(store, appid)
     if (turn.kind === 'wait') return watch(turn.ms)
     if (turn.kind !== 'ask') return
