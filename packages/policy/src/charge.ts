@@ -23,7 +23,7 @@ const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 /** Calls in a row that never reached WeChat. */
 const ROAD_MAX = 5
-/** Runs in a row that found no token for a passing reason, and how long the endpoint is then left alone if nobody says. */
+/** Runs in a row that found no token for a passing reason, and how long the endpoint is then left alone at least. */
 const NO_TOKEN_MAX = 5
 const NO_TOKEN_MS = 15_000
 
@@ -87,7 +87,8 @@ function chargeOfNoToken(outcome: Extract<Outcome, { kind: 'no-token' }>, situat
   const fault = { kind: 'fault', hold: 'suspended', cause: 'token', reason } as const
   switch (outcome.errcode === undefined ? undefined : tokenErrcode(outcome.errcode)?.action) {
     case undefined: {
-      const holdMs = Math.max(1, Math.min(Math.ceil(outcome.retryInMs ?? NO_TOKEN_MS), probeEveryMs))
+      // What is left of the endpoint's own pause may be nothing, and this is the interval of the probes as well.
+      const holdMs = Math.min(Math.max(Math.ceil(outcome.retryInMs ?? 0), NO_TOKEN_MS), probeEveryMs)
       return { ...fault, holdMs, inARow: { group: 'token', max: NO_TOKEN_MAX } }
     }
     case 'throttle-minute':

@@ -124,6 +124,8 @@ describe('a missing token', () => {
   it('suspends the app until the endpoint is asked again, when that is known', () => {
     expect(charge({ kind: 'no-token', detail: 'x', retryInMs: 29_000.5 })).toMatchObject({ holdMs: 29_001 })
     expect(charge({ kind: 'no-token', detail: 'x', retryInMs: 1e9 })).toMatchObject({ holdMs: 60_000 })
+    // Probed as often as a pause has happened to be left, it would be probed in a loop.
+    expect(charge({ kind: 'no-token', detail: 'x', retryInMs: 3 })).toMatchObject({ holdMs: 15_000 })
   })
 
   it('suspends the app for seconds when run after run finds none for a passing reason', () => {
