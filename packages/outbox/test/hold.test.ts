@@ -1,6 +1,7 @@
 import type { AppFault } from '@wechat-outbox/messages'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
+  liftTokenFault,
   pauseApp,
   proveApp,
   readHold,
@@ -203,6 +204,18 @@ describe('a probe', () => {
     expect(turns.map(({ kind }) => kind).toSorted()).toEqual(['half', ...Array.from({ length: 19 }, () => 'none')])
     expect(await proveApp(world.store, APP, { token: 'another run', proof: 'delivered' })).toBe('none')
     expect((await readHold(world.store, APP))?.fault?.probing).toBe(true)
+  })
+
+  it('with a token at last is over whatever comes of the call', async () => {
+    const { deliver } = calling(() => 'busy')
+    await report({ cause: 'token' })
+    await due()
+    // Held for want of a token, with a message that waits: the first one shows whether the new token serves.
+    await world.outbox().send(text('o-busy'))
+    expect(await takeProbeTurn(world.store, APP)).toEqual({ kind: 'ask' })
+    expect(await liftTokenFault(world.store, APP)).toBe('half')
+    await world.consumer(deliver, { concurrency: 1 })
+    await vi.waitFor(async () => expect(await readHold(world.store, APP)).toBeNull(), 10_000)
   })
 
   it('falls to the next message when its own was not sent after all', async () => {
