@@ -11,7 +11,7 @@ const AWAY = { REDIS_URL: 'redis://someone:geheim@127.0.0.1:1' }
 it.each([
   [[]],
   [['bogus']],
-  [['app', 'ls']],
+  [['app', 'fly']],
   [['send', '--app', APP, '--to', 'o']],
   [['send', '--app', APP, '--text', 'x']],
   [['send', '--app', APP, '--to', 'o', '--text', 'x', '--image', 'y']],

@@ -36,6 +36,9 @@ describe('health', () => {
       const ready = (status: number) =>
         vi.waitFor(async () => expect(await ask(port, 'GET /readyz')).toMatchObject({ status }), { timeout: 10_000 })
       await ready(200)
+      // Until it has found them, a page of no queues would ask Redis nothing.
+      const listed = async () => expect((await ask(port, `GET ${QUEUES}`)).text).toContain(APPID)
+      await vi.waitFor(listed, { timeout: 10_000 })
       const fail = async (on: boolean): Promise<void> => {
         if (fault === 'says nothing') return road.stall(on)
         await road.refuse(on)
