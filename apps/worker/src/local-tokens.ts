@@ -6,9 +6,8 @@
 import type { TokenFailure } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { RefreshResult } from './token-refresh.ts'
-import { REFUSED_TOKEN_MS } from './token-refresh.ts'
 import type { LocalSource } from './token-source.ts'
-import { CONDEMNED, noToken, type Token, type TokenResult, type Tokens } from './tokens.ts'
+import { CONDEMNED, CONDEMNED_MS, noToken, type Token, type TokenResult, type Tokens } from './tokens.ts'
 
 export interface LocalTokensOptions {
   readonly appid: string
@@ -36,7 +35,7 @@ export function createLocalTokens(options: LocalTokensOptions): Tokens {
     return leftMs > 0 ? noToken(REFUSED, Math.min(leftMs, lookAgainMs)) : { kind: 'token', token }
   }
   function refuse({ value }: Token, { errcode, detail: reason }: TokenFailure): void {
-    refused = { value, until: performance.now() + REFUSED_TOKEN_MS }
+    refused = { value, until: performance.now() + CONDEMNED_MS }
     log.warn({ event: 'token.unavailable', appid, errcode, reason })
     onRefresh?.('failed')
   }

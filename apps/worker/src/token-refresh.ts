@@ -37,8 +37,6 @@ export type Refreshed =
 
 /** WeChat renews a stable token in its last five minutes, while the old one still serves. */
 export const RENEW_AHEAD_MS_MAX = 300_000
-/** While new tokens are refused. A little less than a held app waits for its probe, which then finds a token to try. */
-export const REFUSED_TOKEN_MS = 55_000
 /** Beside the news, which may be missed. */
 const POLL_MS = 100
 const AFTER_REFUSAL = { firstMs: 60_000, mostMs: 60_000 }
@@ -119,7 +117,7 @@ const SAME_AGAIN = {
 } as const
 
 function waitAfter(answer: Exclude<TokenAnswer, { kind: 'token' }>): FailureWait {
-  if (answer === SAME_AGAIN) return { firstMs: REFUSED_TOKEN_MS, mostMs: REFUSED_TOKEN_MS, probesWait: true }
+  if (answer === SAME_AGAIN) return { ...AFTER_REFUSAL, probesWait: true }
   return lasts(failureOf(answer)) ? AFTER_REFUSAL : AFTER_SILENCE
 }
 

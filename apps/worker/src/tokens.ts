@@ -6,7 +6,7 @@
 import type { Outcome } from '@wechat-outbox/messages'
 import type { TokenFailure } from '@wechat-outbox/outbox'
 import { createTokenCache, type Token, type TokenCacheOptions, tokenOf } from './token-cache.ts'
-import { lasts, REFUSED_TOKEN_MS, type Refreshed } from './token-refresh.ts'
+import { lasts, type Refreshed } from './token-refresh.ts'
 
 export type { Token }
 /** `lasts`: somebody has to change a setting first. `retryInMs`: when the source is asked again. */
@@ -29,6 +29,8 @@ export interface Tokens {
   close(): void
 }
 
+/** A little less than the app is held, so that the probe finds a token to try. */
+export const CONDEMNED_MS = 55_000
 export const CONDEMNED: TokenFailure = { errcode: 40001, detail: 'WeChat refuses every new token' }
 
 export function createTokens(options: TokenCacheOptions): Tokens {
@@ -58,7 +60,7 @@ export function createTokens(options: TokenCacheOptions): Tokens {
       }
     },
     async condemn(bad) {
-      const retryInMs = await store.condemn(bad.value, CONDEMNED, REFUSED_TOKEN_MS)
+      const retryInMs = await store.condemn(bad.value, CONDEMNED, CONDEMNED_MS)
       if (retryInMs === 0) return
       log.warn({
         event: 'token.unavailable',
