@@ -66,7 +66,9 @@ function chargeOfAnswer(outcome: Extract<Outcome, { kind: 'answered' }>, situati
         ? { kind: 'healthy' }
         : { ...suspended, reason, inARow: { group: 'unauthorized', max: row.suspendAfterInARow } }
     case 'refresh-token':
-      return tokenRefreshes >= TOKEN_REFRESHES_MAX ? { ...suspended, reason } : { kind: 'reached' }
+      if (tokenRefreshes < TOKEN_REFRESHES_MAX) return { kind: 'reached' }
+      // Each probe costs a handful of tokens, and the endpoint is to hear of us five times a minute at most.
+      return { ...suspended, reason, holdMs: Math.max(probeEveryMs, MINUTE_MS) }
     case 'suspend':
       return { ...suspended, reason }
     case 'throttle-minute':

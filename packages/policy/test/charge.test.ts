@@ -51,6 +51,8 @@ describe('an answer of WeChat', () => {
     ({ errcode }) => {
       expect(charge(answered(errcode), { tokenRefreshes: 2 })).toEqual({ kind: 'reached' })
       expect(charge(answered(errcode), { tokenRefreshes: 3 })).toMatchObject(suspends('send'))
+      // However often others are probed: each of these probes costs several tokens.
+      expect(charge(answered(errcode), { tokenRefreshes: 3, probeEveryMs: 100 })).toMatchObject(suspends('send'))
     },
   )
 
