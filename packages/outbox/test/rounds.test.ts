@@ -64,6 +64,18 @@ it('sees a message that is due and that nobody fetches', async () => {
   await sees(true, false)
 })
 
+it('sees nothing in an app at its rate, nor in one whose only message that may be fetched is being probed with', async () => {
+  await world.outbox().sendMany([text('o-waits'), { ...text('o-due'), sendAt: Date.now() + 50 }])
+  await sees(true, false)
+  await world.redis.set(`${keys.sendJobs}limiter`, '1', 'PX', 60_000)
+  await sees(false, false)
+  await world.redis.del(`${keys.sendJobs}limiter`)
+  await sees(true, false)
+  await world.redis.hset(`${keys.sendJobs}meta`, 'concurrency', '1')
+  await world.redis.lpush(keys.sendActive, 'the probe')
+  await sees(false, false)
+})
+
 it('sees dead letters that somebody wants to have replayed', async () => {
   await world.dead.add('text', {}, { jobId: 'd-one' })
   await sees(false, true)
