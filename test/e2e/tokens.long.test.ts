@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connectRedis } from '@wechat-outbox/outbox'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { eventsOf, mostPerMinute, startTrial, type Trial } from './support/token-trial.ts'
@@ -14,38 +15,101 @@ afterEach(async () => {
 
 const TWO_MINUTES_MS = 120_000
 
+/** The machine's other work makes single figures jump. */
+async function thrice(trial: Trial): Promise<number[]> {
+  const figures: number[] = []
+  while (figures.length < 3) figures.push(Math.round(await trial.throughput(2000)))
+  return figures
+}
+
 describe('a token endpoint that fails for two minutes', () => {
-  it('is called five times a minute at most for each app, by all workers, and then everything is delivered', async () => {
-    const trial = await started({ workers: 4, apps: 4 })
-    const faults = [
-      { name: 'errcode', errcode: 40001 },
-      { name: 'errcode', errcode: 40164 },
-      { name: 'hang' },
-      { name: 'html200' },
-    ] as const
-    for (const [n, appid] of trial.apps.entries()) {
-      await trial.system.fake.fault({ endpoint: 'token', appid, fault: faults[n] ?? 'hang' })
-    }
-    const began = Date.now()
-    // Messages go on coming, so that somebody always wants a token.
-    while (Date.now() < began + TWO_MINUTES_MS) {
+  // Beside the default an interval at which probes come as often as the token's own memory of failures lets them.
+  it.each([60_000, 1000])(
+    'is called five times a minute at most for each app, probed every %i ms',
+    async (every) => {
+      const trial = await started({ workers: 4, apps: 4, env: { PROBE_EVERY_MS: String(every) } })
+      await trial.throughput(2000)
+      const undisturbed = await thrice(trial)
+      const faults = [
+        { name: 'errcode', errcode: 40001 },
+        { name: 'errcode', errcode: 40164 },
+        { name: 'hang' },
+        { name: 'html200' },
+      ] as const
+      for (const [n, appid] of trial.apps.entries()) {
+        await trial.system.fake.fault({ endpoint: 'token', appid, fault: faults[n] ?? 'hang' })
+      }
+      const began = Date.now()
       await trial.produce(20)
-      const until = Date.now() + 2000
-      await vi.waitFor(() => expect(Date.now()).toBeGreaterThanOrEqual(until), { timeout: 10_000, interval: 200 })
-    }
-    const failing = await Promise.all(trial.apps.map((appid) => trial.tokenCalls(appid)))
-    expect(await trial.accepted()).toBe(0)
-    for (const calls of failing) {
-      expect(calls.length).toBeGreaterThanOrEqual(2)
-      expect(mostPerMinute(calls)).toBeLessThanOrEqual(5)
-    }
-    await trial.system.fake.clearFaults()
-    await trial.untilAllAccepted(150_000)
-    await trial.expectAllInOrder()
-    const all = await Promise.all(trial.apps.map((appid) => trial.tokenCalls(appid)))
-    for (const calls of all) expect(mostPerMinute(calls)).toBeLessThanOrEqual(5)
-    process.stdout.write(`token calls while failing: ${failing.map((calls) => calls.length).join(', ')}\n`)
-  }, 400_000)
+      const beside = await thrice(trial)
+      // Messages go on coming, so that somebody always wants a token.
+      while (Date.now() < began + TWO_MINUTES_MS) {
+        await trial.produce(20)
+        await sleep(2000)
+      }
+      beside.push(...(await thrice(trial)))
+      const { stdout } = await trial.system.wxo('app', 'ls')
+      const lines = trial.apps.map((appid) => stdout.slice(stdout.indexOf(appid)))
+      for (const [n, reason] of ['40001', '40164', 'token-unavailable', 'token-unavailable'].entries()) {
+        expect(lines[n]).toMatch(new RegExp(`^\\S+[^\\n]*\\n? *[^\\n]*suspended since [^\\n]*${reason}`))
+      }
+      const failing = await Promise.all(trial.apps.map((appid) => trial.tokenCalls(appid)))
+      expect(await trial.accepted()).toBe(0)
+      for (const calls of failing) {
+        expect(calls.length).toBeGreaterThanOrEqual(2)
+        expect(mostPerMinute(calls)).toBeLessThanOrEqual(5)
+      }
+      await trial.system.fake.clearFaults()
+      const recovered = Date.now()
+      await trial.untilAllAccepted(90_000)
+      const tookS = (Date.now() - recovered) / 1000
+      await trial.expectAllInOrder()
+      const all = await Promise.all(trial.apps.map((appid) => trial.tokenCalls(appid)))
+      for (const calls of all) expect(mostPerMinute(calls)).toBeLessThanOrEqual(5)
+      const perMinute = failing.map(mostPerMinute)
+      const figures = { every, perMinute, tookS, undisturbed, beside }
+      process.stdout.write(`a token endpoint that fails: ${JSON.stringify(figures)}\n`)
+    },
+    400_000,
+  )
+})
+
+describe('an app of which WeChat refuses every token', () => {
+  it.each([60_000, 1000])(
+    'fetches five a minute at most, probed every %i ms, and recovers',
+    async (every) => {
+      const token = [{ type: 'classic' }, { type: 'stable' }]
+      const trial = await started({ workers: 4, apps: 2, token, env: { PROBE_EVERY_MS: String(every) } })
+      for (const appid of trial.apps)
+        await trial.system.fake.fault({ appid, fault: { name: 'errcode', errcode: 40001 } })
+      const began = Date.now()
+      while (Date.now() < began + TWO_MINUTES_MS) {
+        await trial.produce(20)
+        await sleep(2000)
+      }
+      const { stdout } = await trial.system.wxo('app', 'ls')
+      expect(stdout.match(/suspended since .*40001/g)).toHaveLength(2)
+      const messages = trial.apps.map(async (appid) => {
+        const sends = (await trial.system.fake.sends()).filter(
+          (send) => send.appid === appid && send.at > began + 10_000,
+        )
+        return new Set(sends.map(({ rawBody }) => rawBody)).size
+      })
+      const probed = await Promise.all(messages)
+      // After the first seconds: one message for each minute's probe.
+      for (const count of probed) expect(count).toBeLessThanOrEqual(3)
+      expect(await trial.accepted()).toBe(0)
+      await trial.system.fake.clearFaults()
+      const recovered = Date.now()
+      await trial.untilAllAccepted(90_000)
+      const tookS = (Date.now() - recovered) / 1000
+      await trial.expectAllInOrder()
+      const perMinute = (await Promise.all(trial.apps.map((appid) => trial.tokenCalls(appid)))).map(mostPerMinute)
+      process.stdout.write(`every token refused: ${JSON.stringify({ every, perMinute, probed, tookS })}\n`)
+      for (const most of perMinute) expect(most).toBeLessThanOrEqual(5)
+    },
+    400_000,
+  )
 })
 
 describe('an answer that comes 20 seconds late', () => {

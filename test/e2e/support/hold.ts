@@ -37,6 +37,11 @@ export function watchHolds(system: System) {
     /** Messages that a worker holds. */
     active: (appid = APP) => client().llen(`{wxo:${appid}}:send:active`),
     deadLetters: (appid = APP) => client().zcard(`{wxo:${appid}}:dead-letter:failed`),
+    /** What its workers keep to wait for its queues alone; while they sleep, nothing. */
+    connections: async (appid = APP) =>
+      String(await client().call('CLIENT', 'LIST'))
+        .split('\n')
+        .filter((line) => line.includes(appid)).length,
     disconnect: () => redis?.disconnect(),
   }
 }

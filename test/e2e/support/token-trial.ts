@@ -9,6 +9,10 @@ import { SECRET, type System, startSystem } from './system.ts'
 export interface Trial {
   readonly system: System
   readonly apps: readonly string[]
+  /** One more app, of the same workers. It takes no part in what is produced, invalidated or counted. */
+  readonly other: string
+  /** Messages per second that WeChat takes from the other app, while one producer stores `count` as fast as it can. */
+  throughput(count: number): Promise<number>
   /** Stores `count` messages for each app, in turn to each of its people, and remembers them. */
   produce(count: number): Promise<void>
   tokenCalls(appid: string): Promise<TokenCall[]>
@@ -25,8 +29,8 @@ export interface Trial {
 export interface TrialOptions {
   readonly workers: number
   readonly apps: number
-  /** The `token` of every app. */
-  readonly token?: object
+  /** The `token` of every app, or of each. */
+  readonly token?: object | readonly object[]
   readonly env?: Record<string, string>
 }
 
@@ -34,12 +38,14 @@ const PEOPLE = 20
 /** Past every send: the answer then holds the token calls alone. */
 const NO_SENDS = Number.MAX_SAFE_INTEGER
 const trialApp = (n: number): string => `wx00000000000000a${n}`
+const OTHER = 'wx00000000000000ff'
 
 export async function startTrial({ workers, apps: count, token, env = {} }: TrialOptions): Promise<Trial> {
   const dir = await mkdtemp(join(tmpdir(), 'wxo-trial-'))
   const apps = Array.from({ length: count }, (_, n) => trialApp(n))
   const file = join(dir, 'apps.json')
-  await writeFile(file, JSON.stringify(apps.map((appid) => ({ appid, secret: SECRET, token }))))
+  const configured = apps.map((appid, n) => ({ appid, secret: SECRET, token: Array.isArray(token) ? token[n] : token }))
+  await writeFile(file, JSON.stringify([...configured, { appid: OTHER, secret: SECRET }]))
   // One try for each message: whoever loses it to a token is dead. The call may take its time on a busy machine.
   const limits = { RETRY_ATTEMPTS_MAX: '1', SEND_TIMEOUT_MS: '5000', STALLED_AFTER_MS: '10000' }
   const system = await startSystem({ workers: 0, env: { ...limits, WECHAT_APPS_FILE: file, ...env } })
@@ -47,7 +53,7 @@ export async function startTrial({ workers, apps: count, token, env = {} }: Tria
     const init = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
     return (await fetch(`${system.fake.url}/_control/${path}`, init)).json()
   }
-  for (const appid of apps) await control('apps', { appid, secret: SECRET })
+  for (const appid of [...apps, OTHER]) await control('apps', { appid, secret: SECRET })
   try {
     // One after the other: together they would take each other's processor.
     for (let n = 0; n < workers; n += 1) await system.worker()
@@ -56,7 +62,10 @@ export async function startTrial({ workers, apps: count, token, env = {} }: Tria
     throw error
   }
   let produced = 0
-  const accepted = async () => ((await control('summary')) as { accepted: number }).accepted
+  let others = 0
+  const sendsOf = async (mine: (appid: string) => boolean): Promise<SendEntry[]> =>
+    (await system.fake.sends()).filter(({ accepted, appid }) => accepted && mine(appid ?? ''))
+  const accepted = async () => ((await control('summary')) as { accepted: number }).accepted - others
   const untilAccepted = async (goal: number, timeout = 45_000) => {
     const reached = async () => expect(await accepted()).toBeGreaterThanOrEqual(goal)
     await vi.waitFor(reached, { timeout, interval: 20 })
@@ -64,6 +73,29 @@ export async function startTrial({ workers, apps: count, token, env = {} }: Tria
   return {
     system,
     apps,
+    other: OTHER,
+    async throughput(amount) {
+      const requests = Array.from({ length: amount }, (_, n) => ({
+        appid: OTHER,
+        touser: `o-${n % (10 * PEOPLE)}`,
+        msgtype: 'text' as const,
+        text: { content: `other ${others + n}` },
+      }))
+      for (let from = 0; from < amount; from += 1000) {
+        const results = await system.outbox.sendMany(requests.slice(from, from + 1000))
+        expect(results.every((result) => 'id' in result)).toBe(true)
+      }
+      const all = await vi.waitFor(
+        async () => {
+          const sends = await sendsOf((appid) => appid === OTHER)
+          expect(sends).toHaveLength(others + amount)
+          return sends.slice(others)
+        },
+        { timeout: 60_000, interval: 250 },
+      )
+      others += amount
+      return amount / (((all.at(-1)?.at ?? 0) - (all[0]?.at ?? 0)) / 1000)
+    },
     async produce(amount) {
       const requests = Array.from({ length: amount }, (_, n) => produced + n).flatMap((n) =>
         apps.map((appid) => ({
@@ -85,7 +117,7 @@ export async function startTrial({ workers, apps: count, token, env = {} }: Tria
     untilAccepted,
     untilAllAccepted: (timeoutMs) => untilAccepted(produced * apps.length, timeoutMs),
     async expectAllInOrder() {
-      const sends = (await system.fake.sends()).filter((send) => send.accepted)
+      const sends = await sendsOf((appid) => appid !== OTHER)
       expect(sends).toHaveLength(produced * apps.length)
       const lanes = Map.groupBy(sends, (send) => `${send.appid} ${send.touser}`)
       for (const lane of lanes.values()) {
