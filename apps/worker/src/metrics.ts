@@ -13,7 +13,7 @@ export interface AppMetrics {
   dead(reason: Reason): void
   replayed(): void
   expired(count: number): void
-  refreshed(result: RefreshResult): void
+  readonly refreshed: (result: RefreshResult) => void
 }
 
 export interface WorkerMetrics {
