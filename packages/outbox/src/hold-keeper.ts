@@ -40,8 +40,8 @@ const JITTER_MS = 250
 const LOOK_EVERY_MS = 60_000
 const AFTER_PROBLEM_MS = 2000
 
-export function createHoldKeeper({ appid, store, report, probeToken }: HoldKeeperOptions): HoldKeeper {
-  const keys = appKeys(appid)
+/** The watch over a held app: waits until its next probe is due, and asks for the turn to make it. */
+function createProber({ appid, store, report, probeToken }: HoldKeeperOptions) {
   let timer: NodeJS.Timeout | undefined
   let stopped = false
 
@@ -74,6 +74,21 @@ export function createHoldKeeper({ appid, store, report, probeToken }: HoldKeepe
     await takeTurn()
   }
 
+  return {
+    tick,
+    takeTurn,
+    stop: (): void => {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}
+
+export function createHoldKeeper(options: HoldKeeperOptions): HoldKeeper {
+  const { appid, store, report } = options
+  const keys = appKeys(appid)
+  const { tick, takeTurn, stop } = createProber(options)
+
   async function chargeFault(token: string, fault: AppFault): Promise<boolean> {
     const reported = await reportFault(store, appid, { token, fault })
     if (reported.kind === 'new') report.suspended(fault, reported.until)
@@ -105,9 +120,6 @@ export function createHoldKeeper({ appid, store, report, probeToken }: HoldKeepe
     async unused(token) {
       await proveApp(store, appid, { token, proof: 'unused' })
     },
-    stop() {
-      stopped = true
-      clearTimeout(timer)
-    },
+    stop,
   }
 }
