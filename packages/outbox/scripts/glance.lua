@@ -4,18 +4,21 @@
 -- A queue that is paused or has as many active as it may have has nothing that may be fetched; one at its rate has nothing
 -- before the rate allows it, whatever is due: other workers may have had the share of this one.
 local answer = {}
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for at = 0, 5, 5 do
   local limits = redis.call('HMGET', KEYS[at + 1], 'paused', 'concurrency')
   local active = redis.call('LLEN', KEYS[at + 5])
   local held = limits[1] or limits[2] and active >= tonumber(limits[2])
-  local limitedMs = math.max(0, redis.call('PTTL', KEYS[at + 2]))
-  local waits = not held and redis.call('LLEN', KEYS[at + 3]) > 0 and limitedMs == 0
+  local waits = not held and redis.call('LLEN', KEYS[at + 3]) > 0
   -- BullMQ keeps a job's place within its millisecond in the lower twelve bits.
   local due = redis.call('ZRANGE', KEYS[at + 4], 0, 0, 'WITHSCORES')[2]
   due = due and not held and math.floor(tonumber(due) / 4096) or -1
-  if due >= 0 and limitedMs > 0 then due = math.max(due, now + limitedMs) end
+  -- An idle app, of which there are many, is asked nothing more.
+  local limitedMs = (waits or due >= 0) and redis.call('PTTL', KEYS[at + 2]) or 0
+  if limitedMs > 0 then
+    waits = false
+    local time = redis.call('TIME')
+    if due >= 0 then due = math.max(due, time[1] * 1000 + math.floor(time[2] / 1000) + limitedMs) end
+  end
   answer[#answer + 1] = { waits and 1 or 0, string.format('%.0f', due), active }
 end
 return answer
