@@ -45,6 +45,8 @@ export function connectRedis(url: string, use: ConnectionUse): RedisClient {
     keepAlive: 10_000,
     disconnectTimeout: 200,
   })
+  // Each call that waits for Redis listens, and each app's workers do: many are no leak, and Node need not warn of one.
+  client.setMaxListeners(0)
   if (use === 'work') batchWrites(client)
   return client
 }

@@ -105,6 +105,18 @@ describe('whenReady', () => {
     expect(client.status).not.toBe('end')
     client.disconnect()
   })
+
+  it('lets many wait for one connection without a word of warning', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', note)
+    const client = connectRedis('redis://127.0.0.1:1', 'produce')
+    client.on('error', () => undefined)
+    await Promise.allSettled(Array.from({ length: 50 }, () => whenReady(client, 50)))
+    process.off('warning', note)
+    client.disconnect()
+    expect(warnings).toEqual([])
+  })
 })
 
 function thrownBy(call: () => unknown): unknown {
