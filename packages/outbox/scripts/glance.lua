@@ -3,6 +3,7 @@
 -- Returns for each queue {1 if a job may be fetched, when the first delayed one is due in epoch ms or -1, jobs in `active`}.
 -- A queue that is paused or has as many active as it may have has nothing that may be fetched; one at its rate has nothing
 -- before the rate allows it, whatever is due: other workers may have had the share of this one.
+--- include clock
 local answer = {}
 for at = 0, 5, 5 do
   local limits = redis.call('HMGET', KEYS[at + 1], 'paused', 'concurrency')
@@ -16,8 +17,7 @@ for at = 0, 5, 5 do
   local limitedMs = (waits or due >= 0) and redis.call('PTTL', KEYS[at + 2]) or 0
   if limitedMs > 0 then
     waits = false
-    local time = redis.call('TIME')
-    if due >= 0 then due = math.max(due, time[1] * 1000 + math.floor(time[2] / 1000) + limitedMs) end
+    if due >= 0 then due = math.max(due, nowMs() + limitedMs) end
   end
   answer[#answer + 1] = { waits and 1 or 0, string.format('%.0f', due), active }
 end

@@ -6,9 +6,7 @@
 -- messages.
 --- include first
 --- include wake
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local lanes = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2], 'LIMIT', 0, ARGV[3])
+local lanes = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', nowMs() - ARGV[2], 'LIMIT', 0, ARGV[3])
 local answer = { #lanes }
 for _, lane in ipairs(lanes) do
   if redis.call('EXISTS', lane) == 0 then answer[#answer + 1] = lane end

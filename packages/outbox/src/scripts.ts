@@ -43,12 +43,16 @@ function read(path: string): string {
   return readFileSync(new URL(`../scripts/${path}.lua`, import.meta.url), 'utf8')
 }
 
-const sources = new Map<ScriptName, string>(
-  names.map((name) => [
-    name,
-    read(name).replaceAll(/^--- include (\S+)$/gm, (_, part: string) => read(`include/${part}`)),
-  ]),
-)
+/** A script with its parts in place, each of them once: parts may need parts, and two may need the same. */
+function assemble(path: string, included = new Set<string>()): string {
+  return read(path).replaceAll(/^--- include (\S+)$/gm, (_, part: string) => {
+    if (included.has(part)) return ''
+    included.add(part)
+    return assemble(`include/${part}`, included)
+  })
+}
+
+const sources = new Map<ScriptName, string>(names.map((name) => [name, assemble(name)]))
 
 /** ioredis puts a defined command on the client and on its pipelines; prefixed, so that it never hides one of Redis's. */
 const commandOf = (name: ScriptName): string => `wxo:${name}`

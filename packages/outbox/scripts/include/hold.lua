@@ -1,15 +1,11 @@
 -- The steps between the three states of an app's send queue: open, held (paused), half-open (one message at a time).
 -- They do what BullMQ's `pause` and `setGlobalConcurrency` do, here, so that the record of the hold and the queue change
 -- in the same step. `prefix` is what BullMQ puts before the queue's keys.
+--- include clock
 
 -- BullMQ itself writes '1' and looks only whether there is a value. Ours tells whose pause it is: one that other hands
 -- made, before or during a hold, is never lifted with it.
 local OURS = 'wxo'
-
-local function nowMs()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
 
 -- What makes idle workers look again.
 local function stir(prefix)

@@ -1,7 +1,7 @@
--- What the token's scripts share: the time by Redis's clock, so that clocks of several hosts are never compared, and the
--- stored token as {value, parameter, version, ms left, lifetime in ms, '1' if WeChat has refused it}, or {} without one.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- What the token's scripts share: the time, and the stored token as {value, parameter, version, ms left, lifetime in ms, '1' if
+-- WeChat has refused it}, or {} without one.
+--- include clock
+local now = nowMs()
 
 local function readToken(key)
   local token = redis.call('HMGET', key, 'value', 'parameter', 'version', 'expiresAt', 'lifetime', 'refused')

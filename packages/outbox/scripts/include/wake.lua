@@ -3,14 +3,14 @@
 -- because it is older than whatever has come since. The steps are BullMQ's own `promote`, done here so that no crash
 -- can fall between taking somebody off a lane and waking the next.
 -- `held` remembers when a lane with parked messages last moved: `heal` looks after those that have not for a while.
+--- include clock
 local function wake(laneKey, jobPrefix, heldKey)
   local id = first(laneKey, jobPrefix)
   if not id then
     redis.call('ZREM', heldKey, laneKey)
     return false
   end
-  local time = redis.call('TIME')
-  redis.call('ZADD', heldKey, 'XX', time[1] * 1000 + math.floor(time[2] / 1000), laneKey)
+  redis.call('ZADD', heldKey, 'XX', nowMs(), laneKey)
   local jobKey = jobPrefix .. id
   if redis.call('HGET', jobKey, 'parked') == '1' and redis.call('ZREM', jobPrefix .. 'delayed', id) == 1 then
     redis.call('HDEL', jobKey, 'parked')
