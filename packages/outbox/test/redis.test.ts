@@ -1,3 +1,4 @@
+import { Queue } from 'bullmq'
 import { describe, expect, it } from 'vitest'
 import { OutboxError } from '../src/errors.ts'
 import { connectRedis, parseRedisUrl, whenReady } from '../src/redis.ts'
@@ -112,7 +113,11 @@ describe('whenReady', () => {
     process.on('warning', note)
     const client = connectRedis('redis://127.0.0.1:1', 'produce')
     client.on('error', () => undefined)
-    await Promise.allSettled(Array.from({ length: 50 }, () => whenReady(client, 50)))
+    const waits = Array.from({ length: 50 }, () => whenReady(client, 50))
+    // It changes the limit of the client it is given.
+    const queue = new Queue('q', { connection: client, skipVersionCheck: true })
+    queue.on('error', () => undefined)
+    await Promise.allSettled(waits)
     process.off('warning', note)
     client.disconnect()
     expect(warnings).toEqual([])
