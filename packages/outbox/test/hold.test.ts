@@ -195,6 +195,8 @@ describe('a probe', () => {
     await takeProbeTurn(world.store, APP)
     await vi.waitFor(async () => expect(await readHold(world.store, APP)).toBeNull(), 10_000)
     await report({ cause: 'token' })
+    // Its call may have been open when the app was held.
+    await vi.waitFor(async () => expect(await waiting()).toBe(1), 10_000)
     expect(await liftTokenFault(world.store, APP)).toBe('half')
     await vi.waitFor(async () => expect(await readHold(world.store, APP)).toBeNull(), 10_000)
   })
