@@ -2,10 +2,18 @@
  * The gateway's one connection. Whoever asks over HTTP is waiting, so it has a producer's patience: while Redis is away a
  * command fails at once, and one that Redis does not answer fails in under two seconds. The connection comes back by itself.
  */
-import { connectRedis, messageOf, OutboxError, openStore, type RedisClient, type Store } from '@wechat-outbox/outbox'
+import {
+  answersInTime,
+  connectRedis,
+  messageOf,
+  OutboxError,
+  openStore,
+  type RedisClient,
+  type Store,
+  within,
+} from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 
-const PING_MS_MAX = 1000
 const QUIT_MS_MAX = 1000
 
 export interface RedisLink {
@@ -40,14 +48,7 @@ export function openRedisLink(url: string, log: Logger): RedisLink {
       })
       return opened
     },
-    async answers() {
-      if (redis.status !== 'ready') return false
-      const answered = redis.ping().then(
-        () => true,
-        () => false,
-      )
-      return within(answered, PING_MS_MAX, false)
-    },
+    answers: () => answersInTime(redis),
     async close() {
       await within(
         redis.quit().catch(() => undefined),
@@ -57,13 +58,4 @@ export function openRedisLink(url: string, log: Logger): RedisLink {
       redis.disconnect()
     },
   }
-}
-
-/** What a promise resolves to, or `late` after `ms`. The promise must not reject. */
-export async function within<T>(promise: Promise<T>, ms: number, late: T): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<T>((resolve) => {
-    timer = setTimeout(() => resolve(late), ms)
-  })
-  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer))
 }

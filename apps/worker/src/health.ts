@@ -3,11 +3,9 @@
  * it starts, and no longer once it has been told to end. `/metrics`: for Prometheus; it
  * asks for no key, so a worker listens on loopback unless told otherwise.
  */
-import type { RedisClient } from '@wechat-outbox/outbox'
+import { answersInTime, type RedisClient } from '@wechat-outbox/outbox'
 import { fastify } from 'fastify'
 import type { Registry } from 'prom-client'
-
-const PING_MS_MAX = 1000
 
 export interface HealthOptions {
   readonly redis: RedisClient
@@ -29,18 +27,4 @@ export async function startHealthServer({ redis, registry, isRunning, host, port
   server.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
   const url = await server.listen({ host, port })
   return { url, close: () => server.close() }
-}
-
-/** A client that waits for Redis for ever keeps a PING as long; here it gets one second. */
-async function answersInTime(redis: RedisClient): Promise<boolean> {
-  if (redis.status !== 'ready') return false
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), PING_MS_MAX)
-  })
-  const answered = redis.ping().then(
-    () => true,
-    () => false,
-  )
-  return Promise.race([answered, late]).finally(() => clearTimeout(timer))
 }

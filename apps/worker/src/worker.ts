@@ -14,6 +14,7 @@ import {
   readRedisHealth,
   redisProblems,
   type Store,
+  within,
 } from '@wechat-outbox/outbox'
 import { expiryReason, stalledReason } from '@wechat-outbox/policy'
 import { addBacklogMetrics, ConfigError, createRegistry, type Logger } from '@wechat-outbox/runtime'
@@ -77,7 +78,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     reload: () => reloadApps(serving, config, log),
     async close() {
       running = false
-      await endWithin(serving.close(), config.SHUTDOWN_TIMEOUT_MS + CLOSE_GRACE_MS)
+      // Redis may be away while a worker ends; what it could not settle the next one takes over.
+      await within(serving.close(), config.SHUTDOWN_TIMEOUT_MS + CLOSE_GRACE_MS, undefined)
       await tokenClient.close()
       news.close()
       await health.close()
@@ -190,14 +192,4 @@ function createAppConsumer({ appid, maxPerSecond }: AppConfig, options: AppShare
     rememberMs: config.IDEMPOTENCY_TTL_HOURS * HOUR_MS,
     replayPerSecond: config.REPLAY_MAX_PER_SECOND,
   })
-}
-
-/** Redis may be away while a worker ends; what it could not settle the next one takes over. */
-async function endWithin(work: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }

@@ -24,7 +24,7 @@ export { inspectLanes, type LaneInspection, type LaneProblem } from './lanes.ts'
 export { type LazyStore, lazyStore } from './lazy-store.ts'
 export { createNews, type Hear, type News } from './news.ts'
 export { Outbox, type OutboxLink, type OutboxOptions, type Receipt, type SendResult } from './outbox.ts'
-export { type ConnectionUse, connectRedis, parseRedisUrl, type RedisClient, whenReady } from './redis.ts'
+export { answersInTime, type ConnectionUse, connectRedis, parseRedisUrl, type RedisClient, whenReady } from './redis.ts'
 export type { LaneMember, Run, Settlement, Turn } from './run.ts'
 export { openStore, type Store } from './store.ts'
 export {
@@ -38,3 +38,4 @@ export {
   type TokenLock,
   type TokenStore,
 } from './token-store.ts'
+export { within } from './within.ts'

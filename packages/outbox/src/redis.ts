@@ -6,6 +6,7 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { batchWrites } from './batch-writes.ts'
 import { OutboxError } from './errors.ts'
+import { within } from './within.ts'
 
 export type RedisClient = Redis | Cluster
 /** Without the option that changes what answers look like, on which ioredis's own types insist. */
@@ -15,6 +16,7 @@ export type ConnectionUse = 'produce' | 'work' | 'operate'
 /** How long anything but a worker waits for Redis, in ms. Together with one command it stays under two seconds. */
 export const CONNECT_WAIT_MS = 1000
 export const COMMAND_WAIT_MS = 1800
+const PING_MS_MAX = 1000
 
 const RECONNECT_MS_MAX = 2000
 const retryStrategy = (times: number): number => Math.min(50 * 2 ** Math.min(times, 10), RECONNECT_MS_MAX)
@@ -164,4 +166,14 @@ export async function whenReady(client: RedisClient, waitMs: number): Promise<vo
     }, waitMs)
     client.once('ready', onReady)
   })
+}
+
+/** Whether Redis answers a PING within a second: a client that waits for Redis for ever keeps a PING as long. Never throws. */
+export async function answersInTime(client: RedisClient): Promise<boolean> {
+  if (client.status !== 'ready') return false
+  const answered = client.ping().then(
+    () => true,
+    () => false,
+  )
+  return within(answered, PING_MS_MAX, false)
 }

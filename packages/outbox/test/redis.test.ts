@@ -1,7 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startLocalRedis, startTcpProxy } from '@wechat-outbox/sandbox'
 import { Queue } from 'bullmq'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { OutboxError } from '../src/errors.ts'
-import { connectRedis, parseRedisUrl, whenReady } from '../src/redis.ts'
+import { answersInTime, connectRedis, parseRedisUrl, whenReady } from '../src/redis.ts'
 
 const single = (node: object) => ({ kind: 'single', node })
 
@@ -121,6 +125,31 @@ describe('whenReady', () => {
     process.off('warning', note)
     client.disconnect()
     expect(warnings).toEqual([])
+  })
+})
+
+describe('answersInTime', () => {
+  it('tells a Redis that answers from one that is silent, one that goes while it is asked and one that is away', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'wxo-redis-'))
+    const server = await startLocalRedis({ dir })
+    const proxy = await startTcpProxy({ targetPort: server.port })
+    const client = connectRedis(proxy.url('redis'), 'work')
+    client.on('error', () => undefined)
+    onTestFinished(async () => {
+      client.disconnect()
+      await proxy.close()
+      await server.stop()
+      await rm(dir, { recursive: true, force: true })
+    })
+    expect(await answersInTime(client)).toBe(false)
+    await whenReady(client, 5000)
+    expect(await answersInTime(client)).toBe(true)
+    proxy.stall(true)
+    expect(await answersInTime(client)).toBe(false)
+    const asked = answersInTime(client)
+    client.disconnect()
+    expect(await asked).toBe(false)
+    expect(await answersInTime(client)).toBe(false)
   })
 })
 

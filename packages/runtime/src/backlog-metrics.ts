@@ -3,7 +3,7 @@
  * when somebody scrapes, at most once in some seconds, and a scrape waits for it no longer than a moment: without Redis
  * it answers with what it has, and drops that once it is too old to be believed.
  */
-import { type Backlog, readBacklog, readSuspensions, type Store } from '@wechat-outbox/outbox'
+import { type Backlog, readBacklog, readSuspensions, type Store, within } from '@wechat-outbox/outbox'
 import { Gauge, type Registry } from 'prom-client'
 
 const READ_EVERY_MS = 5000
@@ -107,7 +107,17 @@ function createReader(options: BacklogMetricsOptions): () => Promise<Read> {
       startedAt = now
       underWay = look()
     }
-    if (underWay !== undefined && !(await endsWithin(underWay, startedAt + READ_MS_MAX - now))) isCurrent = false
+    if (underWay !== undefined) {
+      const leftMs = startedAt + READ_MS_MAX - now
+      const isRead =
+        leftMs > 0 &&
+        (await within(
+          underWay.then(() => true),
+          leftMs,
+          false,
+        ))
+      if (!isRead) isCurrent = false
+    }
     const isBelieved = last !== undefined && performance.now() - last.at < BELIEVED_MS
     return { reading: isBelieved ? last : undefined, isCurrent }
   }
@@ -128,13 +138,4 @@ async function readAll({
     backlogs: new Map(backlogs),
     suspensions: await suspensions(store, apps),
   }
-}
-
-async function endsWithin(work: Promise<void>, ms: number): Promise<boolean> {
-  if (ms <= 0) return false
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms)
-  })
-  return Promise.race([work.then(() => true as const), late]).finally(() => clearTimeout(timer))
 }

@@ -1,4 +1,5 @@
 /** One run from beginning to end: plan, world, faults, the wait until all is settled, and the judgement. */
+import { within } from '@wechat-outbox/outbox'
 import { openReader } from './collect.ts'
 import { type FaultCounts, type FiredFault, planFaults, playFaults } from './faults.ts'
 import { type Evidence, judge, type Verdict } from './judge.ts'
@@ -42,9 +43,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   try {
     const watch = watchStranded(reader.redis)
     const fired: FiredFault[] = []
+    // What has not come to its end by then is judged as it stands.
     await within(
-      options.producingMsMax,
       Promise.all([playFaults(world, planFaults(seed, options.faults), fired), produced(world)]),
+      options.producingMsMax,
+      undefined,
     )
     const leftovers = await reader.settled(performance.now() + options.settlingMsMax)
     const durationMs = performance.now() - started
@@ -78,14 +81,4 @@ function unsureInLogs(world: World): Map<string, number> {
 
 async function produced(world: World): Promise<void> {
   await Promise.all(world.producers.map((producer) => producer.finished))
-}
-
-/** What has not come to its end by then is judged as it stands. */
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }

@@ -9,10 +9,9 @@
  *   POST /message/custom/typing    passed on to WeChat, as is /message/custom/business/typing
  *   POST /media/upload             passed on to WeChat
  */
-import { messageOf } from '@wechat-outbox/outbox'
+import { messageOf, within } from '@wechat-outbox/outbox'
 import { createRelay } from '@wechat-outbox/wechat'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { within } from '../redis-link.ts'
 import { routeTemplate } from '../route-template.ts'
 import { type Answer, BUSY, isRefusal, type Refusal, sendAnswer } from './answers.ts'
 import { readJsonBody } from './body.ts'
