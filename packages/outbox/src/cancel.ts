@@ -4,7 +4,7 @@
  */
 import type { StatusReport } from '@wechat-outbox/messages'
 import { readJobData } from '@wechat-outbox/messages'
-import { readJobHash } from './job-hash.ts'
+import { isWaiting, readJobHash } from './job-hash.ts'
 import type { Judge } from './judge.ts'
 import { appKeys, SEND_QUEUE } from './keys.ts'
 import { runScript } from './scripts.ts'
@@ -30,8 +30,7 @@ export function cancelMessage(
     ])
     const job = readJobHash(fields)
     if (job === null) return { result: await cancellationOfEnded(store, appid, id) }
-    const waits = ['waiting', 'delayed', 'prioritized'].includes(String(state))
-    if (!waits || lock === 1 || job.settled || job.stalledCount > 0) return { result: 'too-late' }
+    if (!isWaiting(state) || lock === 1 || job.settled || job.stalledCount > 0) return { result: 'too-late' }
     const report: StatusReport = {
       ...reportOfJob(appid, id, { job, state: String(state) }),
       status: 'cancelled',

@@ -27,6 +27,14 @@ export interface JobHash {
   readonly replayedAs: string | undefined
 }
 
+/** BullMQ's names of the states in which a job only waits. Parked ones are delayed. */
+const WAITING: readonly string[] = ['waiting', 'delayed', 'prioritized']
+
+/** Whether a job in this state is neither with a worker nor at its end. What its marks and its lock say comes on top. */
+export function isWaiting(state: string): boolean {
+  return WAITING.includes(state)
+}
+
 /** Reads what HGETALL gave; null where there is no job (or only a guard's tombstone). */
 export function readJobHash(fields: Record<string, string>): JobHash | null {
   if (fields['name'] === undefined) return null

@@ -16,7 +16,7 @@ import {
   readJobData,
   reasonLine,
 } from '@wechat-outbox/messages'
-import { attemptsOf, type JobHash, readJobHash, recipientIn } from './job-hash.ts'
+import { attemptsOf, isWaiting, type JobHash, readJobHash, recipientIn } from './job-hash.ts'
 import type { Judge, Judged } from './judge.ts'
 import { type AppKeys, appKeys, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
 import { runScript } from './scripts.ts'
@@ -56,22 +56,17 @@ const SWEEP_BATCH = 200
 
 export function createMover(options: MoverOptions): Mover {
   const keys = appKeys(options.appid)
-  async function move(id: string): Promise<Moved> {
+  async function moveBy(look: typeof judgeMove, id: string): Promise<Moved> {
     const watched = [keys.sendJob(id), keys.sendLock(id), keys.deadJob(deadLetterIdOf(id))]
-    const moved = await options.judge.step<Moved>(watched, (store) => judgeMove(store, id, options))
+    const moved = await options.judge.step<Moved>(watched, (store) => look(store, id, options))
     if (moved.kind === 'dead') options.onDead(moved)
     if (moved.kind === 'occupied') options.onOccupied(moved.id)
     return moved
   }
+  const move = (id: string): Promise<Moved> => moveBy(judgeMove, id)
   return {
     move,
-    async expire(id) {
-      const watched = [keys.sendJob(id), keys.sendLock(id), keys.deadJob(deadLetterIdOf(id))]
-      const moved = await options.judge.step<Moved>(watched, (store) => judgeExpiry(store, id, options))
-      if (moved.kind === 'dead') options.onDead(moved)
-      if (moved.kind === 'occupied') options.onOccupied(moved.id)
-      return moved
-    },
+    expire: (id) => moveBy(judgeExpiry, id),
     async sweep(store) {
       let dead = 0
       let left = 0
@@ -90,9 +85,6 @@ export function createMover(options: MoverOptions): Mover {
   }
 }
 
-/** States in which a message only waits. Parked ones are delayed. */
-const WAITING = ['waiting', 'delayed', 'prioritized']
-
 /** In the time of a hold nobody else sees to it that a message dies when it should. */
 async function judgeExpiry(store: Store, id: string, options: MoverOptions): Promise<Judged<Moved>> {
   const keys = appKeys(options.appid)
@@ -107,7 +99,7 @@ async function judgeExpiry(store: Store, id: string, options: MoverOptions): Pro
   const read = readJobData(job.data)
   const expiresAt = read.kind === 'ok' ? read.data.expiresAt : undefined
   // A mark of a call that may be open is left to the next run: what became of that call `ifUnsure` decides.
-  const waits = WAITING.includes(String(state)) && lock === 0 && !fields['sending']
+  const waits = isWaiting(state) && lock === 0 && !fields['sending']
   if (!waits || expiresAt === undefined || expiresAt > Date.now()) return { result: { kind: 'not-expired' } }
   const reason = options.explainExpiry(attemptsOf(job.history).at(-1))
   return judgeLetter(

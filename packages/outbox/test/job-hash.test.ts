@@ -1,9 +1,19 @@
 import { ATTEMPTS_MAX } from '@wechat-outbox/messages'
 import { describe, expect, it } from 'vitest'
-import { appendHistory, attemptsOf, parseJson, readHistory, readJobHash } from '../src/job-hash.ts'
+import { appendHistory, attemptsOf, isWaiting, parseJson, readHistory, readJobHash } from '../src/job-hash.ts'
 import { attemptMade, reasonOf } from './support/world.ts'
 
 const entry = (at: number) => ({ attempts: [attemptMade({ at })] })
+
+describe('isWaiting', () => {
+  it.each(['waiting', 'delayed', 'prioritized'])('takes %s for a state in which nobody works on the job', (state) => {
+    expect(isWaiting(state)).toBe(true)
+  })
+
+  it.each(['active', 'completed', 'failed', 'waiting-children', 'unknown'])('takes %s for none', (state) => {
+    expect(isWaiting(state)).toBe(false)
+  })
+})
 
 describe('readJobHash', () => {
   it('reads nothing from nothing, and nothing from a tombstone', () => {
