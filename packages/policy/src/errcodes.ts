@@ -162,6 +162,14 @@ export function sendErrcode(errcode: number): ErrcodeRow | undefined {
   return bySendErrcode.get(errcode)
 }
 
+/**
+ * Whether WeChat refuses the access token with which a call was made, be it a send or another call that bears one: a newer
+ * token may do better. A token endpoint means other things by the same codes, see `tokenErrcode`.
+ */
+export function isTokenRefusal(errcode: number): boolean {
+  return sendErrcode(errcode)?.action === 'refresh-token'
+}
+
 /** The row of a code from a token endpoint, or undefined: a passing fault there, such as -1. */
 export function tokenErrcode(errcode: number): ErrcodeRow | undefined {
   return byTokenErrcode.get(errcode)

@@ -13,6 +13,7 @@ export {
 export {
   type ErrcodeAction,
   type ErrcodeRow,
+  isTokenRefusal,
   type Meaning,
   OWN_REASONS,
   OWN_SOURCE,

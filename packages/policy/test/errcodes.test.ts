@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   type ErrcodeAction,
+  isTokenRefusal,
   OWN_REASONS,
   SEND_ERRCODES,
   sendErrcode,
@@ -52,6 +53,18 @@ describe('the table of codes that answer a send', () => {
 
   it('does not know a code that is not listed', () => {
     expect(sendErrcode(99999)).toBeUndefined()
+  })
+})
+
+describe('isTokenRefusal', () => {
+  it.each(FACTS['refresh-token'])('takes %i for a refusal of the token', (errcode) => {
+    expect(isTokenRefusal(errcode)).toBe(true)
+  })
+
+  it('takes no other code for one, be it about credentials or not listed at all', () => {
+    const others = SEND_ERRCODES.map((row) => row.errcode).filter((code) => !FACTS['refresh-token'].includes(code))
+    const ofTokenEndpoints = [40013, 40125, 41002, 41004]
+    expect([...others, ...ofTokenEndpoints, 41001, 99999].filter(isTokenRefusal)).toEqual([])
   })
 })
 

@@ -5,6 +5,7 @@
  * for a new token of the gateway's, and that was not the trouble.
  */
 import { type IncomingMessage } from 'node:http'
+import { isTokenRefusal } from '@wechat-outbox/policy'
 import type { Relay, RelayedCall } from '@wechat-outbox/wechat'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Answer, Refusal } from './answers.ts'
@@ -12,9 +13,6 @@ import { readJsonBody } from './body.ts'
 import { type Sender, senderOf } from './credentials.ts'
 import type { EntranceDeps } from './deps.ts'
 import type { WechatTokens } from './wechat-token.ts'
-
-/** WeChat's say that a token is not good. */
-const TOKEN_REFUSED: ReadonlySet<number> = new Set([40_001, 40_014, 42_001])
 
 const TOO_LARGE: Refusal = { errcode: 40_009, detail: 'the upload is too large', status: 413 }
 
@@ -86,7 +84,7 @@ async function pass(
     const passed = await relay.pass({ ...call, token })
     if (passed.kind === 'too-large') return TOO_LARGE
     if (passed.kind === 'broken') return unsaid(passed.detail)
-    if (!TOKEN_REFUSED.has(passed.errcode)) return passed.answer
+    if (!isTokenRefusal(passed.errcode)) return passed.answer
     const again = refused === undefined && typeof call.body === 'string'
     refused = { value: token.value, errcode: passed.errcode }
     if (again) continue
