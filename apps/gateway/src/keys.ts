@@ -2,7 +2,6 @@
  * Who may use the gateway: keys from a variable, which may do everything, and keys from a file, each with an id, a hash and,
  * if wanted, fewer apps and rights. Reading never throws, and what is wrong comes back as sentences that hold no key.
  */
-import { readFileSync } from 'node:fs'
 import {
   digestApiKey,
   ENV_KEY_PREFIX,
@@ -10,6 +9,7 @@ import {
   RIGHTS,
   type Right,
   readApiKeyHash,
+  readListFile,
 } from '@wechat-outbox/runtime'
 import { z } from 'zod'
 
@@ -29,11 +29,13 @@ export interface KeyVariables {
 /** Visible characters; a comma separates keys. Shorter ones could be guessed, longer ones do not belong into a header. */
 const KEY_FORM = /^[!-+\--~]{24,256}$/
 
+const fileSchema = z.array(keyEntrySchema).min(1, 'lists no key')
+
 /** No keys and no problems: neither variable is set. */
 export function readKeys(given: KeyVariables): { keys: Key[]; problems: string[] } {
   const problems: string[] = []
   const { GATEWAY_API_KEYS: list, GATEWAY_KEYS_FILE: path } = given
-  const keys = [...(list ? readList(list, problems) : []), ...(path ? readFile(path, problems) : [])]
+  const keys = [...(list ? readList(list, problems) : []), ...readFile(path, problems)]
   const seen = new Map<string, string>()
   for (const { id, digest } of keys) {
     for (const [what, value] of [
@@ -64,31 +66,13 @@ function readList(list: string, problems: string[]): Key[] {
   })
 }
 
-function readFile(path: string, problems: string[]): Key[] {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(readFileSync(path, 'utf8'))
-  } catch (error) {
-    // The parser's message quotes the file, and somebody may have written a key into it.
-    problems.push(`GATEWAY_KEYS_FILE ${error instanceof SyntaxError ? 'is not JSON' : 'cannot be read'}`)
-    return []
-  }
-  const result = z.array(keyEntrySchema).min(1, 'lists no key').safeParse(parsed)
-  if (!result.success) {
-    for (const issue of result.error.issues) {
-      problems.push(`GATEWAY_KEYS_FILE ${issue.path.join('.')} ${wordsOf(issue)}`.replace(/ {2,}/g, ' '))
-    }
-    return []
-  }
-  return result.data.map(({ id, hash, apps, rights }) => ({
+function readFile(path: string | undefined, problems: string[]): Key[] {
+  const read = readListFile({ variable: 'GATEWAY_KEYS_FILE', path, schema: fileSchema })
+  problems.push(...read.problems)
+  return read.entries.map(({ id, hash, apps, rights }) => ({
     id,
     digest: readApiKeyHash(hash) ?? Buffer.alloc(0),
     apps,
     rights: rights ?? RIGHTS,
   }))
-}
-
-/** zod repeats the names of unknown fields, and in a broken file a key may stand in such a place. */
-function wordsOf(issue: z.core.$ZodIssue): string {
-  return issue.code === 'unrecognized_keys' ? 'has a field other than id, hash, apps and rights' : issue.message
 }

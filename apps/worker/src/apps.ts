@@ -1,6 +1,6 @@
 /** Which Mini Programs a worker serves: one from two variables, or several from a file. */
-import { readFileSync } from 'node:fs'
 import { appidSchema } from '@wechat-outbox/messages'
+import { readListFile } from '@wechat-outbox/runtime'
 import { z } from 'zod'
 import { DEFAULT_TOKEN_SOURCE, needsSecret, tokenSourceSchema } from './token-source-schema.ts'
 
@@ -18,6 +18,8 @@ const appSchema = appFields.superRefine(({ secret, token = DEFAULT_TOKEN_SOURCE 
   }
 })
 
+const fileSchema = z.array(appSchema).min(1, 'lists no app')
+
 export type AppConfig = z.output<typeof appSchema>
 
 export interface AppVariables {
@@ -28,10 +30,10 @@ export interface AppVariables {
 
 /** Never throws: what is wrong comes back as sentences, none of which holds a secret. */
 export function readApps(given: AppVariables): { apps: AppConfig[]; problems: string[] } {
-  const problems: string[] = []
   // An empty variable is a missing one.
   const env: AppVariables = Object.fromEntries(Object.entries(given).filter(([, value]) => value))
-  const apps = env.WECHAT_APPS_FILE === undefined ? [] : readFile(env.WECHAT_APPS_FILE, problems)
+  const file = { variable: 'WECHAT_APPS_FILE', path: env.WECHAT_APPS_FILE, schema: fileSchema }
+  const { entries: apps, problems } = readListFile(file)
   const { WECHAT_APP_ID: appid, WECHAT_APP_SECRET: secret } = env
   if (appid !== undefined && secret !== undefined) {
     if (appidSchema.safeParse(appid).success) apps.push({ appid, secret })
@@ -44,21 +46,4 @@ export function readApps(given: AppVariables): { apps: AppConfig[]; problems: st
   const twice = apps.filter(({ appid: id }, index) => apps.findIndex((other) => other.appid === id) < index)
   for (const { appid: id } of twice) problems.push(`${id} is configured twice`)
   return { apps, problems }
-}
-
-function readFile(path: string, problems: string[]): AppConfig[] {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(readFileSync(path, 'utf8'))
-  } catch (error) {
-    // The parser's message quotes the file, and with it perhaps a secret.
-    const why = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read'
-    problems.push(`WECHAT_APPS_FILE ${why}`)
-    return []
-  }
-  const result = z.array(appSchema).min(1, 'lists no app').safeParse(parsed)
-  if (result.success) return result.data
-  for (const { path: at, message } of result.error.issues)
-    problems.push(`WECHAT_APPS_FILE ${at.join('.')} ${message}`.trim())
-  return []
 }

@@ -18,19 +18,26 @@ export type Right = (typeof RIGHTS)[number]
 /** The ids of keys that stand in `GATEWAY_API_KEYS`, where nobody names them, begin with this. */
 export const ENV_KEY_PREFIX = 'env-'
 
+/** zod repeats the names of unknown fields, and in a broken file a key may stand in such a place. */
+const withoutNames = ({ code }: { code: string }): string | undefined =>
+  code === 'unrecognized_keys' ? 'has a field other than id, hash, apps and rights' : undefined
+
 /** One entry of the file that `GATEWAY_KEYS_FILE` names. */
-export const keyEntrySchema = z.strictObject({
-  id: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes and underscores')
-    .refine((id) => id !== 'local' && !id.startsWith(ENV_KEY_PREFIX), 'must not be `local` or begin with `env-`'),
-  hash: z.string().refine((hash) => readApiKeyHash(hash) !== null, 'must be a hash that `wxo key new` printed'),
-  apps: z.array(appidSchema).min(1, 'must name an app, or be left out for all of them').optional(),
-  rights: z
-    .array(z.enum(RIGHTS, `must be one of ${RIGHTS.join(', ')}`))
-    .min(1, 'must name a right, or be left out for all of them')
-    .optional(),
-})
+export const keyEntrySchema = z.strictObject(
+  {
+    id: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes and underscores')
+      .refine((id) => id !== 'local' && !id.startsWith(ENV_KEY_PREFIX), 'must not be `local` or begin with `env-`'),
+    hash: z.string().refine((hash) => readApiKeyHash(hash) !== null, 'must be a hash that `wxo key new` printed'),
+    apps: z.array(appidSchema).min(1, 'must name an app, or be left out for all of them').optional(),
+    rights: z
+      .array(z.enum(RIGHTS, `must be one of ${RIGHTS.join(', ')}`))
+      .min(1, 'must name a right, or be left out for all of them')
+      .optional(),
+  },
+  { error: withoutNames },
+)
 export type KeyEntry = z.output<typeof keyEntrySchema>
 
 /** A new key: `wxo_` and 43 characters, all of which may stand in a header, a URL and a shell. */

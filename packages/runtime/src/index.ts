@@ -12,5 +12,6 @@ export {
 export { addBacklogMetrics } from './backlog-metrics.ts'
 export { ConfigError, type Environment, flag, integer, logLevel, port, readEnv, text } from './env.ts'
 export { configOrExit, runService, type Service } from './lifecycle.ts'
+export { readListFile } from './list-file.ts'
 export { createLogger, type Logger, type LogOptions } from './log.ts'
 export { createRegistry } from './metrics.ts'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { digestApiKey, hashApiKey, newApiKey, readApiKeyHash } from '../src/index.ts'
+import { digestApiKey, hashApiKey, keyEntrySchema, newApiKey, readApiKeyHash } from '../src/index.ts'
 
 it('makes keys that can be told from other things and never meet', () => {
   const keys = Array.from({ length: 100 }, newApiKey)
@@ -19,3 +19,9 @@ it.each(['', 'sha256:', 'sha512:', ' ', hashApiKey('x').slice(7), hashApiKey('x'
     expect(readApiKeyHash(text)).toBeNull()
   },
 )
+
+it('does not repeat a key that stands in the place of a field’s name', () => {
+  const key = newApiKey()
+  const { error } = keyEntrySchema.safeParse({ id: 'crm', hash: hashApiKey(key), [key]: true })
+  expect(error?.issues.map(({ message }) => message)).toEqual(['has a field other than id, hash, apps and rights'])
+})
