@@ -15,6 +15,8 @@ const SECRET =
 
 /** Never throws. The result is well-formed Unicode without control characters, at most `ERRMSG_CHARS_MAX` long. */
 export function cleanErrmsg(errmsg: string): string {
+  // What every delivery says.
+  if (errmsg === 'ok') return errmsg
   const oneLine = errmsg.slice(0, ERRMSG_CHARS_READ).replaceAll(/\p{Cc}+/gu, ' ')
   return oneLine.replaceAll(SECRET, '$1***').trim().slice(0, ERRMSG_CHARS_MAX).toWellFormed()
 }

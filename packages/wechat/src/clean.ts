@@ -13,6 +13,8 @@ const NAMED_SECRET = /((?:access_token|secret)\\?["']?\s*(?:=|:|%3D|%3A)\s*\\?["
 /** `secrets` are masked wherever they stand, as they are and URL-encoded. One line, at most 300 characters. */
 export function cleanErrmsg(errmsg: unknown, secrets: readonly string[]): string {
   if (typeof errmsg !== 'string') return ''
+  // What every delivery says, and too short to hold a secret.
+  if (errmsg === 'ok') return errmsg
   let text = errmsg
   // Masked before it is cut: a cut through the middle of a token would leave half of it unrecognised.
   for (const secret of secrets) text = mask(text, secret)
