@@ -20,8 +20,8 @@ import {
   decide,
   expiredReason,
   invalidMessageReason,
+  isTokenRefusal,
   type Situation,
-  sendErrcode,
 } from '@wechat-outbox/policy'
 import type { WechatClient } from '@wechat-outbox/wechat'
 import type { Recorder } from './record.ts'
@@ -164,17 +164,7 @@ function situationOf({ data, tries, tokenRefreshes }: Context, options: DeliverO
   const { triesMax, backoffMs, backoffMsMax } = options
   const { expiresAt, ifUnsure = 'resend' } = data
   const now = { nowMs: Date.now(), random: Math.random() }
-  return {
-    ...now,
-    tries: tries + 1,
-    triesMax,
-    backoffMs,
-    backoffMsMax,
-    expiresAt,
-    ifUnsure,
-    tokenRefreshes,
-    held: false,
-  }
+  return { ...now, tries: tries + 1, triesMax, backoffMs, backoffMsMax, expiresAt, ifUnsure, tokenRefreshes }
 }
 
 interface Judged {
@@ -208,8 +198,7 @@ function settlementOf(decision: Decision, attempts: readonly Attempt[]): Settlem
 
 /** WeChat has refused the token of this call, and fresh ones before it. */
 function isTokenGivenUp(decision: Decision): boolean {
-  if (decision.action !== 'wait' || decision.reason.errcode === null) return false
-  return sendErrcode(decision.reason.errcode)?.action === 'refresh-token'
+  return decision.action === 'wait' && decision.reason.errcode !== null && isTokenRefusal(decision.reason.errcode)
 }
 
 function isExpired({ expiresAt }: JobData): boolean {
