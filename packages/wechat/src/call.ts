@@ -19,6 +19,8 @@ export type Exchanged =
     }
 
 export interface CallOptions {
+  /** By `performance.now()`. From then on nothing is written, whether the timer has come to its turn or not. */
+  readonly deadline: number
   readonly answerBytesMax: number
   /** Called once, when the caller can be answered. */
   readonly settled: (exchanged: Exchanged) => void
@@ -59,6 +61,8 @@ export class Call implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    // A process that stood still hears first of the connection that was made meanwhile, and of its timers afterwards.
+    if (performance.now() >= this.#options.deadline) this.#break(interruptionDetail('timeout', this.#phase))
     // Thrown here, the pool drops the request unwritten and keeps the connection; an abort would destroy it.
     if (this.#isSettled) throw ABANDONED
     this.#controller = controller

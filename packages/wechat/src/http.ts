@@ -56,14 +56,16 @@ export function createHttp(options: HttpOptions): Http {
         resolve(exchanged)
         if (open.size === 0) onIdle?.()
       }
-      const call = new Call({ answerBytesMax: options.answerBytesMax, settled, released: () => gate.leave() })
+      const timeoutMs = Math.min(request.timeoutMs ?? options.timeoutMs, options.timeoutMs)
+      const deadline = performance.now() + timeoutMs
+      const { answerBytesMax } = options
+      const call = new Call({ deadline, answerBytesMax, settled, released: () => gate.leave() })
       let giveUp = () => {}
       const interrupt: Interrupt = (interruption) => {
         giveUp()
         call.interrupt(interruption)
       }
       const abort = () => interrupt('aborted')
-      const timeoutMs = Math.min(request.timeoutMs ?? options.timeoutMs, options.timeoutMs)
       const timer = setTimeout(interrupt, timeoutMs, 'timeout')
       if (closing !== undefined) return interrupt('client closed')
       if (request.signal?.aborted === true) return interrupt('aborted')
