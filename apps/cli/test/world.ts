@@ -97,6 +97,7 @@ function createTestConsumer(store: Store, exclusive: Store): Consumer {
     },
     explainFailure: (failedReason) => reasonOf(null, 'stalled', failedReason),
     explainExpiry: () => reasonOf(null, 'expired', ''),
+    isReady: () => true,
     probeToken: () => Promise.resolve(false),
     report: {
       dead: () => undefined,

@@ -9,7 +9,8 @@
  *   record   one log line, the counters
  *   settle   make the decision true in Redis      (the store does, with what is returned here)
  *
- * A token comes before admission: the mark that `admit` sets means that a call may be open, so nothing may wait after it.
+ * A token comes before admission: the mark that `admit` sets means that a call may be open, so nothing may wait after it. A
+ * turn that came with the fetch is waived where there is something to wait for.
  */
 import { type Attempt, type JobData, type Outcome, readJobData, wechatBody } from '@wechat-outbox/messages'
 import type { Run, Settlement } from '@wechat-outbox/outbox'
@@ -55,9 +56,9 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
   const attempts: Attempt[] = []
   let tokenRefreshes = 0
   for (let calls = 0; calls < CALLS_MAX; calls += 1) {
+    if (!options.tokens.isReady()) await run.waive()
     const result = await options.tokens.current()
     if (result.kind === 'no-token' && !isExpired(data)) return withoutToken({ run, data, attempts }, result, options)
-    const leaseFrom = performance.now()
     const turn = await run.admit(data)
     if (turn.kind !== 'go') return turn
     const context = { run, data, attempts, tries: turn.tries, tokenRefreshes }
@@ -66,7 +67,7 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
       if (stop !== undefined) return stop
     }
     if (result.kind === 'no-token' || isExpired(data)) return { kind: 'dead', reason: expiredReason(), attempts }
-    const leftMs = options.leaseMs - (performance.now() - leaseFrom) - LEASE_MARGIN_MS
+    const leftMs = options.leaseMs - (performance.now() - turn.leaseFrom) - LEASE_MARGIN_MS
     // The process was stopped or starved between admission and here: another worker may have the message by now.
     if (leftMs <= 0) return { kind: 'later', delayMs: 1, counts: false, attempts }
     const decision = await attempt(context, { token: result.token, timeoutMs: leftMs }, options)

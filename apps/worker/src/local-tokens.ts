@@ -40,6 +40,7 @@ export function createLocalTokens(options: LocalTokensOptions): Tokens {
     onRefresh?.('failed')
   }
   return {
+    isReady: () => !place.isDue() && result().kind === 'token',
     async current() {
       if (place.isDue()) await place.look()
       return result()

@@ -17,6 +17,8 @@ export type Replacement =
   { readonly kind: 'token'; readonly token: Token; readonly fresh: boolean } | NoToken
 
 export interface Tokens {
+  /** Whether `current` gives a token without waiting for anything. */
+  isReady(): boolean
   /** The token to send with. Waits for a fetch only if there is none that still serves. */
   current(): Promise<TokenResult>
   /** WeChat has refused `bad`: gets another, the one that is there if that is newer. */
@@ -37,6 +39,7 @@ export function createTokens(options: TokenCacheOptions): Tokens {
   const { store, log, appid } = options
   const cache = createTokenCache(options)
   return {
+    isReady: () => cache.token() !== undefined,
     async current() {
       const token = cache.token()
       if (token !== undefined) return { kind: 'token', token }

@@ -179,6 +179,7 @@ function createAppConsumer({ appid, maxPerSecond }: AppConfig, options: AppShare
     deliver: (run) => deliver(run, delivery),
     explainFailure: stalledReason,
     explainExpiry: expiryReason,
+    isReady: () => tokens.isReady(),
     probeToken: async () => (await tokens.probe()).kind === 'token',
     report: { ...recorder, stuck: () => stuck(appid) },
     concurrency,

@@ -97,6 +97,7 @@ async function work(around: (run: Run, options: DeliverOptions) => Promise<Settl
     deliver: (run) => around(run, { tokens, client, recorder, ...limits }),
     explainFailure: stalledReason,
     explainExpiry: expiryReason,
+    isReady: () => tokens.isReady(),
     probeToken: async () => (await tokens.probe()).kind === 'token',
     report: { ...recorder, stuck: () => undefined },
     concurrency: 4,

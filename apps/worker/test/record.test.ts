@@ -22,7 +22,8 @@ const run: Run = {
   msgtype: 'text',
   acceptedAt: 1,
   signal: new AbortController().signal,
-  admit: () => Promise.resolve({ kind: 'go', tries: 0 }),
+  admit: () => Promise.resolve({ kind: 'go', tries: 0, leaseFrom: 0 }),
+  waive: () => Promise.resolve(),
   charge: () => Promise.resolve(false),
   unmark: () => Promise.resolve(true),
 }

@@ -13,7 +13,7 @@
 -- On `go` the lease is renewed and `sending` set, to the time and the run's token. The mark of an earlier run means that it
 -- died with the call open: that counts as a try, because what it sent may have arrived. A mark of its own is met by a run
 -- whose client has repeated the command after a lost reply; it has sent nothing yet.
---- include first
+--- include behind
 --- include wake
 --- include pace
 --- include hold
@@ -30,26 +30,11 @@ end
 local gated = gate(KEYS[6], ARGV[4])
 if gated == 'held' then return { 'held' } end
 local now = nowMs()
--- At the front it need not be looked at again: it is there, and open.
-local turn = redis.call('LINDEX', KEYS[3], 0)
-if turn ~= ARGV[1] then turn = first(KEYS[3], ARGV[4]) end
-if turn ~= ARGV[1] then
-  -- Absence proves nothing: a scheduled message has not joined yet, and a lane may have been deleted by hand. But looking
-  -- costs as much as the lane is long, so a message is looked for only where it may be absent: when the caller says so,
-  -- when it was parked and comes by itself, and when it was first once, having been tried or taken over.
-  local absent = not turn
-  if turn and (ARGV[5] == '1' or parked or tries or taken) then
-    absent = not redis.call('LPOS', KEYS[3], ARGV[1])
-  end
-  if absent then
-    redis.call('RPUSH', KEYS[3], ARGV[1])
-    turn = first(KEYS[3], ARGV[4])
-  end
-  if turn ~= ARGV[1] then
-    -- Noted before it is parked: whoever dies between parking and looking is found by the sweep.
-    redis.call('ZADD', KEYS[4], 'NX', now, KEYS[3])
-    return { 'park' }
-  end
+local job = { id = ARGV[1], parked = parked, atm = tries, stc = taken }
+if isBehind(job, KEYS[3], ARGV[4], function() return ARGV[5] == '1' end) then
+  -- Noted before it is parked: whoever dies between parking and looking is found by the sweep.
+  redis.call('ZADD', KEYS[4], 'NX', now, KEYS[3])
+  return { 'park' }
 end
 if ARGV[6] ~= '0' and ARGV[7] ~= '' then
   local ms = pace(KEYS[5], tonumber(ARGV[6]), now, tonumber(ARGV[7]))

@@ -4,7 +4,6 @@
 --   ARGV[1] prefix of job keys   ARGV[2] not moved for so many ms   ARGV[3] lanes at most
 -- Returns {lanes looked at, lanes that were empty …}. An empty lane that never moved to its end was deleted under its
 -- messages.
---- include first
 --- include wake
 local lanes = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', nowMs() - ARGV[2], 'LIMIT', 0, ARGV[3])
 local answer = { #lanes }

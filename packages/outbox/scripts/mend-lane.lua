@@ -5,7 +5,6 @@
 -- Returns {ghosts, duplicates, missing, {id of a first that is parked} or {}}, as it was before mending. A ghost is an id
 -- whose message is gone or over. Mended, ghosts and duplicates are dropped, missing ones stand at the end, and the first
 -- is woken if it is parked.
---- include first
 --- include wake
 local lane, prefix = KEYS[1], ARGV[1]
 local function isOver(id)

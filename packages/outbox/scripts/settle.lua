@@ -4,12 +4,10 @@
 --   ARGV[1] id   ARGV[2] prefix of job keys   ARGV[3] what the job will return: the attempts of this run
 --   ARGV[4] '1': it had an `expiresAt`
 -- Returns the id whose turn it is now, or false.
---- include first
---- include wake
-redis.call('LREM', KEYS[2], 1, ARGV[1])
+--- include left
 if redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('HSET', KEYS[1], 'settled', 'delivered', 'returnvalue', ARGV[3], 'sending', '')
 end
-redis.call('DEL', KEYS[4])
-if ARGV[4] == '1' then redis.call('ZREM', KEYS[5], ARGV[1]) end
-return wake(KEYS[2], ARGV[2], KEYS[3])
+return left(ARGV[1], {
+  lane = KEYS[2], prefix = ARGV[2], held = KEYS[3], faults = KEYS[4], expiring = ARGV[4] == '1' and KEYS[5],
+})

@@ -17,6 +17,7 @@ import type { Doorbell } from './doorbell.ts'
 import { ASLEEP_S, dozingBackend } from './dozing.ts'
 import { messageOf } from './errors.ts'
 import { expireMessages } from './expire.ts'
+import { createHandover, type Handover } from './handover.ts'
 import { healLanes } from './heal.ts'
 import { createHoldKeeper, type HoldKeeper, type HoldReport } from './hold-keeper.ts'
 import type { Judge } from './judge.ts'
@@ -24,7 +25,7 @@ import { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
 import { createMover, type Mover } from './mover.ts'
 import { replay } from './replay.ts'
 import { createRounds, type Rounds } from './rounds.ts'
-import { createRun, type Run, type Settlement, settle } from './run.ts'
+import { createRun, PARK_MS, type Run, type Settlement, settle } from './run.ts'
 import type { Store } from './store.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
@@ -40,6 +41,8 @@ export interface ConsumerOptions {
   readonly explainFailure: (failedReason: string) => Reason
   /** The reason of a message that dies of its `expiresAt` while it waits, from the last attempt if there was one. */
   readonly explainExpiry: (last: Attempt | undefined) => Reason
+  /** Whether a message that is fetched now can be sent at once: then it need not ask for its turn. */
+  readonly isReady: () => boolean
   /** Asks the token endpoint now, for an app that is held for want of a token. Whether it gave one. */
   readonly probeToken: () => Promise<boolean>
   readonly report: ConsumerReport
@@ -178,18 +181,26 @@ interface Parts {
 }
 
 function createSendWorker(options: ConsumerOptions, { mover, keeper, watchdog }: Parts): Worker {
-  const { retain, report } = options
+  const { appid, store, retain, report, maxPerSecond, isReady } = options
+  const handover = createHandover({
+    appid,
+    store,
+    parkMs: PARK_MS,
+    // A turn that has to keep to a rate is a wait, which is asked for.
+    isReady: () => maxPerSecond === undefined && isReady(),
+  })
   // BullMQ makes an abort signal only for a processor that declares three parameters, none of them with a default.
   const processor = (job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<unknown> =>
-    watchdog.watching(runJob(job, { token: token ?? '', signal: signal ?? NEVER }, { ...options, keeper }))
+    watchdog.watching(runJob(job, { token: token ?? '', signal: signal ?? NEVER }, { ...options, keeper, handover }))
   const opts = {
     ...workerOptions(options),
     concurrency: options.concurrency,
     removeOnComplete: { age: Math.floor(retain.deliveredMs / 1000), count: retain.deliveredMax },
     // Admission keeps the rate. Fetching keeps it too, roughly, so that what cannot be sent yet stays in the queue.
-    ...(options.maxPerSecond === undefined ? {} : { limiter: { max: options.maxPerSecond, duration: 1000 } }),
+    ...(maxPerSecond === undefined ? {} : { limiter: { max: maxPerSecond, duration: 1000 } }),
   }
-  const worker = new Worker(SEND_QUEUE, processor, opts, backendFor(options))
+  const makeBackend = backendFor(options)
+  const worker = new Worker(SEND_QUEUE, processor, opts, (...made) => handover.aboard(makeBackend(...made)))
   worker.on('failed', (job) => {
     // The event comes for every attempt that failed; only the last one has ended the job.
     if (job?.id === undefined || job.finishedOn === undefined) return
@@ -207,17 +218,18 @@ function createSendWorker(options: ConsumerOptions, { mover, keeper, watchdog }:
 async function runJob(
   job: Job,
   at: { token: string; signal: AbortSignal },
-  options: ConsumerOptions & Pick<Parts, 'keeper'>,
+  options: ConsumerOptions & Pick<Parts, 'keeper'> & { handover: Handover },
 ): Promise<unknown> {
-  const { appid, store, stalledAfterMs: leaseMs, maxPerSecond, keeper } = options
-  const runOptions = { appid, store, leaseMs, maxPerSecond, keeper }
+  const { appid, store, stalledAfterMs: leaseMs, maxPerSecond, keeper, handover } = options
+  const runOptions = { appid, store, leaseMs, maxPerSecond, keeper, handover }
   const run = createRun(job, at, runOptions)
   const settlement = await options.deliver(run).catch((error: unknown): Settlement => {
     options.report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
     return { kind: 'later', delayMs: AFTER_BUG_MS, counts: false, attempts: [] }
   })
   await run.end()
-  return settle(job, run.holder(), { ...runOptions, settlement })
+  // Late, because the lock is lost or the time to shut down is over: BullMQ may not come to complete the job.
+  return settle(job, run.holder(), { appid, store, settlement, ...(at.signal.aborted ? {} : { handover }) })
 }
 
 function createReplayWorker(options: ConsumerOptions, watchdog: Watchdog): Worker {

@@ -25,7 +25,7 @@ export { type LazyStore, lazyStore } from './lazy-store.ts'
 export { createNews, type Hear, type News } from './news.ts'
 export { Outbox, type OutboxLink, type OutboxOptions, type Receipt, type SendResult } from './outbox.ts'
 export { answersInTime, type ConnectionUse, connectRedis, parseRedisUrl, type RedisClient, whenReady } from './redis.ts'
-export type { LaneMember, Run, Settlement, Turn } from './run.ts'
+export type { LaneMember, Run, Settlement } from './run.ts'
 export { openStore, type Store } from './store.ts'
 export {
   createTokenStore,
@@ -38,4 +38,5 @@ export {
   type TokenLock,
   type TokenStore,
 } from './token-store.ts'
+export type { Turn } from './turn.ts'
 export { within } from './within.ts'

@@ -35,11 +35,14 @@ export function appKeys(appid: string) {
     sendWait: `${sendJobs}wait`,
     sendActive: `${sendJobs}active`,
     sendDelayed: `${sendJobs}delayed`,
+    sendMarker: `${sendJobs}marker`,
     deadJobs,
     deadJob: (id: string) => deadJobs + id,
     deadLock: (id: string) => `${deadJobs}${id}:lock`,
     deadWait: `${deadJobs}wait`,
     deadFailed: `${deadJobs}failed`,
+    /** What stands before a person in the key of a lane. */
+    lanes,
     /** List: the unsettled messages of one person, oldest first. */
     lane: (touser: string) => lanes + touser,
     /** What SCAN matches every lane with: nothing in a prefix has a meaning in a pattern. */

@@ -2,35 +2,25 @@
  * One run of one message in a worker: from the job that BullMQ fetched to the decision made true in Redis. What WeChat
  * said and what that means is decided between `admit` and `settle`, by somebody who knows neither Redis nor BullMQ.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Attempt, Charge, Reason } from '@wechat-outbox/messages'
 import { isGeneratedId, reasonLine } from '@wechat-outbox/messages'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
+import type { Handover } from './handover.ts'
 import type { HoldKeeper } from './hold-keeper.ts'
 import { appendHistory, type HistoryEntry, parseJson, readHistory } from './job-hash.ts'
 import { type AppKeys, appKeys, SEND_QUEUE } from './keys.ts'
 import { runScript } from './scripts.ts'
 import type { Store } from './store.ts'
+import { type Answer, askForTurn, type Turn } from './turn.ts'
 
 /**
  * How long a message that is not first waits before it looks by itself, in ms. It is woken when its turn comes, and `heal`
  * sees to lanes where nobody was left to wake it; so this is only for what nobody has thought of, and it is long, because
  * every look is a fetch.
  */
-const PARK_MS = 900_000
+export const PARK_MS = 900_000
 /** How long a message steps back that was fetched before its app was held. It is fetched when the hold is over. */
 const HELD_MS = 500
-
-export type Turn =
-  /** `interruptedMsAgo`: an earlier run died that long ago with its call open. `tries` were made before this one. */
-  | { readonly kind: 'go'; readonly tries: number; readonly interruptedMsAgo?: number }
-  | { readonly kind: 'park' }
-  /** The app is suspended, throttled or paused. */
-  | { readonly kind: 'held' }
-  | { readonly kind: 'settled' }
-  | { readonly kind: 'lost' }
-  /** The app's rate leaves no room for a while: the message waits in the queue, and no try is counted. */
-  | { readonly kind: 'later'; readonly delayMs: number; readonly counts: false; readonly attempts: readonly [] }
 
 export type Settlement =
   | { readonly kind: 'delivered'; readonly attempts: readonly Attempt[] }
@@ -68,8 +58,10 @@ export interface Run {
   readonly acceptedAt: number
   /** Fires when the lock is lost or the worker's time to shut down is over. */
   readonly signal: AbortSignal
-  /** Asks for this message's turn and, on `go`, marks it as being sent and renews its lease. */
+  /** Asks for this message's turn and, on `go`, marks it as being sent and renews its lease. It may have come with the fetch. */
   admit(message: LaneMember): Promise<Turn>
+  /** Gives back a turn that has come with the fetch: something has to be waited for, and nothing is being sent meanwhile. */
+  waive(): Promise<void>
   /** What a call of this run says about the app. Returns whether the app is held, now or since before. */
   charge(charge: Charge): Promise<boolean>
   /** Takes the mark back after WeChat has refused the call. False: the lock is lost. */
@@ -90,16 +82,16 @@ export interface RunOptions {
   /** Calls that may start per second, over all workers of the app. */
   readonly maxPerSecond?: number | undefined
   readonly keeper: HoldKeeper
+  /** Where a turn may have come from, and a settlement may go to. Without it both are steps of their own. */
+  readonly handover?: Handover | undefined
 }
 
-/** What a run waits for its call in memory. Fetching keeps to the rate as well, so that more is rare: after an outage. */
-const RATE_WAIT_MS_MAX = 2000
-
 export function createRun(job: Job, at: { token: string; signal: AbortSignal }, options: RunOptions): OwnRun {
-  const { appid, store, leaseMs, maxPerSecond = 0, keeper } = options
+  const { appid, store, leaseMs, maxPerSecond = 0, keeper, handover } = options
   const keys = appKeys(appid)
   const id = String(job.id)
-  let marked = false
+  let admission = handover?.admissionOf(id, at.token)
+  let marked = admission !== undefined
   let lane: string | undefined
   let expires = false
   let probes = false
@@ -112,6 +104,11 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
       args: [id, at.token, leaseMs, keys.sendJobs, mayBeAbsent ? 1 : 0, maxPerSecond, canWait],
     })
   }
+  const unmark = async (): Promise<boolean> => {
+    marked = false
+    const call = { name: 'unmark', keys: [keys.sendJob(id), keys.sendLock(id)], args: [at.token] } as const
+    return (await runScript<number>(store.redis, call)) === 1
+  }
   return {
     holder: () => ({ token: at.token, marked, expires, ...(lane === undefined ? {} : { touser: lane }) }),
     appid,
@@ -123,18 +120,15 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
     async admit(message) {
       lane = message.touser
       expires = message.expiresAt !== undefined
-      let answer = await ask(message, RATE_WAIT_MS_MAX)
-      if (answer[0] === 'wait') {
-        const delayMs = Number(answer[1])
-        if (delayMs > RATE_WAIT_MS_MAX) return { kind: 'later', delayMs, counts: false, attempts: [] }
-        await sleep(delayMs, undefined, { signal: at.signal }).catch(() => undefined)
-        if (at.signal.aborted) return { kind: 'later', delayMs: 1, counts: false, attempts: [] }
-        answer = await ask(message, '')
+      if (admission !== undefined) {
+        const { tries, leaseFrom } = admission
+        admission = undefined
+        return { kind: 'go', tries, leaseFrom }
       }
-      const turn = readTurn(answer)
-      marked = turn.kind === 'go'
-      probes = answer[3] === '1'
-      return turn
+      const asked = await askForTurn((canWait) => ask(message, canWait), at.signal)
+      marked = asked.turn.kind === 'go'
+      probes = asked.probes
+      return asked.turn
     },
     async charge(charge) {
       // A call that this side broke off says nothing about the road.
@@ -146,25 +140,16 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
     async end() {
       if (probes) await keeper.unused(at.token)
     },
-    async unmark() {
-      marked = false
-      const call = { name: 'unmark', keys: [keys.sendJob(id), keys.sendLock(id)], args: [at.token] } as const
-      return (await runScript<number>(store.redis, call)) === 1
+    unmark,
+    async waive() {
+      if (admission === undefined) return
+      admission = undefined
+      await unmark()
     },
   }
 }
 
-type Answer = readonly [string, string?, string?, string?]
-
 const UNKNOWN: Charge = { kind: 'unknown' }
-
-function readTurn([kind, tries, since]: Answer): Turn {
-  if (kind !== 'go') return { kind } as Turn
-  const made = Number(tries ?? 0)
-  return since === undefined || since === ''
-    ? { kind, tries: made }
-    : { kind, tries: made, interruptedMsAgo: Number(since) }
-}
 
 /** Who settles: the lock's token, the lane it was admitted at, if any, and whether this run set the mark `sending`. */
 export interface Holder {
@@ -175,7 +160,7 @@ export interface Holder {
   readonly expires?: boolean
 }
 
-interface Settling extends Pick<RunOptions, 'appid' | 'store'> {
+interface Settling extends Pick<RunOptions, 'appid' | 'store' | 'handover'> {
   readonly settlement: Settlement
 }
 
@@ -185,12 +170,14 @@ interface Settling extends Pick<RunOptions, 'appid' | 'store'> {
  * moved already – or is not ours to move.
  */
 export async function settle(job: Job, at: Holder, options: Settling): Promise<unknown> {
-  const { settlement, store, appid } = options
+  const { settlement, store, appid, handover } = options
   const keys = appKeys(appid)
   const id = String(job.id)
   switch (settlement.kind) {
     case 'delivered':
-      if (at.touser !== undefined) {
+      if (at.touser !== undefined && handover !== undefined) {
+        handover.leave(at.token, { id, touser: at.touser, expires: at.expires === true })
+      } else if (at.touser !== undefined) {
         // Whoever asks from now on hears of a delivered message, and so its attempts are stored with the mark.
         const args = [id, keys.sendJobs, JSON.stringify({ attempts: settlement.attempts }), at.expires === true ? 1 : 0]
         await runScript(store.redis, {

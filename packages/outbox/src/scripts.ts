@@ -13,6 +13,9 @@ const names = [
   'backlog',
   'bury',
   'dead-page',
+  'fetch',
+  'finish',
+  'give-back',
   'glance',
   'guard-replay',
   'guard-send',
@@ -43,16 +46,29 @@ function read(path: string): string {
   return readFileSync(new URL(`../scripts/${path}.lua`, import.meta.url), 'utf8')
 }
 
+type Defined = Readonly<Record<string, { readonly lua: string }>>
+/** What ioredis keeps of a client's commands: BullMQ's, once a queue was opened on it, and ours. */
+const definedOn = (client: RedisClient): Defined => (client as unknown as { scriptsSet: Defined }).scriptsSet
+
 /** A script with its parts in place, each of them once: parts may need parts, and two may need the same. */
-function assemble(path: string, included = new Set<string>()): string {
-  return read(path).replaceAll(/^--- include (\S+)$/gm, (_, part: string) => {
+function assemble(path: string, bullmq: (name: string) => string, included = new Set<string>()): string {
+  return read(path).replaceAll(/^--- (include|bullmq) (\S+)$/gm, (_, kind: string, part: string) => {
     if (included.has(part)) return ''
     included.add(part)
-    return assemble(`include/${part}`, included)
+    return kind === 'include' ? assemble(`include/${part}`, bullmq, included) : asFunction(part, bullmq(part))
   })
 }
 
-const sources = new Map<ScriptName, string>(names.map((name) => [name, assemble(name)]))
+function asFunction(name: string, lua: string): string {
+  return `local function ${name}(KEYS, ARGV)\n${lua}\nend\n`
+}
+
+/** One of BullMQ's scripts as it stands in the version that is installed; it names its commands with it. */
+function bullmqScript(client: RedisClient, name: string): string {
+  const [found] = Object.entries(definedOn(client)).filter(([command]) => command.startsWith(`${name}:`))
+  if (found === undefined) throw new Error(`BullMQ has no script ${name}`)
+  return found[1].lua
+}
 
 /** ioredis puts a defined command on the client and on its pipelines; prefixed, so that it never hides one of Redis's. */
 const commandOf = (name: ScriptName): string => `wxo:${name}`
@@ -61,10 +77,14 @@ interface Runner {
   [command: string]: unknown
 }
 
-/** Makes the scripts known to a client. Cheap and repeatable; pipelines and transactions of it know them too. */
+/**
+ * Makes the scripts known to a client on which BullMQ has defined its own. Cheap and repeatable; pipelines and
+ * transactions of it know them too.
+ */
 export function defineScripts(client: RedisClient): void {
-  for (const [name, lua] of sources) {
-    if (!(commandOf(name) in client)) client.defineCommand(commandOf(name), { lua })
+  for (const name of names) {
+    if (commandOf(name) in client) continue
+    client.defineCommand(commandOf(name), { lua: assemble(name, (script) => bullmqScript(client, script)) })
   }
 }
 
@@ -77,8 +97,9 @@ const BULLMQ_COMMANDS = /^(?:addStandardJob|addDelayedJob|removeJob):/
  * unknown in the middle of the next one, whose other commands take effect all the same.
  */
 export async function loadScripts(client: RedisClient): Promise<void> {
-  const defined = Object.entries((client as unknown as { scriptsSet: Record<string, { lua: string }> }).scriptsSet)
-  const needed = defined.filter(([name]) => name.startsWith('wxo:') || BULLMQ_COMMANDS.test(name))
+  const needed = Object.entries(definedOn(client)).filter(
+    ([name]) => name.startsWith('wxo:') || BULLMQ_COMMANDS.test(name),
+  )
   const nodes = client instanceof Cluster ? client.nodes('master') : [client]
   await Promise.all(nodes.flatMap((node) => needed.map(([, { lua }]) => node.script('LOAD', lua))))
 }
@@ -86,11 +107,11 @@ export async function loadScripts(client: RedisClient): Promise<void> {
 export interface ScriptCall {
   readonly name: ScriptName
   readonly keys: readonly string[]
-  readonly args: readonly (string | number)[]
+  readonly args: readonly (string | number | Buffer)[]
 }
 
 /** Runs a script, or queues it when `on` is a transaction (then the answer is the transaction's). */
 export function runScript<T>(on: object, call: ScriptCall): Promise<T> {
-  const command = (on as Runner)[commandOf(call.name)] as (...parts: (string | number)[]) => Promise<T>
+  const command = (on as Runner)[commandOf(call.name)] as (...parts: (string | number | Buffer)[]) => Promise<T>
   return command.call(on, call.keys.length, ...call.keys, ...call.args)
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { healLanes } from '../src/heal.ts'
 import type { Run, Settlement } from '../src/run.ts'
-import { APP, attemptMade, createWorld, delivering, keys, memberOf, text, type World } from './support/world.ts'
+import { APP, ASKING, attemptMade, createWorld, delivering, keys, memberOf, text, type World } from './support/world.ts'
 
 let world: World
 beforeEach(async () => {
@@ -51,7 +51,7 @@ describe('a lane that stands still', () => {
         gate.resolve()
       } else await gate.promise
       return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
-    })
+    }, ASKING)
     await world.outbox().sendMany([text('o-crash'), text('o-crash')])
     await vi.waitFor(() => expect(held).toHaveLength(1), 5000)
     expect(held[0]).not.toBeNull()

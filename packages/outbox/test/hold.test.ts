@@ -14,6 +14,7 @@ import {
 import type { Run, Settlement } from '../src/run.ts'
 import {
   APP,
+  ASKING,
   attemptMade,
   createWorld,
   delivering,
@@ -113,7 +114,7 @@ describe('a held app', () => {
       entered.resolve()
       await open.promise
       return deliver(run)
-    })
+    }, ASKING)
     const { id } = await world.outbox().send(text('o-early'))
     await entered.promise
     await report()

@@ -27,7 +27,7 @@ const enqueue = fc.record({
   person: fc.nat(2).map((person) => Math.max(0, person - 1)),
   scheduled: fc.nat(7).map((one) => one === 7),
 })
-const fetch = fc.record({ do: fc.constant('fetch'), worker, answer })
+const fetch = fc.record({ do: fc.constant('fetch'), worker, answer, inOneStep: fc.boolean() })
 const step = fc.record({ do: fc.constant('step'), nth: number })
 const cancel = fc.record({ do: fc.constant('cancel'), nth: number })
 const due = fc.record({ do: fc.constant('due'), nth: number })
@@ -55,7 +55,7 @@ const ifUnsure = fc.constantFrom('send', 'dead')
 
 type Example = [Command[], Command[], 'send' | 'dead']
 const first = { do: 'enqueue', person: 0, scheduled: false } as const
-const take = { do: 'fetch', worker: 0, answer: 'take' } as const
+const take = { do: 'fetch', worker: 0, answer: 'take', inOneStep: false } as const
 const next = (nth: number) => ({ do: 'step', nth }) as const
 /** The second is told to park, the first is delivered meanwhile, and the worker dies before the second has looked. */
 const diesBeforeLook: Example = [

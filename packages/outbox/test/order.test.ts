@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Run } from '../src/run.ts'
 import {
+  ASKING,
   attemptMade,
   createWorld,
   delivering,
@@ -93,7 +94,7 @@ describe('order', () => {
         await vi.waitFor(async () => expect((await outbox.status(firstId))?.status).toBe('delivered'), 5000)
       }
       return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
-    })
+    }, ASKING)
     await vi.waitFor(async () => expect((await outbox.status(secondId))?.status).toBe('delivered'), 5000)
   })
 
@@ -142,7 +143,7 @@ describe('order', () => {
       const turn = await run.admit(memberOf(run))
       turns.push(`${run.id} ${turn.kind}`)
       return turn.kind === 'go' ? retry(60_000) : turn
-    })
+    }, ASKING)
     const [first] = await outbox.sendMany([text('o-backoff'), text('o-backoff')])
     await vi.waitFor(() => expect(turns).toHaveLength(2), 5000)
     const second = await outbox.send(text('o-backoff'))

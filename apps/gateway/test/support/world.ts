@@ -87,6 +87,7 @@ export async function startUndertaker(
     },
     explainFailure: () => windowClosed,
     explainExpiry: () => windowClosed,
+    isReady: () => true,
     probeToken: () => Promise.resolve(false),
     report: {
       dead: () => undefined,

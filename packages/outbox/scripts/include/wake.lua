@@ -4,6 +4,7 @@
 -- can fall between taking somebody off a lane and waking the next.
 -- `held` remembers when a lane with parked messages last moved: `heal` looks after those that have not for a while.
 --- include clock
+--- include first
 local function wake(laneKey, jobPrefix, heldKey)
   local id = first(laneKey, jobPrefix)
   if not id then

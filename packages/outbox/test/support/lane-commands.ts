@@ -8,7 +8,8 @@ export type Answer = 'take' | 'retry' | 'die' | 'token' | 'wait'
 
 export type Command =
   | { readonly do: 'enqueue'; readonly person: number; readonly scheduled: boolean }
-  | { readonly do: 'fetch'; readonly worker: number; readonly answer: Answer }
+  /** `inOneStep`: the turn comes with the fetch, and a delivery settles, completes and fetches the next. */
+  | { readonly do: 'fetch'; readonly worker: number; readonly answer: Answer; readonly inOneStep: boolean }
   /** The next step of one of the runs under way. */
   | { readonly do: 'step'; readonly nth: number }
   | { readonly do: 'cancel'; readonly nth: number }

@@ -4,18 +4,22 @@
  * each message, and after every step the two are compared.
  */
 import assert from 'node:assert/strict'
-import { type Job, Worker } from 'bullmq'
+import { createRedisBackend, type Job, Worker } from 'bullmq'
 import { cancelMessage } from '../../src/cancel.ts'
 import { createEnqueuer, type Enqueuer } from '../../src/enqueue.ts'
+import { createHandover } from '../../src/handover.ts'
 import { healLanes } from '../../src/heal.ts'
 import { appKeys, appPrefix, SEND_QUEUE } from '../../src/keys.ts'
 import { createMover } from '../../src/mover.ts'
 import type { RedisClient } from '../../src/redis.ts'
-import { createRun } from '../../src/run.ts'
-import type { Answer, Command } from './lane-commands.ts'
+import { createRun, PARK_MS } from '../../src/run.ts'
+import type { Command } from './lane-commands.ts'
 import { checkEnds, checkLanes, join, newLedger, readStandings, type Standing } from './lane-ledger.ts'
 import { HOUR_MS, type LaneContext, LEASE_MS, nextStep, type Running } from './lane-run.ts'
 import { openKeeper, reasonOf, type World } from './world.ts'
+
+type Fetch = Omit<Extract<Command, { do: 'fetch' }>, 'do'>
+type Fetched = Awaited<ReturnType<Job['moveToCompleted']>>
 
 /** Far beyond what any sequence needs: a drain that does not end is a violation of its own. */
 const DRAIN_STEPS_MAX = 3000
@@ -26,9 +30,13 @@ export class LaneMachine {
   readonly #enqueuer: Enqueuer
   #runs: Running[] = []
   #serial = 0
+  /** Whether what is fetched may have its turn. */
+  #isReady = false
 
   constructor(world: World, appid: string, ifUnsure: 'send' | 'dead') {
-    this.#worker = new Worker(SEND_QUEUE, undefined, {
+    const isReady = (): boolean => this.#isReady
+    const handover = createHandover({ appid, store: world.store, isReady, parkMs: PARK_MS })
+    const opts = {
       connection: world.redis,
       prefix: appPrefix(appid),
       autorun: false,
@@ -36,7 +44,8 @@ export class LaneMachine {
       skipLockRenewal: true,
       skipStalledCheck: true,
       maxStalledCount: 1_000_000,
-    })
+    }
+    this.#worker = new Worker(SEND_QUEUE, undefined, opts, (...made) => handover.aboard(createRedisBackend(...made)))
     this.#worker.on('error', () => undefined)
     const mover = createMover({
       appid,
@@ -46,7 +55,9 @@ export class LaneMachine {
       onDead: () => undefined,
       onOccupied: (id) => assert.fail(`${id} is occupied`),
     })
-    this.#at = { world, appid, keys: appKeys(appid), mover, ledger: newLedger(), ifUnsure }
+    const keys = appKeys(appid)
+    const fetched = (run: Running, next: unknown): Promise<void> => this.#goOn(run, next as Fetched)
+    this.#at = { world, appid, keys, mover, handover, fetched, ledger: newLedger(), ifUnsure }
     this.#enqueuer = createEnqueuer(() => Promise.resolve(world.store))
   }
 
@@ -55,7 +66,7 @@ export class LaneMachine {
       case 'enqueue':
         return this.#enqueue(`o-${command.person}`, command.scheduled)
       case 'fetch':
-        return void (await this.#fetch(command.worker, command.answer))
+        return void (await this.#fetch(command))
       case 'step': {
         const run = nth(this.#runs, command.nth)
         return run && this.#step(run)
@@ -91,20 +102,43 @@ export class LaneMachine {
     if (!scheduled) join(this.#at.ledger, person, id)
   }
 
-  async #fetch(worker: number, answer: Answer): Promise<boolean> {
+  async #fetch({ worker, answer, inOneStep }: Fetch): Promise<boolean> {
     this.#serial += 1
     const token = `worker-${worker}:${this.#serial}`
+    this.#isReady = inOneStep
     const job: Job | undefined = await this.#worker.getNextJob(token, { block: false })
+    await this.#noteJoined()
     if (job === undefined) return false
+    this.#begin(job, { token, worker, answer, inOneStep })
+    return true
+  }
+
+  /** What the completion of a run's job has fetched is the next of its worker. */
+  async #goOn({ worker, answer, inOneStep, token }: Running, next: Fetched): Promise<void> {
+    await this.#noteJoined()
+    if (!Array.isArray(next) || !next[0]) return
+    const job = await this.#worker['nextJobFromJobData'](next[0], next[1], token)
+    if (job !== undefined) this.#begin(job, { token, worker, answer, inOneStep })
+  }
+
+  #begin(job: Job, by: Pick<Running, 'token' | 'worker' | 'answer' | 'inOneStep'>): void {
     const id = String(job.id)
     this.#at.ledger.unlooked.delete(id)
     assert.ok(!this.#at.ledger.backingOff.has(id), `${id} is fetched out of its backoff`)
-    const { store } = this.#at.world
-    const at = { token, signal: new AbortController().signal }
-    const run = createRun(job, at, { appid: this.#at.appid, store, leaseMs: LEASE_MS, keeper: openKeeper })
-    const first = answer === 'wait' ? 'delay' : 'admit'
-    this.#runs.push({ worker, id, job, token, run, answer, at: first, value: undefined, look: async () => undefined })
-    return true
+    const { world, appid, handover } = this.#at
+    const at = { token: by.token, signal: new AbortController().signal }
+    const run = createRun(job, at, { appid, store: world.store, leaseMs: LEASE_MS, keeper: openKeeper, handover })
+    const first = by.answer === 'wait' ? 'delay' : 'admit'
+    this.#runs.push({ ...by, id, job, run, at: first, value: undefined, look: async () => undefined })
+  }
+
+  /** Scheduled messages that are due join their lanes at the end, in the step that fetches or parks them. */
+  async #noteJoined(): Promise<void> {
+    for (const person of new Set(this.#at.ledger.messages.map((message) => message.person))) {
+      for (const id of await this.#redis.lrange(this.#at.keys.lane(person), '0', '-1')) {
+        join(this.#at.ledger, person, id)
+      }
+    }
   }
 
   async #step(run: Running): Promise<void> {
@@ -197,7 +231,7 @@ export class LaneMachine {
       await this.#step(run)
       return true
     }
-    if (await this.#fetch(0, 'take')) return true
+    if (await this.#fetch({ worker: 0, answer: 'take', inOneStep: this.#serial % 2 === 0 })) return true
     if ((await this.#recover()) > 0) return true
     if ((await this.#at.mover.sweep(this.#at.world.store)) > 0) return true
     if (await this.#elapse(0, false)) return true

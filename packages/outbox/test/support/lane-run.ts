@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { Job } from 'bullmq'
+import type { Handover } from '../../src/handover.ts'
 import type { AppKeys } from '../../src/keys.ts'
 import type { Mover } from '../../src/mover.ts'
 import type { RedisClient } from '../../src/redis.ts'
@@ -21,6 +22,7 @@ export interface Running {
   readonly job: Job
   readonly token: string
   readonly run: OwnRun
+  readonly inOneStep: boolean
   answer: Answer
   at: At
   value: unknown
@@ -34,6 +36,9 @@ export interface LaneContext {
   readonly keys: AppKeys
   readonly mover: Mover
   readonly ledger: Ledger
+  readonly handover: Handover
+  /** Takes over what the completion of a run's job has fetched. */
+  readonly fetched: (run: Running, next: unknown) => Promise<void>
   /** Whether a run that is told of an interrupted one sends again or gives the message up. */
   readonly ifUnsure: 'send' | 'dead'
 }
@@ -49,9 +54,10 @@ export async function nextStep(at: LaneContext, run: Running): Promise<At> {
       return (await run.run.unmark()) ? 'admit' : 'ended'
     case 'settle':
       run.value = await settle(at, run, { kind: 'delivered', attempts: [attemptMade()] })
+      if (run.inOneStep) await completeAndFetch(at, run)
       // Too late where a later run has made a dead letter of it: then that is its end.
       if ((await readStandings(at.world.redis, at.keys, at.ledger)).get(run.id)?.exists) at.ledger.settled.add(run.id)
-      return 'complete'
+      return run.inOneStep ? 'ended' : 'complete'
     case 'complete':
       await unlessLost(run.job.moveToCompleted(run.value, run.token, false))
       return 'ended'
@@ -81,6 +87,10 @@ export async function nextStep(at: LaneContext, run: Running): Promise<At> {
   }
 }
 
+async function completeAndFetch(at: LaneContext, run: Running): Promise<void> {
+  await unlessLost(run.job.moveToCompleted(run.value, run.token, true).then((next) => at.fetched(run, next)))
+}
+
 /** A mark from an earlier parking may still stand, and then it is not a backoff that others respect. */
 async function noteDelay(at: LaneContext, id: string): Promise<void> {
   const { delayed, parked } = (await readStandings(at.world.redis, at.keys, at.ledger)).get(id) ?? {}
@@ -104,8 +114,9 @@ async function admit(at: LaneContext, run: Running): Promise<At> {
     case 'later':
       return assert.fail(`${run.id} waits for a rate, and there is none`)
     case 'go': {
+      // One that came with the fetch may be old by now; no call is made without the lock.
       const lock = await at.world.redis.get(at.keys.sendLock(run.id))
-      assert.equal(lock, run.token, `${run.id} is admitted without its lock`)
+      if (!run.inOneStep) assert.equal(lock, run.token, `${run.id} is admitted without its lock`)
       if (turn.interruptedMsAgo === undefined) return 'send'
       assert.ok(at.ledger.interrupted.has(run.id), `a run of ${run.id} counts as interrupted, and none was`)
       at.ledger.told.add(run.id)
@@ -163,7 +174,8 @@ async function park(at: LaneContext, run: Running): Promise<At> {
 /** What `settle` returns, or the control error that it throws at BullMQ. */
 async function settle(at: LaneContext, run: Running, settlement: Settlement): Promise<unknown> {
   const holder = { token: run.token, touser: messageOf(at.ledger, run.id).person, marked: run.run.holder().marked }
-  const options = { appid: at.appid, store: at.world.store, settlement }
+  const handover = run.inOneStep ? at.handover : undefined
+  const options = { appid: at.appid, store: at.world.store, settlement, handover }
   try {
     return await settleRun(run.job, holder, options)
   } catch (error) {

@@ -121,6 +121,9 @@ export async function createWorld(): Promise<World> {
   }
 }
 
+/** Each run asks for its turn itself, as it does when something has to be waited for before a call. */
+export const ASKING = { isReady: () => false }
+
 export function consumerDefaults(store: Store, judge: Judge) {
   return {
     appid: APP,
@@ -128,6 +131,7 @@ export function consumerDefaults(store: Store, judge: Judge) {
     judge,
     explainFailure: (text: string): Reason => reasonOf({ errcode: null, name: 'stalled', errmsg: text }),
     explainExpiry: (): Reason => reasonOf({ errcode: null, name: 'expired', errmsg: '' }),
+    isReady: () => true,
     probeToken: () => Promise.resolve(true),
     concurrency: 32,
     stalledAfterMs: 2000,
