@@ -68,11 +68,12 @@ function visitObject(value: object, path: readonly string[], look: Look): void {
   }
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== null && prototype !== Object.prototype) return report(look, path, 'must be a plain object')
-  for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(value))) {
+  for (const key of Object.getOwnPropertyNames(value)) {
     if (look.budgetBytes < 0 || look.problems.length >= PROBLEMS_MAX) return
     const at = [...path, shownKey(key)]
+    const descriptor = Object.getOwnPropertyDescriptor(value, key)
     if (POLLUTING_KEYS.has(key)) report(look, at, 'is not an allowed key')
-    else if (!('value' in descriptor)) report(look, at, 'must be a value, not a getter')
+    else if (descriptor === undefined || !('value' in descriptor)) report(look, at, 'must be a value, not a getter')
     else {
       visitString(key, at, look)
       visit(descriptor.value, at, look)
