@@ -1,17 +1,21 @@
 /**
- * Storing messages. A message exists once its MULTI has been answered: its place in the lane and its job appear together
- * or not at all. Calls made at the same time share a round trip, in the order of the calls, because one connection and
- * one batch at a time keep it.
+ * Storing messages. A message exists once Redis has answered: its place in the lane, its job and its idempotency key appear
+ * together or not at all, because one script (`send.lua`) makes them. Calls made at the same time share a script, in which
+ * each message stands by itself: one that is refused refuses no other.
  *
- *   without a key   RPUSH lane, BullMQ's add
- *   with a key      guard-send, BullMQ's add, unguard    (50 concurrent repeats are one message in one round trip)
+ * The order of the calls is kept, because one connection carries the batches one after the other. A full batch leaves at
+ * once, so that Redis works on it while the next is being made, and so does a message while no other is under way. The
+ * rest leaves at the end of the turn of the event loop.
+ *
+ * A script that Redis does not know is sent again as a whole, by the client: nothing has been done then. Nothing else is
+ * sent twice.
  */
 import type { CheckedRequest, JobData } from '@wechat-outbox/messages'
 import { OutboxError, storeError } from './errors.ts'
-import { appKeys, SEND_QUEUE } from './keys.ts'
+import { type AppKeys, addKeys, appKeys } from './keys.ts'
 import { COMMAND_WAIT_MS } from './redis.ts'
 import { runScript } from './scripts.ts'
-import { addJob, execute, type Store, type Transaction } from './store.ts'
+import type { Store } from './store.ts'
 
 export interface NewMessage {
   readonly appid: string
@@ -28,8 +32,8 @@ export interface Enqueuer {
   enqueue(message: NewMessage): Promise<Enqueued>
 }
 
-/** Messages in one MULTI: Redis serves nobody else while it runs. */
-const BATCH_MAX = 500
+/** Messages in one script: Redis serves nobody else while it runs, some 40 µs for each. */
+const BATCH_MAX = 50
 /** Messages that wait for Redis's answer in this process. Beyond that the producer has to slow down. */
 const PENDING_MAX = 20_000
 
@@ -41,15 +45,49 @@ interface Pending {
 
 /** `open` gives the store once Redis is ready, or rejects soon. */
 export function createEnqueuer(open: () => Promise<Store>): Enqueuer {
-  const waiting: Pending[] = []
+  let waiting = new Map<string, Pending[]>()
   let pending = 0
-  let scheduled = false
+  let isDue = false
+  // Flushes that wait for the store: nobody may leave before them.
+  let opening = 0
+  let opened: Store | undefined
 
-  function flush(): void {
-    scheduled = false
-    const batches: Pending[][] = []
-    while (waiting.length > 0) batches.push(waiting.splice(0, BATCH_MAX))
-    for (const batch of batches) void write(open, batch).finally(() => (pending -= batch.length))
+  function settled(batch: readonly Pending[]): void {
+    pending -= batch.length
+  }
+
+  async function flush(): Promise<void> {
+    const due = waiting
+    waiting = new Map()
+    isDue = false
+    opening += 1
+    try {
+      opened = await open()
+      for (const [appid, items] of due) {
+        for (let from = 0; from < items.length; from += BATCH_MAX) {
+          void write(opened, appid, items.slice(from, from + BATCH_MAX)).then(settled)
+        }
+      }
+    } catch (error) {
+      for (const items of due.values()) settled(refuse(items, error))
+    } finally {
+      opening -= 1
+    }
+  }
+
+  function add(item: Pending): void {
+    const { appid } = item.message
+    const items = waiting.get(appid) ?? []
+    if (items.push(item) === 1) waiting.set(appid, items)
+    const hasCompany = pending > 1 && items.length < BATCH_MAX
+    if (!hasCompany && opening === 0 && opened?.redis.status === 'ready') {
+      waiting.delete(appid)
+      void write(opened, appid, items).then(settled)
+      return
+    }
+    if (isDue) return
+    isDue = true
+    setImmediate(() => void flush())
   }
 
   return {
@@ -59,80 +97,52 @@ export function createEnqueuer(open: () => Promise<Store>): Enqueuer {
           return reject(new OutboxError('WXO_UNAVAILABLE', `${PENDING_MAX} messages already wait for Redis's answer`))
         }
         pending += 1
-        waiting.push({ message, resolve, reject })
-        if (!scheduled) {
-          scheduled = true
-          setImmediate(flush)
-        }
+        add({ message, resolve, reject })
       }),
   }
 }
 
-/** One transaction per app, because a transaction lies in one slot. */
-async function write(open: () => Promise<Store>, batch: readonly Pending[]): Promise<void> {
-  const byApp = new Map<string, Pending[]>()
-  for (const item of batch) {
-    const part = byApp.get(item.message.appid)
-    if (part === undefined) byApp.set(item.message.appid, [item])
-    else part.push(item)
-  }
-  await Promise.all([...byApp.values()].map((part) => writeApp(open, part)))
-}
+/** What `send.lua` says of one message. */
+type Answer = 1 | ['taken', id: string, fingerprint: string] | ['failed', why: string]
 
-async function writeApp(open: () => Promise<Store>, batch: readonly Pending[]): Promise<void> {
+/** Stores messages of one app. Returns them when each has its answer. */
+async function write(store: Store, appid: string, batch: readonly Pending[]): Promise<readonly Pending[]> {
   try {
-    const store = await open()
-    const multi = store.multi()
-    const counts = batch.map(({ message }) => queueMessage(store, multi, message))
-    const answers = await within(execute(multi), COMMAND_WAIT_MS)
-    if (answers === null) throw new OutboxError('WXO_UNAVAILABLE', 'Redis did not take the transaction')
-    let at = 0
-    for (const [index, item] of batch.entries()) {
-      answer(item, answers[at])
-      at += counts[index] ?? 0
-    }
+    const keys = appKeys(appid)
+    const args = [keys.sendJobs, keys.lanes]
+    for (const { message } of batch) args.push(...partsOf(keys, message))
+    const call = { name: 'send', keys: [...addKeys(keys), keys.expiring], args } as const
+    const answers = await within(runScript<Answer[]>(store.redis, call), COMMAND_WAIT_MS)
+    for (const [index, item] of batch.entries()) answer(item, answers[index])
+    return batch
   } catch (error) {
-    const refused = storeError(error)
-    for (const { reject } of batch) reject(refused)
+    return refuse(batch, error)
   }
 }
 
-/** Queues the commands for one message and returns how many they are. The first of them carries the answer. */
-function queueMessage(store: Store, multi: Transaction, message: NewMessage): number {
-  const { appid, id, data, acceptedAt, guard } = message
-  const keys = appKeys(appid)
-  const job = keys.sendJob(id)
+/** What the script takes for one message: text throughout, which the client puts into one piece. */
+function partsOf(keys: AppKeys, { id, data, acceptedAt, guard }: NewMessage): string[] {
+  const { msgtype, touser, expiresAt = '' } = data
   const delayMs = Math.max(0, (data.sendAt ?? 0) - acceptedAt)
-  const lane = keys.lane(data.touser)
-  const newJob = { id, name: data.msgtype, data, timestamp: acceptedAt, ...(delayMs > 0 ? { delayMs } : {}) }
-  const backend = store.backend(appid, SEND_QUEUE)
-  if (guard === undefined) {
-    // A scheduled message joins the lane when it becomes due: until then it holds nobody up.
-    if (delayMs === 0) multi.rpush(lane, id)
-    addJob(multi, backend, newJob)
-    return (delayMs === 0 ? 2 : 1) + queueExpiry(multi, message)
-  }
-  const args = [id, guard.fingerprint, guard.ttlMs, delayMs === 0 ? 1 : 0]
-  void runScript(multi, { name: 'guard-send', keys: [keys.idempotency(guard.key), job, lane], args })
-  addJob(multi, backend, newJob)
-  void runScript(multi, { name: 'unguard', keys: [job], args: [] })
-  return 3 + queueExpiry(multi, message)
+  const parts = [id, msgtype, touser, JSON.stringify(data), `${acceptedAt}`, `${delayMs}`, `${expiresAt}`]
+  if (guard === undefined) parts.push('', '', '')
+  else parts.push(keys.idempotency(guard.key), guard.fingerprint, `${Math.ceil(guard.ttlMs)}`)
+  return parts
 }
 
-/** Noted for the sweep, which finds those that expire while their app is held. An id that came to nothing it drops. */
-function queueExpiry(multi: Transaction, { appid, id, data }: NewMessage): number {
-  if (data.expiresAt === undefined) return 0
-  multi.zadd(appKeys(appid).expiring, data.expiresAt, id)
-  return 1
+function answer(item: Pending, answered: Answer | undefined): void {
+  const { message, resolve, reject } = item
+  if (answered === 1) return resolve({ id: message.id, duplicate: false })
+  const [kind, what = 'Redis gave no answer', fingerprint] = answered ?? []
+  if (kind !== 'taken') return void refuse([item], new Error(what))
+  if (fingerprint === message.guard?.fingerprint) return resolve({ id: what, duplicate: true })
+  reject(new OutboxError('WXO_CONFLICT', `the idempotency key belongs to another message, ${what}`))
 }
 
-function answer({ message, resolve, reject }: Pending, first: unknown): void {
-  if (message.guard === undefined || !Array.isArray(first) || first[0] === 'new') {
-    return resolve({ id: message.id, duplicate: false })
-  }
-  const [, id, fingerprint] = first as [string, string, string]
-  if (fingerprint === message.guard.fingerprint) return resolve({ id, duplicate: true })
-  reject(new OutboxError('WXO_CONFLICT', `the idempotency key belongs to another message, ${id}`))
+function refuse(items: readonly Pending[], error: unknown): readonly Pending[] {
+  const refused = storeError(error)
+  for (const { reject } of items) reject(refused)
+  return items
 }
 
 /** What a producer stores of a request: the key that guarded it has done its work. */

@@ -35,7 +35,7 @@ export function isWaiting(state: string): boolean {
   return WAITING.includes(state)
 }
 
-/** Reads what HGETALL gave; null where there is no job (or only a guard's tombstone). */
+/** Reads what HGETALL gave; null where there is no job. */
 export function readJobHash(fields: Record<string, string>): JobHash | null {
   if (fields['name'] === undefined) return null
   return {

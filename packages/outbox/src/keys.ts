@@ -86,3 +86,9 @@ export function appKeys(appid: string) {
     tokenNews: `${prefix}:token:news`,
   }
 }
+
+/** The keys that BullMQ's `addStandardJob` takes for the queue of messages, in its order. */
+export function addKeys({ sendJobs }: AppKeys): string[] {
+  return ADDED_TO.map((name) => sendJobs + name)
+}
+const ADDED_TO = ['wait', 'paused', 'meta', 'id', 'completed', 'delayed', 'active', 'events', 'marker'] as const

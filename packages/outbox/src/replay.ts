@@ -1,6 +1,6 @@
 /**
  * From a dead letter to a new message. Whoever retries the dead letter's job – the dashboard's button, `wxo`, HTTP, plain
- * `job.retry()` – makes it waiting, and a worker of the queue `dead-letter` replays it here: one transaction that stores
+ * `job.retry()` – makes it waiting, and a worker of the queue `dead-letter` replays it here: one script that stores
  * the new message and notes its id on the dead letter. Then the job completes and is removed. Repeated at any point, by
  * anybody, it finds the note and does nothing more.
  */
@@ -11,12 +11,11 @@ import {
   replayIdOf,
   type StatusReport,
 } from '@wechat-outbox/messages'
-import { OutboxError } from './errors.ts'
-import { appKeys, SEND_QUEUE } from './keys.ts'
+import { addKeys, appKeys } from './keys.ts'
 import { indexesOf } from './mover.ts'
 import { runScript } from './scripts.ts'
 import { reportOfDeadLetter } from './status.ts'
-import { addJob, execute, type Store } from './store.ts'
+import type { Store } from './store.ts'
 
 export type Replayed =
   | { readonly kind: 'replayed'; readonly id: string; readonly repeated: boolean }
@@ -39,24 +38,12 @@ export async function replay(id: string, letter: DeadLetter, options: ReplayOpti
   const now = Date.now()
   const data = replayedData(id, letter, { message: letter.message, now })
   const ended: StatusReport = { ...reportOfDeadLetter(appid, letter), status: 'replayed', replayedAs: newId }
-  const multi = store.multi()
-  void runScript(multi, {
-    name: 'guard-replay',
-    keys: [
-      keys.deadJob(id),
-      keys.sendJob(newId),
-      keys.lane(data.touser),
-      keys.ended(letter.messageId),
-      ...indexesOf(keys, letter),
-    ],
-    args: [newId, id, JSON.stringify(ended), rememberMs],
+  const stored = [newId, data.msgtype, data.touser, JSON.stringify(data), now, data.expiresAt ?? '']
+  const [kind, as] = await runScript<['new' | 'gone'] | ['taken', string]>(store.redis, {
+    name: 'replay',
+    keys: [...addKeys(keys), keys.expiring, keys.deadJob(id), keys.ended(letter.messageId), ...indexesOf(keys, letter)],
+    args: [keys.sendJobs, keys.lanes, ...stored, id, JSON.stringify(ended), rememberMs],
   })
-  addJob(multi, store.backend(appid, SEND_QUEUE), { id: newId, name: data.msgtype, data, timestamp: now })
-  void runScript(multi, { name: 'unguard', keys: [keys.sendJob(newId)], args: [] })
-  if (data.expiresAt !== undefined) multi.zadd(keys.expiring, data.expiresAt, newId)
-  const answers = await execute(multi)
-  if (answers === null) throw new OutboxError('WXO_UNAVAILABLE', 'Redis did not take the transaction')
-  const [kind, as] = answers[0] as [string, string?]
   if (kind === 'gone') return { kind: 'gone' }
   return { kind: 'replayed', id: as ?? newId, repeated: kind === 'taken' }
 }

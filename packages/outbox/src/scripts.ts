@@ -17,8 +17,6 @@ const names = [
   'finish',
   'give-back',
   'glance',
-  'guard-replay',
-  'guard-send',
   'heal',
   'hold-fault',
   'hold-lift',
@@ -27,6 +25,8 @@ const names = [
   'hold-turn',
   'look',
   'mend-lane',
+  'replay',
+  'send',
   'settle',
   'token-claim',
   'token-fail',
@@ -35,7 +35,6 @@ const names = [
   'token-store',
   'token-unlock',
   'token-want',
-  'unguard',
   'unlane',
   'unmark',
 ] as const
@@ -89,7 +88,7 @@ export function defineScripts(client: RedisClient): void {
 }
 
 /** BullMQ's commands that run inside our transactions. */
-const BULLMQ_COMMANDS = /^(?:addStandardJob|addDelayedJob|removeJob):/
+const BULLMQ_COMMANDS = /^(?:addStandardJob|removeJob):/
 
 /**
  * Loads every script that runs inside a transaction into the server. ioredis sends a script whole once per connection and

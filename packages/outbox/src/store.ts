@@ -69,17 +69,15 @@ export interface NewJob {
   readonly data: unknown
   /** Epoch milliseconds. */
   readonly timestamp: number
-  /** Milliseconds from `timestamp` until it becomes due. */
-  readonly delayMs?: number
 }
 
-/** Queues BullMQ's add. It does nothing where a job of that id, or a guard's tombstone, exists already. */
+/** Queues BullMQ's add. It does nothing where a job of that id exists already. */
 export function addJob(multi: Transaction, backend: RedisQueueBackend, job: NewJob): void {
   const json: JobJson = {
     id: job.id,
     name: job.name,
     data: JSON.stringify(job.data),
-    opts: job.delayMs === undefined ? {} : { delay: job.delayMs },
+    opts: {},
     timestamp: job.timestamp,
     progress: 0,
     attemptsMade: 0,

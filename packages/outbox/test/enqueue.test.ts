@@ -40,8 +40,8 @@ describe('what waits for Redis', () => {
   })
 })
 
-describe('a transaction', () => {
-  it('holds messages of several apps apart and all or nothing each', async () => {
+describe('messages that are stored together', () => {
+  it('are held apart by app', async () => {
     const enqueuer = createEnqueuer(() => Promise.resolve(world.store))
     const other = 'wxfedcba9876543210'
     await Promise.all([
@@ -51,9 +51,75 @@ describe('a transaction', () => {
     ])
     expect(await world.redis.lrange(keys.lane('o1'), '0', '-1')).toEqual(['m-1', 'm-3'])
     expect(await world.redis.lrange(keys.lane('o1').replace(APP, other), '0', '-1')).toEqual(['m-2'])
-    // A lane that is no list makes the RPUSH of a transaction fail.
+  })
+
+  it('are stored or refused each by itself, and whole', async () => {
+    const enqueuer = createEnqueuer(() => Promise.resolve(world.store))
+    // A lane that is no list takes no message.
     await world.redis.set(keys.lane('o-broken'), 'text')
-    await expect(enqueuer.enqueue(message(4, 'o-broken'))).rejects.toMatchObject({ code: 'WXO_UNAVAILABLE' })
+    const broken = { ...message(3, 'o-broken'), guard: { key: 'broken', fingerprint: 'f', ttlMs: 60_000 } }
+    const calls = [message(1), message(2), broken, message(4)].map((one) => enqueuer.enqueue(one))
+    const [, , refused, ...others] = await Promise.allSettled(calls)
+    expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'WXO_UNAVAILABLE' } })
+    expect(others).toMatchObject([{ status: 'fulfilled' }])
+    expect(await world.redis.lrange(keys.lane('o1'), '0', '-1')).toEqual(['m-1', 'm-2', 'm-4'])
+    expect(await jobs()).toEqual(['m-1', 'm-2', 'm-4'].map(keys.sendJob))
+    expect(await world.redis.exists(keys.idempotency('broken'))).toBe(0)
+  })
+
+  it('leave nothing behind when Redis is full, and say so', async () => {
+    const enqueuer = createEnqueuer(() => Promise.resolve(world.store))
+    const guard = { key: 'full', fingerprint: 'f', ttlMs: 60_000 }
+    await world.redis.config('SET', 'maxmemory', '1')
+    const refused = await Promise.allSettled([message(1), { ...message(2), guard }].map((one) => enqueuer.enqueue(one)))
+    await world.redis.config('SET', 'maxmemory', '0')
+    for (const one of refused) expect(one).toMatchObject({ status: 'rejected', reason: { code: 'WXO_FULL' } })
+    expect(await world.redis.dbsize()).toBe(0)
+  })
+
+  it('leave no trace of a repeat', async () => {
+    const enqueuer = createEnqueuer(() => Promise.resolve(world.store))
+    const guard = { key: 'again', fingerprint: 'f', ttlMs: 60_000 }
+    const later = { sendAt: 1_900_000_060_000, expiresAt: 1_900_000_120_000 }
+    const one = (n: number) => ({ ...message(n), guard, data: { ...message(n).data, ...later } })
+    expect(await enqueuer.enqueue(one(1))).toEqual({ id: 'm-1', duplicate: false })
+    const before = await world.redis.keys('*')
+    expect(await enqueuer.enqueue(one(2))).toEqual({ id: 'm-1', duplicate: true })
+    expect((await world.redis.keys('*')).toSorted()).toEqual(before.toSorted())
+    expect(await world.redis.zrange(keys.expiring, '0', '-1')).toEqual(['m-1'])
+    expect(await world.redis.zrange(keys.sendDelayed, '0', '-1')).toEqual(['m-1'])
+    expect(await world.redis.pttl(keys.idempotency('again'))).toBeGreaterThan(0)
+  })
+
+  it('keep the order of the calls when some of them had to wait for the connection', async () => {
+    const gate = Promise.withResolvers<Store>()
+    const opening = Promise.withResolvers<void>()
+    const opens = [
+      () => Promise.resolve(world.store),
+      () => {
+        opening.resolve()
+        return gate.promise
+      },
+    ]
+    const enqueuer = createEnqueuer(() => (opens.shift() ?? (() => Promise.resolve(world.store)))())
+    await enqueuer.enqueue(message(0))
+    // The first goes at once; the second waits for company, and then for the connection.
+    const early = [enqueuer.enqueue(message(1)), enqueuer.enqueue(message(2))]
+    await opening.promise
+    const late = Array.from({ length: 120 }, (_, n) => enqueuer.enqueue(message(n + 3)))
+    gate.resolve(world.store)
+    await Promise.all([...early, ...late])
+    const order = await world.redis.lrange(keys.lane('o1'), '0', '-1')
+    expect(order).toEqual(Array.from({ length: 123 }, (_, n) => `m-${n}`))
+  })
+
+  it('are stored once by a Redis that has forgotten the script', async () => {
+    const enqueuer = createEnqueuer(() => Promise.resolve(world.store))
+    await enqueuer.enqueue(message(1))
+    await world.redis.script('FLUSH')
+    await Promise.all([enqueuer.enqueue(message(2)), enqueuer.enqueue(message(3))])
+    expect(await world.redis.lrange(keys.lane('o1'), '0', '-1')).toEqual(['m-1', 'm-2', 'm-3'])
+    expect(await jobs()).toHaveLength(3)
   })
 })
 

@@ -16,9 +16,9 @@ describe('isWaiting', () => {
 })
 
 describe('readJobHash', () => {
-  it('reads nothing from nothing, and nothing from a tombstone', () => {
+  it('reads nothing from nothing, and nothing from marks without a job', () => {
     expect(readJobHash({})).toBeNull()
-    expect(readJobHash({ tombstone: '1' })).toBeNull()
+    expect(readJobHash({ settled: 'delivered' })).toBeNull()
   })
 
   it('reads a job that has just been added', () => {
