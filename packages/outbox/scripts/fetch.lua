@@ -6,8 +6,9 @@
 --- bullmq moveToActive
 --- include seat
 local function fetch() return moveToActive(KEYS, ARGV) end
+if redis.call('EXISTS', KEYS[13]) == 1 then return { fetch(), '' } end
 local fetched, tries = seat(fetch(), {
-  wait = KEYS[1], active = KEYS[2], delayed = KEYS[7], held = KEYS[12], hold = KEYS[13], prefix = ARGV[1],
-  token = ARGV[4], lanes = ARGV[5], parkMs = tonumber(ARGV[6]), version = tonumber(ARGV[7]), fetch = fetch,
+  wait = KEYS[1], active = KEYS[2], delayed = KEYS[7], held = KEYS[12], prefix = ARGV[1],
+  token = ARGV[4], lanes = ARGV[5], parkMs = tonumber(ARGV[6]), version = ARGV[7], fetch = fetch,
 })
 return { fetched, tries or '' }

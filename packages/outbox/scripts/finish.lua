@@ -11,22 +11,24 @@
 --- include left
 --- include seat
 local id, prefix = ARGV[1], ARGV[7]
+-- Mostly there is neither, and one question is answered sooner than two.
+local isTroubled = redis.call('EXISTS', KEYS[17], KEYS[19]) > 0
 left(id, {
-  lane = KEYS[15], prefix = prefix, held = KEYS[16], faults = KEYS[17], expiring = ARGV[11] == '1' and KEYS[18],
+  lane = KEYS[15], prefix = prefix, held = KEYS[16], faults = isTroubled and KEYS[17], expiring = ARGV[11] == '1' and KEYS[18],
 })
 ARGV[9] = cmsgpack.pack({ 'settled', 'delivered', 'sending', '' })
 local fetched = moveToFinished(KEYS, ARGV)
 if type(fetched) == 'number' and fetched < 0 and redis.call('EXISTS', prefix .. id) == 1 then
   redis.call('HSET', prefix .. id, 'settled', 'delivered', 'returnvalue', ARGV[4], 'sending', '')
 end
-if ARGV[12] ~= '1' then return { fetched, '' } end
+if ARGV[12] ~= '1' or (isTroubled and redis.call('EXISTS', KEYS[19]) == 1) then return { fetched, '' } end
 local keys = { unpack(KEYS, 1, 10) }
 keys[11] = KEYS[14]
 local args = { prefix, ARGV[2], ARGV[8] }
 local tries
 fetched, tries = seat(fetched, {
-  wait = KEYS[1], active = KEYS[2], delayed = KEYS[7], held = KEYS[16], hold = KEYS[19], prefix = prefix,
-  token = ARGV[10], lanes = ARGV[13], parkMs = tonumber(ARGV[14]), version = tonumber(ARGV[15]),
+  wait = KEYS[1], active = KEYS[2], delayed = KEYS[7], held = KEYS[16], prefix = prefix,
+  token = ARGV[10], lanes = ARGV[13], parkMs = tonumber(ARGV[14]), version = ARGV[15],
   fetch = function() return moveToActive(keys, args) end,
 })
 return { fetched, tries or '' }

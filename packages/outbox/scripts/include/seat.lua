@@ -1,9 +1,9 @@
 -- seat(fetched, at): gives a message its turn in the step that fetches it, so that its run need not ask. Messages that are not
 -- first in their lanes are parked here, without any worker's hearing of them, and the next one is fetched. `fetched` is
--- what BullMQ's scripts return of a fetch. Returns that of the message which was fetched in the end, and its tries made
--- before; or false in place of the tries, and then the run asks for its turn itself: nothing was fetched, the app is held,
--- an earlier run left its mark, the message must not be sent twice, or it cannot be read here.
---   at.wait, at.active, at.delayed, at.held, at.hold   keys
+-- what BullMQ's scripts return of a fetch, in an app that is not held. Returns that of the message which was fetched in
+-- the end, and its tries made before; or false in place of the tries, and then the run asks for its turn itself: nothing
+-- was fetched, an earlier run left its mark, the message must not be sent twice, or it cannot be read here.
+--   at.wait, at.active, at.delayed, at.held            keys
 --   at.prefix, at.lanes                                prefixes of the keys of jobs and lanes
 --   at.token, at.parkMs, at.version                    lock token; how long to park; of job data that can be read
 --   at.fetch                                           fetches the next
@@ -23,14 +23,15 @@ end
 -- sent twice. Without a lane it is not for this script to judge.
 local function placeOf(job, at)
   if not job.data or job.settled or job.defa or (job.sending and job.sending ~= '') then return nil end
-  local isJson, data = pcall(cjson.decode, job.data)
-  if not isJson or type(data) ~= 'table' or data.v ~= at.version or type(data.touser) ~= 'string' then return nil end
-  local lane = at.lanes .. data.touser
+  -- Producers write version and recipient first, so that they can be read without the rest, which takes ten times as long.
+  local touser = string.match(job.data, '^{"v":' .. at.version .. ',"touser":"([^"\\]+)"')
+  if not touser then return nil end
+  local lane = at.lanes .. touser
   local behind = isBehind(job, lane, at.prefix, function()
     -- Whoever enqueued it has put it into its lane, unless it was to join later, or was added by other means.
-    return data.sendAt ~= nil or not isGenerated(job.id)
+    return string.find(job.data, '"sendAt":', 1, true) or not isGenerated(job.id)
   end)
-  return lane, behind, data.ifUnsure == 'dead-letter'
+  return lane, behind, string.find(job.data, '"ifUnsure":"dead-letter"', 1, true)
 end
 
 local function park(id, lane, at)
@@ -56,9 +57,7 @@ local function parkWaiting(at, room)
 end
 
 local function seat(fetched, at)
-  if type(fetched) ~= 'table' or type(fetched[1]) ~= 'table' or redis.call('EXISTS', at.hold) == 1 then
-    return fetched, false
-  end
+  if type(fetched) ~= 'table' or type(fetched[1]) ~= 'table' then return fetched, false end
   at.now = nowMs()
   local room = PARKED_MAX
   while type(fetched[1]) == 'table' do
