@@ -3,7 +3,7 @@
  * people think up, and nobody walks through 2^256 values at any speed. One SHA-256 costs a microsecond, which a request
  * with a key may cost; a slow hash would be a way to keep the gateway busy.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { hash as digestOf, randomBytes } from 'node:crypto'
 import { appidSchema } from '@wechat-outbox/messages'
 import { z } from 'zod'
 
@@ -47,7 +47,7 @@ export function newApiKey(): string {
 
 /** What is compared: equally long for every key, so that a comparison tells nothing about one. */
 export function digestApiKey(key: string): Buffer {
-  return createHash('sha256').update(key).digest()
+  return digestOf('sha256', key, 'buffer')
 }
 
 /** What a file may hold in a key's place. */
