@@ -32,7 +32,7 @@ export interface OutboxOptions {
   readonly redis: string | OutboxLink
   /** The app that messages without an `appid` of their own belong to. */
   readonly appid?: string
-  /** For how long a repeat with the same idempotency key is recognised, counted from the later of now and `sendAt`. */
+  /** For how long a repeat with the same idempotency key is recognised, counted from the later of now and `sendAt`: a year at most. */
   readonly idempotencyTtlHours?: number
   /** The longest text in bytes of UTF-8. WeChat documents no limit; people report 2048. */
   readonly textBytesMax?: number
@@ -55,6 +55,8 @@ export interface Receipt {
 export type SendResult = Receipt | { readonly error: OutboxError }
 
 const HOUR_MS = 3_600_000
+/** A year. */
+const TTL_HOURS_MAX = 8760
 
 export class Outbox {
   readonly #appid: string | undefined
@@ -72,7 +74,9 @@ export class Outbox {
     if (appid !== undefined && !appidSchema.safeParse(appid).success) {
       throw new OutboxError('WXO_CONFIG', 'appid must be wx and 16 hex digits')
     }
-    if (!(idempotencyTtlHours > 0)) throw new OutboxError('WXO_CONFIG', 'idempotencyTtlHours must be positive')
+    if (!(idempotencyTtlHours > 0 && idempotencyTtlHours <= TTL_HOURS_MAX)) {
+      throw new OutboxError('WXO_CONFIG', `idempotencyTtlHours must be above 0 and at most ${TTL_HOURS_MAX}`)
+    }
     this.#appid = appid
     this.#ttlMs = idempotencyTtlHours * HOUR_MS
     this.#schema = sendRequestSchema(textBytesMax)
