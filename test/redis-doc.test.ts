@@ -8,7 +8,7 @@ import { ROOT } from '../scripts/run.ts'
 
 const PART = '<…>'
 /** Beginnings of keys, patterns and readers of keys, which are no keys themselves. */
-const BEGINNINGS = ['prefix', 'sendJobs', 'deadJobs', 'lanePattern', 'laneOf']
+const BEGINNINGS = ['prefix', 'sendJobs', 'deadJobs', 'lanes', 'lanePattern', 'laneOf']
 /** Fields that are BullMQ's, and those of an idempotency record. */
 const NO_MARKS = ['failedReason', 'returnvalue', 'finishedOn', 'processedOn', 'atm', 'delay', 'id', 'fp']
 

@@ -23,7 +23,7 @@ end
 -- sent twice. Without a lane it is not for this script to judge.
 local function placeOf(job, at)
   if not job.data or job.settled or job.defa or (job.sending and job.sending ~= '') then return nil end
-  -- Producers write version and recipient first, so that they can be read without the rest, which takes ten times as long.
+  -- Producers write version and recipient first, so that these can be read without the rest, which may be long.
   local touser = string.match(job.data, '^{"v":' .. at.version .. ',"touser":"([^"\\]+)"')
   if not touser then return nil end
   local lane = at.lanes .. touser
@@ -47,7 +47,9 @@ local function parkWaiting(at, room)
     if not id then return parked end
     local data, settled, defa, sending, isParked, atm, stc =
       unpack(redis.call('HMGET', at.prefix .. id, 'data', 'settled', 'defa', 'sending', 'parked', 'atm', 'stc'))
-    local job = { id = id, data = data, settled = settled, defa = defa, sending = sending, parked = isParked, atm = atm, stc = stc }
+    local job = {
+      id = id, data = data, settled = settled, defa = defa, sending = sending, parked = isParked, atm = atm, stc = stc,
+    }
     local lane, behind = placeOf(job, at)
     if not lane or not behind then return parked end
     redis.call('RPOP', at.wait)
