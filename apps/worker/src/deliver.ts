@@ -19,7 +19,7 @@ import {
   chargeOf,
   type Decision,
   decide,
-  expiredReason,
+  expiryReason,
   invalidMessageReason,
   isTokenRefusal,
   type Situation,
@@ -66,7 +66,9 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
       const stop = resume({ ...context, agoMs: turn.interruptedMsAgo }, options)
       if (stop !== undefined) return stop
     }
-    if (result.kind === 'no-token' || isExpired(data)) return { kind: 'dead', reason: expiredReason(), attempts }
+    if (result.kind === 'no-token' || isExpired(data)) {
+      return { kind: 'dead', reason: expiryReason(attempts.at(-1) ?? run.lastAttempt()), attempts }
+    }
     const leftMs = options.leaseMs - (performance.now() - turn.leaseFrom) - LEASE_MARGIN_MS
     // The process was stopped or starved between admission and here: another worker may have the message by now.
     if (leftMs <= 0) return { kind: 'later', delayMs: 1, counts: false, attempts }

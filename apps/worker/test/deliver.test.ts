@@ -213,6 +213,24 @@ describe('a message whose token WeChat refuses', () => {
   })
 })
 
+describe('a message that expires between two tries', () => {
+  it('is dead without another call, and says what stood in the way', async () => {
+    const [redis] = clients
+    const { id } = await outbox.send({ ...text('too late'), expiresAt: Date.now() - 1 })
+    const busy = { at: 1, outcome: 'retry', ms: 1, errcode: -1, errmsg: 'system error' }
+    const history = JSON.stringify([JSON.stringify({ attempts: [busy] })])
+    await redis?.hset(`{wxo:${appid}}:send:${id}`, 'stacktrace', history)
+    await work(deliver)
+    await vi.waitFor(async () => expect((await outbox.status(id))?.status).toBe('dead'), 10_000)
+    expect((await outbox.status(id))?.attempts).toEqual([busy])
+    const letter = JSON.parse(
+      (await redis?.hget(`{wxo:${appid}}:dead-letter:d-${id.slice(2)}`, 'data')) ?? '{}',
+    ) as object
+    expect(letter).toMatchObject({ reason: { name: 'expired', errcode: -1, errmsg: 'system error' } })
+    expect(fake.ledger.sendCount()).toBe(0)
+  })
+})
+
 describe('a message whose earlier run died with its call open', () => {
   const dieOnce = async (ifUnsure: 'resend' | 'dead-letter'): Promise<string> => {
     const [redis] = clients

@@ -26,6 +26,7 @@ const run: Run = {
   waive: () => Promise.resolve(),
   charge: () => Promise.resolve(false),
   unmark: () => Promise.resolve(true),
+  lastAttempt: () => undefined,
 }
 const attempt = (given: Partial<Attempt> = {}): Attempt => ({
   at: 1,

@@ -7,7 +7,7 @@ import { isGeneratedId, reasonLine } from '@wechat-outbox/messages'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
 import type { Handover } from './handover.ts'
 import type { HoldKeeper } from './hold-keeper.ts'
-import { appendHistory, type HistoryEntry, parseJson, readHistory } from './job-hash.ts'
+import { appendHistory, attemptsOf, type HistoryEntry, parseJson, readHistory } from './job-hash.ts'
 import { type AppKeys, appKeys, SEND_QUEUE } from './keys.ts'
 import { runScript } from './scripts.ts'
 import type { Store } from './store.ts'
@@ -66,6 +66,8 @@ export interface Run {
   charge(charge: Charge): Promise<boolean>
   /** Takes the mark back after WeChat has refused the call. False: the lock is lost. */
   unmark(): Promise<boolean>
+  /** The last attempt of the runs before this one. */
+  lastAttempt(): Attempt | undefined
 }
 
 /** A run as the consumer holds it: it knows whose lane it asked at, and whether the mark in Redis is its own. */
@@ -141,6 +143,7 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
       if (probes) await keeper.unused(at.token)
     },
     unmark,
+    lastAttempt: () => attemptsOf(readHistory(job.stacktrace)).at(-1),
     async waive() {
       if (admission === undefined) return
       admission = undefined
