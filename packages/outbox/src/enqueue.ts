@@ -16,6 +16,7 @@ import { type AppKeys, addKeys, appKeys } from './keys.ts'
 import { COMMAND_WAIT_MS } from './redis.ts'
 import { runScript } from './scripts.ts'
 import type { Store } from './store.ts'
+import { within } from './within.ts'
 
 export interface NewMessage {
   readonly appid: string
@@ -112,7 +113,9 @@ async function write(store: Store, appid: string, batch: readonly Pending[]): Pr
     const args = [keys.sendJobs, keys.lanes]
     for (const { message } of batch) args.push(...partsOf(keys, message))
     const call = { name: 'send', keys: [...addKeys(keys), keys.expiring], args } as const
-    const answers = await within(runScript<Answer[]>(store.redis, call), COMMAND_WAIT_MS)
+    const answers = await within(runScript<Answer[]>(store.redis, call), COMMAND_WAIT_MS, null)
+    // Nobody can know whether Redis will still take them.
+    if (answers === null) throw new OutboxError('WXO_UNAVAILABLE', 'Redis did not answer in time')
     for (const [index, item] of batch.entries()) answer(item, answers[index])
     return batch
   } catch (error) {
@@ -149,17 +152,4 @@ function refuse(items: readonly Pending[], error: unknown): readonly Pending[] {
 export function storedData(request: CheckedRequest): JobData {
   const { idempotencyKey: _key, ...rest } = request
   return { v: 1, ...rest }
-}
-
-/** Rejects after `ms`. The promise itself goes on: nobody can know whether Redis will still take the command. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new OutboxError('WXO_UNAVAILABLE', 'Redis did not answer in time')), ms)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
