@@ -24,11 +24,6 @@ export function isMessageId(id: string): boolean {
   return messageId.test(id)
 }
 
-/** Whether an id was made here, by `newMessageId` or `replayIdOf`, and not by somebody who added a job by other means. */
-export function isGeneratedId(id: string): boolean {
-  return /^m-[0-9A-Za-z]{20}(?:-\d{1,9})?$/.test(id)
-}
-
 export function isDeadLetterId(id: string): boolean {
   return deadLetterId.test(id)
 }

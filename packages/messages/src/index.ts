@@ -12,7 +12,6 @@ export { fingerprint } from './fingerprint.ts'
 export {
   deadLetterIdOf,
   isDeadLetterId,
-  isGeneratedId,
   isMessageId,
   newMessageId,
   replayIdOf,

@@ -1,7 +1,7 @@
 -- Is it this message's turn? Judged from Redis alone, never from the job as it was fetched.
 --   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane   KEYS[4] held lanes   KEYS[5] the app's rate   KEYS[6] its hold
 --   ARGV[1] id   ARGV[2] lock token   ARGV[3] lease in ms   ARGV[4] prefix of job keys
---   ARGV[5] '1': may be absent from its lane   ARGV[6] calls per second, 0 for any   ARGV[7] how long it
+--   ARGV[5] '1': joins its lane when it becomes due   ARGV[6] calls per second, 0 for any   ARGV[7] how long it
 --   can wait for its call in ms, '' if it has waited
 -- Returns {'lost'}           the lock is not ours or the job is gone: touch nothing
 --         {'settled'}        WeChat has it already: finish without sending
@@ -14,6 +14,7 @@
 -- died with the call open: that counts as a try, because what it sent may have arrived. A mark of its own is met by a run
 -- whose client has repeated the command after a lost reply; it has sent nothing yet.
 --- include behind
+--- include mark
 --- include wake
 --- include pace
 --- include hold
@@ -31,7 +32,7 @@ local gated = gate(KEYS[6], ARGV[4])
 if gated == 'held' then return { 'held' } end
 local now = nowMs()
 local job = { id = ARGV[1], parked = parked, atm = tries, stc = taken }
-if isBehind(job, KEYS[3], ARGV[4], function() return ARGV[5] == '1' end) then
+if isBehind(job, KEYS[3], ARGV[4], ARGV[5] == '1') then
   -- Noted before it is parked: whoever dies between parking and looking is found by the sweep.
   redis.call('ZADD', KEYS[4], 'NX', now, KEYS[3])
   return { 'park' }
@@ -41,13 +42,12 @@ if ARGV[6] ~= '0' and ARGV[7] ~= '' then
   if ms > 0 then return { 'wait', string.format('%.0f', ms) } end
 end
 if gated and not claim(KEYS[6], ARGV[2], ARGV[3]) then return { 'held' } end
-local at, by = string.match(sending or '', '^(%d+) ?(.*)$')
+local at, by = readMark(sending)
 local since = ''
 if at and by ~= ARGV[2] then
   since = tostring(now - tonumber(at))
   tries = tostring(redis.call('HINCRBY', KEYS[1], 'atm', 1))
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
-if parked then redis.call('HDEL', KEYS[1], 'parked') end
-redis.call('HSET', KEYS[1], 'sending', now .. ' ' .. ARGV[2])
+mark(KEYS[1], now, ARGV[2], parked)
 return { 'go', tries or '0', since, gated and '1' or '' }

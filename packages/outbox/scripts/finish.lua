@@ -18,9 +18,7 @@ left(id, {
 })
 ARGV[9] = cmsgpack.pack({ 'settled', 'delivered', 'sending', '' })
 local fetched = moveToFinished(KEYS, ARGV)
-if type(fetched) == 'number' and fetched < 0 and redis.call('EXISTS', prefix .. id) == 1 then
-  redis.call('HSET', prefix .. id, 'settled', 'delivered', 'returnvalue', ARGV[4], 'sending', '')
-end
+if type(fetched) == 'number' and fetched < 0 then settled(prefix .. id, ARGV[4]) end
 if ARGV[12] ~= '1' or (isTroubled and redis.call('EXISTS', KEYS[19]) == 1) then return { fetched, '' } end
 local keys = { unpack(KEYS, 1, 10) }
 keys[11] = KEYS[14]

@@ -5,9 +5,7 @@
 --   ARGV[4] '1': it had an `expiresAt`
 -- Returns the id whose turn it is now, or false.
 --- include left
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  redis.call('HSET', KEYS[1], 'settled', 'delivered', 'returnvalue', ARGV[3], 'sending', '')
-end
+settled(KEYS[1], ARGV[3])
 return left(ARGV[1], {
   lane = KEYS[2], prefix = ARGV[2], held = KEYS[3], faults = KEYS[4], expiring = ARGV[4] == '1' and KEYS[5],
 })

@@ -2,8 +2,7 @@
  * One run of one message in a worker: from the job that BullMQ fetched to the decision made true in Redis. What WeChat
  * said and what that means is decided between `admit` and `settle`, by somebody who knows neither Redis nor BullMQ.
  */
-import type { Attempt, Charge, Reason } from '@wechat-outbox/messages'
-import { isGeneratedId, reasonLine } from '@wechat-outbox/messages'
+import { type Attempt, type Charge, type Reason, reasonLine } from '@wechat-outbox/messages'
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
 import type { Handover } from './handover.ts'
 import type { HoldKeeper } from './hold-keeper.ts'
@@ -98,12 +97,10 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
   let expires = false
   let probes = false
   const ask = ({ touser, sendAt }: LaneMember, canWait: number | ''): Promise<Answer> => {
-    // Who enqueued it has put it into its lane, unless it was to join later, or was added by other means.
-    const mayBeAbsent = sendAt !== undefined || !isGeneratedId(id)
     return runScript(store.redis, {
       name: 'admit',
       keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser), keys.heldLanes, keys.rate, keys.hold],
-      args: [id, at.token, leaseMs, keys.sendJobs, mayBeAbsent ? 1 : 0, maxPerSecond, canWait],
+      args: [id, at.token, leaseMs, keys.sendJobs, sendAt === undefined ? 0 : 1, maxPerSecond, canWait],
     })
   }
   const unmark = async (): Promise<boolean> => {

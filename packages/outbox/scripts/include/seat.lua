@@ -9,15 +9,10 @@
 --   at.fetch                                           fetches the next
 --- include clock
 --- include behind
+--- include mark
 
 -- One call parks no more than this: Redis serves nobody else meanwhile.
 local PARKED_MAX = 100
-
--- As ids.ts knows it.
-local function isGenerated(id)
-  local random = '^m%-' .. string.rep('%w', 20)
-  return string.find(id, random .. '$') or string.find(id, random .. '%-%d+$')
-end
 
 -- Where a message stands that waits or has been fetched: its lane, whether it is behind there, and whether it must not be
 -- sent twice. Without a lane it is not for this script to judge.
@@ -27,10 +22,7 @@ local function placeOf(job, at)
   local touser = string.match(job.data, '^{"v":' .. at.version .. ',"touser":"([^"\\]+)"')
   if not touser then return nil end
   local lane = at.lanes .. touser
-  local behind = isBehind(job, lane, at.prefix, function()
-    -- Whoever enqueued it has put it into its lane, unless it was to join later, or was added by other means.
-    return string.find(job.data, '"sendAt":', 1, true) or not isGenerated(job.id)
-  end)
+  local behind = isBehind(job, lane, at.prefix, string.find(job.data, '"sendAt":', 1, true))
   return lane, behind, string.find(job.data, '"ifUnsure":"dead-letter"', 1, true)
 end
 
@@ -71,8 +63,7 @@ local function seat(fetched, at)
     if not behind then
       -- Should the worker die before its call, nobody could know that there was none, and it would be a dead letter.
       if once then break end
-      if job.parked then redis.call('HDEL', jobKey, 'parked') end
-      redis.call('HSET', jobKey, 'sending', at.now .. ' ' .. at.token)
+      mark(jobKey, at.now, at.token, job.parked)
       return fetched, job.atm or '0'
     end
     redis.call('DEL', jobKey .. ':lock')
