@@ -7,7 +7,17 @@ import type { Judge } from '../src/judge.ts'
 import { replay } from '../src/replay.ts'
 import { failed, moverOn, untilDead } from './support/dead.ts'
 import { createHand, type Hand } from './support/hand.ts'
-import { APP, attemptMade, createWorld, delivering, keys, memberOf, text, type World } from './support/world.ts'
+import {
+  APP,
+  attemptMade,
+  createWorld,
+  DELIVERED,
+  delivering,
+  keys,
+  memberOf,
+  text,
+  type World,
+} from './support/world.ts'
 
 let world: World
 let hand: Hand
@@ -21,14 +31,10 @@ afterAll(async () => {
   await world.close()
 })
 
-const DELIVERED = { kind: 'delivered', attempts: [attemptMade()] } as const
 const lane = (): Promise<string[]> => world.redis.lrange(keys.lane('o-one'), '0', '-1')
 const waiting = (): Promise<string[]> => world.redis.lrange(keys.sendWait, '0', '-1')
 /** So many messages to one person. */
-async function accepted(count: number): Promise<string[]> {
-  const results = await world.outbox().sendMany(Array.from({ length: count }, () => text('o-one')))
-  return results.flatMap((result) => ('id' in result ? [result.id] : []))
-}
+const accepted = (count: number): Promise<string[]> => world.accept(Array.from({ length: count }, () => text('o-one')))
 
 describe('a worker that dies', () => {
   it('after settling and before completing leaves a message that is finished without sending, and its follower alone', async () => {

@@ -6,10 +6,7 @@ import { requestReplay } from '../src/dead-letters.ts'
 import { type Doorbell, doorbellFor } from '../src/doorbell.ts'
 import { connectRedis, type RedisClient } from '../src/redis.ts'
 import { openStore } from '../src/store.ts'
-import { APP, createWorld, delivering, dies, keys, text, type World } from './support/world.ts'
-
-/** What a loaded machine may take; none of it is asserted. */
-const WAIT_MS = 20_000
+import { APP, createWorld, delivering, dies, keys, text, WAIT_MS, type World } from './support/world.ts'
 
 let world: World
 let consumers: Consumer[] = []

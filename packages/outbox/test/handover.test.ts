@@ -4,11 +4,19 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createHandover } from '../src/handover.ts'
 import { appPrefix, SEND_QUEUE } from '../src/keys.ts'
 import type { Run, Settlement } from '../src/run.ts'
-import { APP, ASKING, attemptMade, createWorld, delivering, keys, memberOf, text, type World } from './support/world.ts'
-
-/** What a loaded machine may take; none of it is asserted. */
-const WAIT_MS = 20_000
-const DELIVERED: Settlement = { kind: 'delivered', attempts: [attemptMade()] }
+import {
+  APP,
+  ASKING,
+  attemptMade,
+  createWorld,
+  DELIVERED,
+  delivering,
+  keys,
+  memberOf,
+  text,
+  WAIT_MS,
+  type World,
+} from './support/world.ts'
 
 let world: World
 beforeEach(async () => {
@@ -22,10 +30,8 @@ async function callsOf(command: string): Promise<number> {
   const stats = await world.redis.info('commandstats')
   return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
 }
-async function accepted(count: number, touser: (at: number) => string): Promise<string[]> {
-  const results = await world.outbox().sendMany(Array.from({ length: count }, (_, at) => text(touser(at))))
-  return results.flatMap((result) => ('id' in result ? [result.id] : []))
-}
+const accepted = (count: number, touser: (at: number) => string): Promise<string[]> =>
+  world.accept(Array.from({ length: count }, (_, at) => text(touser(at))))
 const untilSent = (sent: string[], ids: readonly string[]): Promise<void> =>
   vi.waitFor(() => expect(sent).toHaveLength(ids.length), WAIT_MS)
 const untilCompleted = (count: number): Promise<void> =>

@@ -14,8 +14,7 @@ async function heldUp(count: number): Promise<{ ids: string[]; sent: string[]; r
   const gate = Promise.withResolvers<void>()
   const sent: string[] = []
   const outbox = world.outbox()
-  const results = await outbox.sendMany(Array.from({ length: count }, (_, n) => text('o-held', `n${n}`)))
-  const ids = results.flatMap((result) => ('id' in result ? [result.id] : []))
+  const ids = await world.accept(Array.from({ length: count }, (_, n) => text('o-held', `n${n}`)))
   const deliver = async (run: Run): Promise<Settlement> => {
     const turn = await run.admit(memberOf(run))
     if (turn.kind !== 'go') return turn

@@ -7,8 +7,8 @@ import { createHoldKeeper } from '../src/hold-keeper.ts'
 import type { Run, Settlement } from '../src/run.ts'
 import {
   APP,
-  attemptMade,
   createWorld,
+  DELIVERED,
   keys,
   memberOf,
   reasonOf,
@@ -37,7 +37,6 @@ async function probe(): Promise<void> {
   await world.redis.hset(keys.hold, 'until', '1')
   await takeProbeTurn(world.store, APP)
 }
-const delivered = { kind: 'delivered', attempts: [attemptMade()] } as const
 
 /** As long as no queue of the app has a connection of its own. */
 async function asleep(): Promise<void> {
@@ -62,7 +61,7 @@ describe('an app that is held and asleep', () => {
         if (calls === 1) return retry(2000)
         await run.charge({ kind: 'delivered' })
         sent.push(touserOf(run))
-        return delivered
+        return DELIVERED
       })
       const outbox = world.outbox()
       await outbox.send(text('o-again'))
@@ -88,7 +87,7 @@ describe('an app that has a rate', () => {
       if (turn.kind !== 'go') return turn
       calls.push(Date.now())
       await run.charge(healthy ? { kind: 'delivered' } : fault)
-      return healthy ? delivered : { kind: 'later', delayMs: 1, counts: false, attempts: [] }
+      return healthy ? DELIVERED : { kind: 'later', delayMs: 1, counts: false, attempts: [] }
     }
     await hold()
     await world.outbox().sendMany(Array.from({ length: 60 }, (_, n) => text(`o-${n % 30}`)))

@@ -18,10 +18,8 @@ async function inspect(options: { repair?: boolean; againAfterMs?: number } = {}
 }
 
 /** Sends so many messages to one person, one after the other, and returns their ids. */
-async function accept(touser: string, count: number): Promise<string[]> {
-  const results = await world.outbox().sendMany(Array.from({ length: count }, () => text(touser)))
-  return results.flatMap((result) => ('id' in result ? [result.id] : []))
-}
+const accept = (touser: string, count: number): Promise<string[]> =>
+  world.accept(Array.from({ length: count }, () => text(touser)))
 
 const lane = (touser: string): Promise<string[]> => world.redis.lrange(keys.lane(touser), '0', '-1')
 

@@ -3,13 +3,8 @@
 import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connectRedis } from '../src/redis.ts'
-import type { Settlement } from '../src/run.ts'
 import { openStore } from '../src/store.ts'
-import { attemptMade, createWorld, keys, memberOf, text, type World } from './support/world.ts'
-
-/** What a loaded machine may take; none of it is asserted. */
-const WAIT_MS = 20_000
-const DELIVERED: Settlement = { kind: 'delivered', attempts: [attemptMade()] }
+import { attemptMade, createWorld, DELIVERED, keys, memberOf, text, WAIT_MS, type World } from './support/world.ts'
 
 let world: World
 beforeEach(async () => {
@@ -17,10 +12,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-async function accepted(...people: string[]): Promise<string[]> {
-  const results = await world.outbox().sendMany(people.map((touser) => text(touser)))
-  return results.flatMap((result) => ('id' in result ? [result.id] : []))
-}
+const accepted = (...people: string[]): Promise<string[]> => world.accept(people.map((touser) => text(touser)))
 
 describe('a fetch whose answer is lost', () => {
   let road: TcpProxy

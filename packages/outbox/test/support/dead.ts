@@ -34,8 +34,7 @@ export async function buried(world: World, count: number): Promise<string[]> {
 
 /** Messages to one person whose jobs have failed and which nobody has moved yet, as a crash leaves them. Returns their ids. */
 export async function failed(world: World, touser: string, count = 1): Promise<string[]> {
-  const results = await world.outbox().sendMany(Array.from({ length: count }, () => text(touser)))
-  const ids = results.flatMap((result) => ('id' in result ? [result.id] : []))
+  const ids = await world.accept(Array.from({ length: count }, () => text(touser)))
   for (const id of ids) {
     await world.redis
       .multi()

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { AppFault, Attempt, DeadLetter, Reason } from '@wechat-outbox/messages'
+import type { AppFault, Attempt, DeadLetter, Reason, SendRequest } from '@wechat-outbox/messages'
 import { startLocalRedis } from '@wechat-outbox/sandbox'
 import { Queue } from 'bullmq'
 import { type Consumer, type ConsumerOptions, createConsumer } from '../../src/consumer.ts'
@@ -14,6 +14,9 @@ import { Outbox, type OutboxOptions } from '../../src/outbox.ts'
 import { connectRedis, type RedisClient, whenReady } from '../../src/redis.ts'
 import type { LaneMember, Run, Settlement } from '../../src/run.ts'
 import { openStore, type Store } from '../../src/store.ts'
+
+/** What a loaded machine may take; none of it is asserted. */
+export const WAIT_MS = 20_000
 
 export const APP = 'wx0123456789abcdef'
 export const keys = appKeys(APP)
@@ -27,6 +30,8 @@ export interface World {
   readonly send: Queue
   readonly dead: Queue
   outbox(options?: Partial<OutboxOptions>): Outbox
+  /** Stores messages by an Outbox of their own. Returns the ids of those that were accepted. */
+  accept(requests: readonly SendRequest[]): Promise<string[]>
   consumer(deliver: (run: Run) => Promise<Settlement>, options?: Partial<ConsumerOptions>): Promise<Reported>
   stopRedis(how: 'stop' | 'kill9'): Promise<void>
   startRedis(): Promise<void>
@@ -63,6 +68,11 @@ export async function createWorld(): Promise<World> {
   }
   const send = queue(SEND_QUEUE)
   const dead = queue(DEAD_LETTER_QUEUE)
+  const openOutbox = (options: Partial<OutboxOptions> = {}): Outbox => {
+    const outbox = new Outbox({ redis: url, appid: APP, ...options })
+    closing.push(() => outbox.close())
+    return outbox
+  }
   return {
     url,
     redis,
@@ -71,10 +81,10 @@ export async function createWorld(): Promise<World> {
     bell,
     send,
     dead,
-    outbox(options = {}) {
-      const outbox = new Outbox({ redis: url, appid: APP, ...options })
-      closing.push(() => outbox.close())
-      return outbox
+    outbox: openOutbox,
+    async accept(requests) {
+      const results = await openOutbox().sendMany(requests)
+      return results.flatMap((result) => ('id' in result ? [result.id] : []))
     },
     async consumer(deliver, options = {}) {
       const reported: Omit<Reported, 'consumer'> = {
@@ -155,6 +165,8 @@ export function reasonOf(given: Partial<Reason> = {}): Reason {
 export function attemptMade(given: Partial<Attempt> = {}): Attempt {
   return { at: Date.now(), outcome: 'delivered', ms: 1, errcode: 0, errmsg: 'ok', ...given }
 }
+
+export const DELIVERED = { kind: 'delivered', attempts: [attemptMade()] } as const
 
 export const dies = (given: Partial<Reason> = {}): Settlement => ({
   kind: 'dead',
