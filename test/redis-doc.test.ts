@@ -3,7 +3,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { APPS_KEY, appKeys, doorbellKey } from '../packages/outbox/src/keys.ts'
+import { APPS_KEY, appKeys, doorbellKey } from '../packages/outbox/src/redis/keys.ts'
 import { ROOT } from '../scripts/run.ts'
 
 const PART = '<…>'
@@ -36,7 +36,7 @@ it('lists exactly the marks that the code sets in job hashes', () => {
   const scripts = globSync('packages/outbox/scripts/**/*.lua', { cwd: ROOT }).filter(
     (file) => !/token-|hold/.test(file),
   )
-  const code = [...scripts, 'packages/outbox/src/run.ts']
+  const code = [...scripts, 'packages/outbox/src/worker/run.ts']
     .map((file) => readFileSync(join(ROOT, file), 'utf8'))
     .join('\n')
   const fields = [...code.matchAll(/'HSET', [^\n]*/g)].flatMap(([call]) =>

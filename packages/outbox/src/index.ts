@@ -1,7 +1,14 @@
-export { type AccessTokens, createAccessTokens, type IssuedAccess, readAccessToken } from './access-tokens.ts'
-export { type Backlog, readBacklog } from './backlog.ts'
-export type { Cancellation } from './cancel.ts'
-export { type Consumer, type ConsumerOptions, type ConsumerReport, createConsumer } from './consumer.ts'
+export {
+  type HeldFault,
+  type Hold,
+  pauseApp,
+  readHold,
+  readHolds,
+  readSuspensions,
+  resumeApp,
+} from './app-hold/hold.ts'
+export type { HoldReport } from './app-hold/keeper.ts'
+export { type Doorbell, doorbellFor } from './bullmq/shared-wait.ts'
 export {
   type DeadLetterFilter,
   type DeadLetterPage,
@@ -12,21 +19,27 @@ export {
   type ReplayRequest,
   readDeadLetter,
   requestReplay,
-} from './dead-letters.ts'
-export { type Doorbell, doorbellFor } from './doorbell.ts'
+} from './dead-letters/list.ts'
 export { cleanError, messageOf, OutboxError, type OutboxErrorCode, storeError } from './errors.ts'
-export { type RedisHealth, readRedisHealth, redisProblems } from './health.ts'
-export { type HeldFault, type Hold, pauseApp, readHold, readHolds, readSuspensions, resumeApp } from './hold.ts'
-export type { HoldReport } from './hold-keeper.ts'
-export { createJudge, type Judge } from './judge.ts'
-export { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './keys.ts'
-export { inspectLanes, type LaneInspection, type LaneProblem } from './lanes.ts'
-export { type LazyStore, lazyStore } from './lazy-store.ts'
-export { createNews, type Hear, type News } from './news.ts'
-export { Outbox, type OutboxLink, type OutboxOptions, type Receipt, type SendResult } from './outbox.ts'
-export { answersInTime, type ConnectionUse, connectRedis, parseRedisUrl, type RedisClient, whenReady } from './redis.ts'
-export type { LaneMember, Run, Settlement } from './run.ts'
-export { openStore, type Store } from './store.ts'
+export { type Backlog, readBacklog } from './lanes/backlog.ts'
+export { inspectLanes, type LaneInspection, type LaneProblem } from './lanes/inspect.ts'
+export type { Cancellation } from './producer/cancel.ts'
+export { Outbox, type OutboxLink, type OutboxOptions, type Receipt, type SendResult } from './producer/outbox.ts'
+export {
+  answersInTime,
+  type ConnectionUse,
+  connectRedis,
+  parseRedisUrl,
+  type RedisClient,
+  whenReady,
+} from './redis/connection.ts'
+export { type RedisHealth, readRedisHealth, redisProblems } from './redis/health.ts'
+export { createJudge, type Judge } from './redis/judge.ts'
+export { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './redis/keys.ts'
+export { type LazyStore, lazyStore } from './redis/lazy-store.ts'
+export { createNews, type Hear, type News } from './redis/pubsub.ts'
+export { openStore, type Store } from './redis/store.ts'
+export { type AccessTokens, createAccessTokens, type IssuedAccess, readAccessToken } from './tokens/access-tokens.ts'
 export {
   createTokenStore,
   type FailureWait,
@@ -37,6 +50,8 @@ export {
   type TokenFailure,
   type TokenLock,
   type TokenStore,
-} from './token-store.ts'
-export type { Turn } from './turn.ts'
+} from './tokens/token-store.ts'
 export { within } from './within.ts'
+export { type Consumer, type ConsumerOptions, type ConsumerReport, createConsumer } from './worker/consumer.ts'
+export type { LaneMember, Run, Settlement } from './worker/run.ts'
+export type { Turn } from './worker/turn.ts'

@@ -2,11 +2,12 @@
  * A consumer in a process of its own, to be killed: every message dies, unless the argument says `deliver`
  * or `hold`, which answers never.
  */
-import { createConsumer } from '../../src/consumer.ts'
-import { doorbellFor } from '../../src/doorbell.ts'
-import { createJudge } from '../../src/judge.ts'
-import { connectRedis } from '../../src/redis.ts'
-import { openStore } from '../../src/store.ts'
+
+import { doorbellFor } from '../../src/bullmq/shared-wait.ts'
+import { connectRedis } from '../../src/redis/connection.ts'
+import { createJudge } from '../../src/redis/judge.ts'
+import { openStore } from '../../src/redis/store.ts'
+import { createConsumer } from '../../src/worker/consumer.ts'
 import { consumerDefaults, delivering, dies, memberOf } from './world.ts'
 
 const [url = '', mode = 'die'] = process.argv.slice(2)

@@ -2,8 +2,8 @@
 import { type DeadLetter, deadLetterIdOf } from '@wechat-outbox/messages'
 import type { Job } from 'bullmq'
 import { expect, vi } from 'vitest'
-import type { Judge } from '../../src/judge.ts'
-import { createMover } from '../../src/mover.ts'
+import { createMover } from '../../src/dead-letters/mover.ts'
+import type { Judge } from '../../src/redis/judge.ts'
 import { APP, dies, keys, reasonOf, text, type World } from './world.ts'
 
 export const dying = (): Promise<ReturnType<typeof dies>> => Promise.resolve(dies())

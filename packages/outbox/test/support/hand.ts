@@ -1,7 +1,7 @@
 /** A worker moved by hand: a test fetches a message, takes the steps of its run one by one, and ends it between any two. */
 import { type Job, Worker } from 'bullmq'
-import { appPrefix, SEND_QUEUE } from '../../src/keys.ts'
-import { createRun, type OwnRun, type Settlement, settle } from '../../src/run.ts'
+import { appPrefix, SEND_QUEUE } from '../../src/redis/keys.ts'
+import { createRun, type OwnRun, type Settlement, settle } from '../../src/worker/run.ts'
 import { APP, keys, openKeeper, type World } from './world.ts'
 
 const LEASE_MS = 60_000

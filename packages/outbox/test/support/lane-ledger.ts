@@ -1,8 +1,8 @@
 /** What is known of every message in a test of the lane protocol, and the judgements of Redis and WeChat against it. */
 import assert from 'node:assert/strict'
 import { deadLetterIdOf } from '@wechat-outbox/messages'
-import type { AppKeys } from '../../src/keys.ts'
-import type { RedisClient } from '../../src/redis.ts'
+import type { RedisClient } from '../../src/redis/connection.ts'
+import type { AppKeys } from '../../src/redis/keys.ts'
 
 export interface Message {
   readonly id: string

@@ -1,0 +1,145 @@
+/**
+ * An app that is held: suspended for a fault of its own or of the road, throttled by a quota, or paused by an operator.
+ *
+ *   open ──fault──→ held ──it is time──→ half-open ──the probe's message went──→ open
+ *                     ↑                      │
+ *                     └──────the same fault, or nothing that proves anything────┘
+ *
+ * Held is a paused BullMQ queue, so no worker fetches and every tool sees it; half-open is a queue of which one message at a
+ * time is fetched, and `admit` lets one run call. The record beside it says why, and changes with the queue in one script.
+ */
+import type { AppFault, HoldCause, HoldKind, Reason } from '@wechat-outbox/messages'
+import { parseJson } from '../bullmq/job-hash.ts'
+import { appKeys } from '../redis/keys.ts'
+import { runScript } from '../redis/scripts.ts'
+import type { Store } from '../redis/store.ts'
+
+export interface HeldFault {
+  readonly kind: HoldKind
+  readonly cause: HoldCause
+  readonly reason: Reason
+  /** Epoch milliseconds, by Redis's clock. */
+  readonly since: number
+  /** The next probe. While `probing` it is past. */
+  readonly until: number
+  /** Half-open: the next message is the probe, or is on its way. */
+  readonly probing: boolean
+}
+
+export interface Hold {
+  readonly appid: string
+  readonly fault?: HeldFault
+  /** An operator's own pause: no probe ends it. */
+  readonly operator?: { readonly since: number; readonly why: string }
+  /** The queue was paused with BullMQ alone, which leaves no record of when and why. No probe ends that either. */
+  readonly pausedElsewhere: boolean
+}
+
+/** Why an app is held, or null while it is open. One round trip. */
+export async function readHold(store: Store, appid: string): Promise<Hold | null> {
+  const keys = appKeys(appid)
+  const [fields, paused] = await Promise.all([
+    store.redis.hgetall(keys.hold),
+    store.redis.hget(`${keys.sendJobs}meta`, 'paused'),
+  ])
+  const hold: Hold = {
+    appid,
+    ...(fields['kind'] === undefined ? {} : { fault: readFault(fields) }),
+    ...(fields['operator'] === undefined
+      ? {}
+      : { operator: { since: Number(fields['operator']), why: fields['why'] ?? '' } }),
+    pausedElsewhere: paused !== null && paused !== 'wxo',
+  }
+  return hold.fault === undefined && hold.operator === undefined && !hold.pausedElsewhere ? null : hold
+}
+
+/** The holds of those apps that are held: one pipelined round trip, however many apps there are. */
+export async function readHolds(store: Store, appids: readonly string[]): Promise<Hold[]> {
+  const holds = await Promise.all(appids.map((appid) => readHold(store, appid)))
+  return holds.filter((hold) => hold !== null)
+}
+
+/** Apps that are suspended or throttled, and the name of the reason, as a metric has it. */
+export async function readSuspensions(store: Store, appids: readonly string[]): Promise<Map<string, string>> {
+  const holds = await readHolds(store, appids)
+  return new Map(holds.flatMap(({ appid, fault }) => (fault === undefined ? [] : [[appid, fault.reason.name]])))
+}
+
+function readFault(fields: Record<string, string>): HeldFault {
+  return {
+    kind: fields['kind'] as HoldKind,
+    cause: fields['cause'] as HoldCause,
+    reason: parseJson(fields['reason']) as Reason,
+    since: Number(fields['since']),
+    until: Number(fields['until']),
+    probing: fields['half'] === '1',
+  }
+}
+
+/** An operator's pause, until an operator's resume. Returns whether it was not paused by an operator before. */
+export function pauseApp(store: Store, appid: string, why = ''): Promise<boolean> {
+  return operate(store, appid, ['pause', why])
+}
+
+/** Ends every hold at once, whoever made it, and lets the token endpoint be asked at once. Returns whether there was one. */
+export function resumeApp(store: Store, appid: string): Promise<boolean> {
+  return operate(store, appid, ['resume', ''])
+}
+
+async function operate(store: Store, appid: string, word: readonly [string, string]): Promise<boolean> {
+  const { hold, faultsInARow, tokenFailure, sendJobs } = appKeys(appid)
+  const call = { name: 'hold-operator', keys: [hold, faultsInARow, tokenFailure], args: [sendJobs, ...word] } as const
+  return (await runScript<number>(store.redis, call)) === 1
+}
+
+/** What a report came to. `again`: a probe has failed. `until` is the next probe, epoch ms by Redis's clock. */
+export type Reported = { readonly kind: 'open' | 'held' } | { readonly kind: 'new' | 'again'; readonly until: number }
+
+export async function reportFault(
+  store: Store,
+  appid: string,
+  at: { token: string; fault: AppFault },
+): Promise<Reported> {
+  const { hold, faultsInARow, sendJobs } = appKeys(appid)
+  const { fault, token } = at
+  const { group, max } = fault.inARow ?? { group: '', max: 1 }
+  const reason = [fault.reason.name, JSON.stringify(fault.reason)]
+  const [kind, until] = await runScript<[Reported['kind'], string?]>(store.redis, {
+    name: 'hold-fault',
+    keys: [hold, faultsInARow],
+    args: [sendJobs, token, group, max, fault.hold, fault.cause, ...reason, Math.max(1, Math.ceil(fault.holdMs))],
+  })
+  return kind === 'new' || kind === 'again' ? { kind, until: Number(until) } : { kind }
+}
+
+export type Proof = 'delivered' | 'healthy' | 'reached' | 'unknown' | 'unused'
+
+/** What the call of the probing run came to, where that was no fault. */
+export function proveApp(
+  store: Store,
+  appid: string,
+  at: { token: string; proof: Proof },
+): Promise<'lifted' | 'again' | 'none'> {
+  const { hold, faultsInARow, sendJobs } = appKeys(appid)
+  return runScript(store.redis, {
+    name: 'hold-prove',
+    keys: [hold, faultsInARow],
+    args: [sendJobs, at.token, at.proof],
+  })
+}
+
+export type ProbeTurn = { readonly kind: 'none' | 'ask' | 'half' } | { readonly kind: 'wait'; readonly ms: number }
+
+/** Is it time to probe, and is it this process's turn? */
+export async function takeProbeTurn(store: Store, appid: string): Promise<ProbeTurn> {
+  const { hold, sendJobs } = appKeys(appid)
+  const call = { name: 'hold-turn', keys: [hold], args: [sendJobs] } as const
+  const [kind, ms] = await runScript<[ProbeTurn['kind'], string?]>(store.redis, call)
+  return kind === 'wait' ? { kind, ms: Number(ms) } : { kind }
+}
+
+/** The token endpoint has given a token again. */
+export function liftTokenFault(store: Store, appid: string): Promise<'lifted' | 'half' | 'none'> {
+  const { hold, faultsInARow, sendJobs } = appKeys(appid)
+  return runScript(store.redis, { name: 'hold-lift', keys: [hold, faultsInARow], args: [sendJobs] })
+}

@@ -1,0 +1,35 @@
+/**
+ * Refuses new messages before Redis reaches its memory limit. At the limit nothing that writes works any more – not even
+ * the fetching of what would make room – so the last tenth belongs to the workers.
+ */
+import { readMemory } from '../redis/health.ts'
+import type { Store } from '../redis/store.ts'
+
+export interface MemoryGuard {
+  /** Whether Redis was near its limit when it was last asked. Asks again in the background when that is a while ago. */
+  isFull(): boolean
+}
+
+const FULL_AT = 0.9
+const ASK_EVERY_MS = 1000
+
+export function createMemoryGuard(open: () => Promise<Store>): MemoryGuard {
+  let full = false
+  let askAt = 0
+  const ask = async (): Promise<void> => {
+    const { redis } = await open()
+    const { usedMemoryBytes, maxMemoryBytes } = await readMemory(redis)
+    full = maxMemoryBytes > 0 && usedMemoryBytes > FULL_AT * maxMemoryBytes
+  }
+  return {
+    isFull() {
+      const now = performance.now()
+      if (now >= askAt) {
+        askAt = now + ASK_EVERY_MS
+        // Redis away is the enqueue's to notice and to tell.
+        ask().catch(() => undefined)
+      }
+      return full
+    },
+  }
+}

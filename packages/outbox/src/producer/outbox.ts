@@ -1,0 +1,197 @@
+/**
+ * The producer: what another service installs to hand its messages over. A resolved `send` means that Redis has the
+ * message and the outbox is responsible for it; a rejected one names the reason, and may be repeated.
+ */
+import {
+  appidSchema,
+  BATCH_MAX,
+  type CheckedRequest,
+  checkSendRequest,
+  fingerprint,
+  newMessageId,
+  type SendRequest,
+  type StatusReport,
+  sendRequestSchema,
+  TEXT_BYTES_MAX_DEFAULT,
+} from '@wechat-outbox/messages'
+import { invalid, OutboxError, storeError } from '../errors.ts'
+import { parseRedisUrl } from '../redis/connection.ts'
+import { createJudge, type Judge } from '../redis/judge.ts'
+import { lazyStore } from '../redis/lazy-store.ts'
+import type { Store } from '../redis/store.ts'
+import { type Cancellation, cancelMessage } from './cancel.ts'
+import { createEnqueuer, type Enqueuer, storedData } from './enqueue.ts'
+import { createMemoryGuard, type MemoryGuard } from './memory-guard.ts'
+import { readStatus } from './status.ts'
+
+export interface OutboxOptions {
+  /**
+   * `redis://…`, `rediss://…`, several separated by commas for a cluster, or `redis+sentinel://…/master`. Or connections
+   * that the process has anyway.
+   */
+  readonly redis: string | OutboxLink
+  /** The app that messages without an `appid` of their own belong to. */
+  readonly appid?: string
+  /** For how long a repeat with the same idempotency key is recognised, counted from the later of now and `sendAt`: a year at most. */
+  readonly idempotencyTtlHours?: number
+  /** The longest text in bytes of UTF-8. WeChat documents no limit; people report 2048. */
+  readonly textBytesMax?: number
+}
+
+/** What an Outbox needs of Redis. Whoever hands it over closes it. */
+export interface OutboxLink {
+  /** A store on a connection for producing, once that is ready. @throws OutboxError WXO_UNAVAILABLE, within a second */
+  open(): Promise<Store>
+  readonly judge: Judge
+}
+
+export interface Receipt {
+  readonly id: string
+  readonly status: StatusReport['status']
+  /** True when an earlier call with the same idempotency key stored this message. */
+  readonly duplicate: boolean
+}
+
+export type SendResult = Receipt | { readonly error: OutboxError }
+
+const HOUR_MS = 3_600_000
+/** A year. */
+const TTL_HOURS_MAX = 8760
+
+export class Outbox {
+  readonly #appid: string | undefined
+  readonly #ttlMs: number
+  readonly #schema: ReturnType<typeof sendRequestSchema>
+  readonly #open: () => Promise<Store>
+  readonly #close: () => Promise<void>
+  readonly #enqueuer: Enqueuer
+  readonly #judge: Judge
+  readonly #memory: MemoryGuard
+
+  /** Connects in the background. @throws OutboxError WXO_CONFIG when an option cannot be meant */
+  constructor(options: OutboxOptions) {
+    const { appid, idempotencyTtlHours = 72, textBytesMax = TEXT_BYTES_MAX_DEFAULT } = options
+    if (appid !== undefined && !appidSchema.safeParse(appid).success) {
+      throw new OutboxError('WXO_CONFIG', 'appid must be wx and 16 hex digits')
+    }
+    if (!(idempotencyTtlHours > 0 && idempotencyTtlHours <= TTL_HOURS_MAX)) {
+      throw new OutboxError('WXO_CONFIG', `idempotencyTtlHours must be above 0 and at most ${TTL_HOURS_MAX}`)
+    }
+    this.#appid = appid
+    this.#ttlMs = idempotencyTtlHours * HOUR_MS
+    this.#schema = sendRequestSchema(textBytesMax)
+    const { redis } = options
+    const link: OutboxLink | OwnLink =
+      typeof redis === 'string' ? linkTo(redis) : { open: () => redis.open(), judge: redis.judge }
+    this.#open = () => link.open()
+    this.#close = async () => ('close' in link ? link.close() : undefined)
+    this.#judge = link.judge
+    this.#enqueuer = createEnqueuer(this.#open)
+    this.#memory = createMemoryGuard(this.#open)
+  }
+
+  /**
+   * Stores one message. Resolves when Redis has it, rejects within two seconds while Redis is away.
+   * @throws OutboxError WXO_INVALID, WXO_CONFLICT, WXO_UNAVAILABLE, WXO_FULL, WXO_CONFIG (no appid)
+   */
+  async send(request: SendRequest): Promise<Receipt> {
+    const { appid, checked } = this.#check(request)
+    if (this.#memory.isFull()) {
+      throw new OutboxError('WXO_FULL', 'Redis is near its memory limit and takes no new messages')
+    }
+    const acceptedAt = Date.now()
+    const key = checked.idempotencyKey
+    const { id, duplicate } = await this.#enqueuer.enqueue({
+      appid,
+      id: newMessageId(),
+      data: storedData(checked),
+      acceptedAt,
+      ...(key === undefined ? {} : { guard: this.#guard(key, checked, acceptedAt) }),
+    })
+    if (duplicate) return { id, status: await this.#statusOfRepeat(appid, id), duplicate }
+    return { id, status: (checked.sendAt ?? 0) > acceptedAt ? 'scheduled' : 'queued', duplicate }
+  }
+
+  /** Stores up to 1000 messages. One result per request, in order: a refused one does not hold up the others. */
+  async sendMany(requests: readonly SendRequest[]): Promise<SendResult[]> {
+    if (requests.length > BATCH_MAX) {
+      throw invalid([{ path: '', message: `must be at most ${BATCH_MAX} messages, not ${requests.length}` }])
+    }
+    const sent = requests.map((request) => this.send(request))
+    return (await Promise.allSettled(sent)).map((result) =>
+      result.status === 'fulfilled' ? result.value : { error: storeError(result.reason) },
+    )
+  }
+
+  /** Where a message stands; null when it is not known or no longer retained. `appid`: the Outbox's own by default. */
+  async status(id: string, appid?: string): Promise<StatusReport | null> {
+    return this.#guarded(async () => readStatus(await this.#open(), this.#appOf(appid), id))
+  }
+
+  /** Takes a message back, unless something of it may have reached WeChat already. */
+  async cancel(id: string, appid?: string): Promise<Cancellation> {
+    return this.#guarded(() => cancelMessage(this.#judge, { appid: this.#appOf(appid), id }, this.#ttlMs))
+  }
+
+  /** Ends the connections that it opened, once the calls under way are answered. */
+  async close(): Promise<void> {
+    await this.#close()
+  }
+
+  #check(request: unknown): { appid: string; checked: CheckedRequest } {
+    const isObject = typeof request === 'object' && request !== null && !Array.isArray(request)
+    const { appid = this.#appid, ...rest } = (isObject ? request : {}) as { appid?: unknown }
+    const result = checkSendRequest(isObject ? rest : request, this.#schema)
+    const problems = result.ok ? [] : [...result.problems]
+    if (appid === undefined) throw new OutboxError('WXO_CONFIG', 'neither the message nor the Outbox names an appid')
+    const app = appidSchema.safeParse(appid)
+    if (!app.success) problems.unshift({ path: 'appid', message: 'must be wx and 16 hex digits' })
+    if (!result.ok || !app.success) throw invalid(problems)
+    return { appid: app.data, checked: result.value }
+  }
+
+  #guard(key: string, checked: CheckedRequest, nowMs: number): { key: string; fingerprint: string; ttlMs: number } {
+    const waitMs = Math.max(0, (checked.sendAt ?? 0) - nowMs)
+    return { key, fingerprint: fingerprint(checked), ttlMs: this.#ttlMs + waitMs }
+  }
+
+  /** Every other ending outlives the idempotency record: a message of which nothing is left has been delivered. */
+  async #statusOfRepeat(appid: string, id: string): Promise<StatusReport['status']> {
+    const report = await this.status(id, appid)
+    return report?.status ?? 'delivered'
+  }
+
+  #appOf(appid = this.#appid): string {
+    if (appid === undefined) throw new OutboxError('WXO_CONFIG', 'neither the call nor the Outbox names an appid')
+    if (!appidSchema.safeParse(appid).success)
+      throw invalid([{ path: 'appid', message: 'must be wx and 16 hex digits' }])
+    return appid
+  }
+
+  async #guarded<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      throw storeError(error)
+    }
+  }
+}
+
+interface OwnLink extends OutboxLink {
+  close(): Promise<void>
+}
+
+/** Two connections, because what is judged under WATCH needs one for itself. @throws OutboxError WXO_CONFIG */
+function linkTo(url: string): OwnLink {
+  // A URL that is none is said here and not by the first call.
+  parseRedisUrl(url)
+  const shared = lazyStore(url)
+  const exclusive = lazyStore(url)
+  // Connect now, so that the first message does not wait for it; a failure is the first call's to tell.
+  shared.open().catch(() => undefined)
+  return {
+    open: () => shared.open(),
+    judge: createJudge(() => exclusive.open()),
+    close: async () => void (await Promise.all([shared.close(), exclusive.close()])),
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Where a message stands, read from wherever it is: its job, the record that it left when it ended, or its dead letter.
+ */
+import {
+  type DeadLetter,
+  deadLetterIdOf,
+  type JobData,
+  type MessageStatus,
+  readJobData,
+  recipientOf,
+  replayOriginOf,
+  type StatusReport,
+} from '@wechat-outbox/messages'
+import { attemptsOf, type HistoryEntry, type JobHash, parseJson, readJobHash } from '../bullmq/job-hash.ts'
+import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
+import type { Store } from '../redis/store.ts'
+
+/** The status of a message, or null when there is no such message (any more). */
+export async function readStatus(store: Store, appid: string, id: string): Promise<StatusReport | null> {
+  const keys = appKeys(appid)
+  const backend = store.backend(appid, SEND_QUEUE)
+  const [state, fields] = await Promise.all([backend.getState(id), store.redis.hgetall(keys.sendJob(id))])
+  const job = readJobHash(fields)
+  if (job !== null) return reportOfJob(appid, id, { job, state: String(state) })
+  const ended = parseJson(await store.redis.get(keys.ended(id)))
+  if (ended !== undefined) return ended as StatusReport
+  const deadLetter = deadLetterIdOf(id)
+  const dead = readJobHash(await store.redis.hgetall(keys.deadJob(deadLetter)))
+  return dead === null ? reportOfReplay(store, appid, id) : reportOfDeadLetter(appid, dead.data as DeadLetter)
+}
+
+/** A replay that was asked for has its id before a worker carries it out: until then the dead letter stands for it. */
+async function reportOfReplay(store: Store, appid: string, id: string): Promise<StatusReport | null> {
+  const replayOf = replayOriginOf(id)
+  if (replayOf === undefined) return null
+  const keys = appKeys(appid)
+  const [fields, buried] = await Promise.all([
+    store.redis.hgetall(keys.deadJob(replayOf)),
+    store.redis.zscore(keys.deadFailed, replayOf),
+  ])
+  const job = readJobHash(fields)
+  if (job === null || buried !== null || job.replayedAs !== undefined) return null
+  const {
+    deadLetter: _letter,
+    sendAt: _time,
+    settledAt = '',
+    ...report
+  } = reportOfDeadLetter(appid, job.data as DeadLetter)
+  // When it was asked for is written nowhere; it was ours from the death on.
+  return { ...report, id, status: 'queued', acceptedAt: settledAt, replayOf, attempts: [] }
+}
+
+export function reportOfDeadLetter(appid: string, letter: DeadLetter): StatusReport {
+  const data: Partial<JobData> = 'unreadable' in letter.message ? {} : letter.message
+  return {
+    id: letter.messageId,
+    status: 'dead',
+    appid,
+    touser: recipientOf(letter) ?? '',
+    msgtype: data.msgtype ?? '',
+    acceptedAt: iso(letter.acceptedAt),
+    settledAt: iso(letter.deadAt),
+    deadLetter: deadLetterIdOf(letter.messageId),
+    ...extras(data),
+    attempts: letter.attempts,
+  }
+}
+
+export function reportOfJob(appid: string, id: string, at: { job: JobHash; state: string }): StatusReport {
+  const { job, state } = at
+  const read = readJobData(job.data)
+  const data: Partial<JobData> = read.kind === 'ok' ? read.data : {}
+  const last = job.returned as Partial<HistoryEntry> | null | undefined
+  return {
+    id,
+    status: statusOf(job, state),
+    appid,
+    touser: data.touser ?? '',
+    msgtype: data.msgtype ?? job.name,
+    acceptedAt: iso(job.timestamp),
+    ...(job.finishedOn === 0 ? {} : { settledAt: iso(job.finishedOn) }),
+    ...extras(data),
+    attempts: attemptsOf([...job.history, { attempts: last?.attempts ?? [] }]),
+  }
+}
+
+function statusOf(job: JobHash, state: string): MessageStatus {
+  if (job.settled) return 'delivered'
+  switch (state) {
+    case 'completed':
+      return 'delivered'
+    // Dead already, and about to be moved to the dead letters.
+    case 'failed':
+      return 'dead'
+    case 'active':
+      return 'sending'
+    case 'delayed':
+      if (job.parked) return 'held'
+      return job.tries > 0 ? 'retrying' : isScheduled(job) ? 'scheduled' : 'queued'
+    default:
+      return 'queued'
+  }
+}
+
+/** A message that waits without having been tried waits either for its time or for its app. */
+function isScheduled(job: JobHash): boolean {
+  const read = readJobData(job.data)
+  return read.kind === 'ok' && read.data.sendAt !== undefined && job.history.length === 0
+}
+
+function extras(data: Partial<JobData>): Partial<StatusReport> {
+  return {
+    ...(data.sendAt === undefined ? {} : { sendAt: iso(data.sendAt) }),
+    ...(data.expiresAt === undefined ? {} : { expiresAt: iso(data.expiresAt) }),
+    ...(data.replayOf === undefined ? {} : { replayOf: data.replayOf }),
+    ...(data.metadata === undefined ? {} : { metadata: data.metadata }),
+  }
+}
+
+function iso(epochMs: number): string {
+  return new Date(epochMs).toISOString()
+}

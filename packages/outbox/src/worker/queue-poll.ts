@@ -1,0 +1,114 @@
+/**
+ * What no marker tells, a look at the queues does. Every few seconds each consumer glances at its two queues, in one
+ * script, and makes up for what may have been missed: a marker that was lost with a connection or taken by a process that
+ * has died, a job that a dead worker holds. While jobs are held they are looked after at BullMQ's own pace; an app that has
+ * none costs the glance alone.
+ */
+import type { IQueueBackend } from 'bullmq'
+import type { Doorbell } from '../bullmq/shared-wait.ts'
+import { OutboxError } from '../errors.ts'
+import { DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
+import { runScript } from '../redis/scripts.ts'
+import type { Store } from '../redis/store.ts'
+import { within } from '../within.ts'
+
+type QueueName = typeof SEND_QUEUE | typeof DEAD_LETTER_QUEUE
+
+/** Longer than that, and it has shown nothing. Well under the time after which a worker that fetches nothing is ended. */
+const GLANCE_MS_MAX = 10_000
+
+export interface RoundsOptions {
+  readonly appid: string
+  readonly store: Store
+  /** Undefined where workers wait on connections of their own. */
+  readonly bell: Doorbell | undefined
+  /** Whose jobs are taken over when their worker has died. */
+  readonly backends: Readonly<Record<QueueName, IQueueBackend>>
+  readonly everyMs: number
+  /** Between two looks at jobs that somebody holds. */
+  readonly stalledIntervalMs: number
+  readonly onError: (error: unknown) => void
+}
+
+export interface Rounds {
+  start(): void
+  stop(): void
+  /** Whether the last glance saw something in this queue that may be fetched. A Redis that is away shows nothing. */
+  sawWork(queue: QueueName): boolean
+}
+
+export function createRounds(options: RoundsOptions): Rounds {
+  const { bell, store, everyMs, onError } = options
+  const queues = ([SEND_QUEUE, DEAD_LETTER_QUEUE] as const).map((name) => {
+    const backend = options.backends[name]
+    const keys = ['meta', 'limiter', 'wait', 'delayed', 'active'].map((key) => backend.toKey(key))
+    return { name, keys, marker: backend.toKey('marker'), watch: watchStalled(backend, options) }
+  })
+  const keys = queues.flatMap((queue) => queue.keys)
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+  let works: ReadonlySet<QueueName> = new Set()
+
+  async function glance(): Promise<void> {
+    const call = { name: 'glance', keys, args: [] } as const
+    const seen = await within(runScript<[number, string, number][]>(store.redis, call), GLANCE_MS_MAX, undefined)
+    if (seen === undefined) throw new OutboxError('WXO_UNAVAILABLE', 'Redis does not answer')
+    const working = new Set<QueueName>()
+    for (const [at, queue] of queues.entries()) {
+      const [waits = 0, due = '-1', active = 0] = seen[at] ?? []
+      if (stopped) return
+      if (waits === 1) bell?.ring(queue.marker)
+      else if (Number(due) >= 0) bell?.ring(queue.marker, Number(due))
+      // A delayed job becomes one that waits only when somebody fetches; until then being due is all that it can do.
+      if (waits === 1 || (Number(due) >= 0 && Number(due) <= Date.now())) working.add(queue.name)
+      queue.watch.see(active)
+    }
+    works = working
+  }
+
+  const next = async (): Promise<void> => {
+    // While Redis is away, nothing that would be asked later is put in a queue.
+    if (store.redis.status !== 'ready') works = new Set()
+    else
+      await glance().catch((error: unknown) => {
+        works = new Set()
+        onError(error)
+      })
+    if (!stopped) timer = setTimeout(() => void next(), everyMs)
+  }
+  return {
+    // The apps of a process do not all look at the same moment.
+    start() {
+      if (!stopped) timer = setTimeout(() => void next(), Math.random() * everyMs)
+    },
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+      for (const { watch } of queues) watch.see(0)
+    },
+    sawWork: (queue) => works.has(queue),
+  }
+}
+
+/** Two looks make a stalled job: it is over the lock's end by less than one interval. */
+function watchStalled(backend: IQueueBackend, { stalledIntervalMs, onError }: RoundsOptions) {
+  let timer: NodeJS.Timeout | undefined
+  let looking = false
+  const look = async (): Promise<void> => {
+    if (looking) return
+    looking = true
+    await backend.moveStalledJobsToWait().catch(onError)
+    looking = false
+  }
+  return {
+    see(active: number): void {
+      if (active === 0) {
+        clearInterval(timer)
+        timer = undefined
+      } else if (timer === undefined) {
+        timer = setInterval(() => void look(), stalledIntervalMs)
+        void look()
+      }
+    },
+  }
+}

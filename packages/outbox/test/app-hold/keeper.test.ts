@@ -1,0 +1,130 @@
+/** An app that is held while other parts of the store are at work on it: it sleeps, keeps to a rate, or changes hands. */
+import type { AppFault } from '@wechat-outbox/messages'
+import type { Redis } from 'ioredis'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { readHold, reportFault, resumeApp, takeProbeTurn } from '../../src/app-hold/hold.ts'
+import { createHoldKeeper } from '../../src/app-hold/keeper.ts'
+import type { Run, Settlement } from '../../src/worker/run.ts'
+import {
+  APP,
+  createWorld,
+  DELIVERED,
+  keys,
+  memberOf,
+  reasonOf,
+  retry,
+  text,
+  touserOf,
+  type World,
+} from '../support/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await createWorld()
+})
+afterEach(() => world.close())
+
+const fault: AppFault = {
+  kind: 'fault',
+  hold: 'suspended',
+  cause: 'send',
+  reason: reasonOf({ errcode: 40164, name: 'ip-not-allowed' }),
+  holdMs: 60_000,
+}
+const hold = (given: Partial<AppFault> = {}) =>
+  reportFault(world.store, APP, { token: 'a run', fault: { ...fault, ...given } })
+async function probe(): Promise<void> {
+  await world.redis.hset(keys.hold, 'until', '1')
+  await takeProbeTurn(world.store, APP)
+}
+
+/** As long as no queue of the app has a connection of its own. */
+async function asleep(): Promise<void> {
+  const own = async (): Promise<string[]> =>
+    ((await (world.redis as Redis).client('LIST')) as string).split('\n').filter((line) => line.includes(keys.prefix))
+  await vi.waitFor(async () => expect(await own()).toEqual([]), 30_000)
+}
+
+describe('an app that is held and asleep', () => {
+  it.each([
+    ['a probe that another process begins', probe],
+    ['an operator’s word in another process', () => resumeApp(world.store, APP)],
+  ])(
+    'goes on with all that waits, is tried again or comes due, after %s',
+    async (_what, end) => {
+      const sent: string[] = []
+      let calls = 0
+      await world.consumer(async (run: Run): Promise<Settlement> => {
+        const turn = await run.admit(memberOf(run))
+        if (turn.kind !== 'go') return turn
+        calls += 1
+        if (calls === 1) return retry(2000)
+        await run.charge({ kind: 'delivered' })
+        sent.push(touserOf(run))
+        return DELIVERED
+      })
+      const outbox = world.outbox()
+      await outbox.send(text('o-again'))
+      await vi.waitFor(async () => expect(await world.send.getDelayedCount()).toBe(1), 10_000)
+      await hold()
+      await outbox.sendMany([text('o-again'), text('o-waits'), { ...text('o-due'), sendAt: Date.now() + 2000 }])
+      await asleep()
+      expect({ calls, sent }).toEqual({ calls: 1, sent: [] })
+      await end()
+      await vi.waitFor(() => expect(sent.toSorted()).toEqual(['o-again', 'o-again', 'o-due', 'o-waits']), 15_000)
+      expect(await readHold(world.store, APP)).toBeNull()
+    },
+    60_000,
+  )
+})
+
+describe('an app that has a rate', () => {
+  it('is probed by one call, and keeps to its rate when the hold is over', async () => {
+    const calls: number[] = []
+    let healthy = false
+    const deliver = async (run: Run): Promise<Settlement> => {
+      const turn = await run.admit(memberOf(run))
+      if (turn.kind !== 'go') return turn
+      calls.push(Date.now())
+      await run.charge(healthy ? { kind: 'delivered' } : fault)
+      return healthy ? DELIVERED : { kind: 'later', delayMs: 1, counts: false, attempts: [] }
+    }
+    await hold()
+    await world.outbox().sendMany(Array.from({ length: 60 }, (_, n) => text(`o-${n % 30}`)))
+    const rated = { concurrency: 16, maxPerSecond: 20 }
+    const two = [await world.consumer(deliver, rated), await world.consumer(deliver, rated)]
+    for (let probes = 1; probes <= 3; probes += 1) {
+      await probe()
+      await vi.waitFor(() => expect(two.flatMap(({ resumed }) => resumed)).toHaveLength(probes), 10_000)
+      expect(calls).toHaveLength(probes)
+    }
+    healthy = true
+    await probe()
+    await vi.waitFor(async () => expect(await world.send.getCompletedCount()).toBe(60), 20_000)
+    expect(calls).toHaveLength(63)
+    const within = calls.map((start) => calls.filter((at) => at >= start && at < start + 1000).length)
+    expect(Math.max(...within)).toBeLessThanOrEqual(22)
+  })
+})
+
+describe('a keeper whose app has been removed or changed', () => {
+  it('probes no more: another may have other credentials', async () => {
+    let asked = 0
+    const nothing = () => undefined
+    const keeper = createHoldKeeper({
+      appid: APP,
+      store: world.store,
+      report: { suspended: nothing, resumed: nothing, stillHeld: nothing, problem: nothing },
+      probeToken: async () => {
+        asked += 1
+        return false
+      },
+    })
+    await hold({ cause: 'token' })
+    await world.redis.hset(keys.hold, 'until', '1')
+    keeper.stop()
+    await keeper.look()
+    expect(asked).toBe(0)
+    expect((await takeProbeTurn(world.store, APP)).kind).toBe('ask')
+  })
+})

@@ -1,0 +1,89 @@
+import type { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { createDoorbell, type Doorbell } from '../../src/bullmq/shared-wait.ts'
+import { createWorld, type World } from '../support/world.ts'
+
+let world: World
+let bell: Doorbell
+let redis: Redis
+beforeAll(async () => {
+  world = await createWorld()
+  redis = world.redis as Redis
+  bell = createDoorbell(redis)
+})
+afterAll(async () => {
+  bell.close()
+  await world.close()
+})
+
+const MINUTE_MS = 60_000
+let names = 0
+const key = (): string => `marker-${(names += 1)}`
+const bells = async (): Promise<string[]> =>
+  ((await redis.client('LIST')) as string).split('\n').filter((line) => line.includes('name=wxo:doorbell'))
+
+it('tells whoever waits, however late they came and however many there are, on one connection', async () => {
+  const keys = Array.from({ length: 300 }, key)
+  const first = keys.slice(0, 150).map((one) => bell.wait(one, MINUTE_MS))
+  await vi.waitFor(async () => expect((await bells()).join()).toContain('cmd=bzpopmin'), 10_000)
+  const late = keys.slice(150).map((one) => bell.wait(one, MINUTE_MS))
+  for (const one of keys.toReversed()) await redis.zadd(one, 0, '0')
+  const heard = await Promise.all([...first, ...late].map((waiting) => waiting.heard))
+  expect(heard).toEqual(keys.map(() => ({ member: '0', score: 0 })))
+  // The world has a bell of its own, with nobody waiting at it.
+  expect(await bells()).toHaveLength(1)
+})
+
+it('hears at once those who begin to wait one after another', async () => {
+  for (let turn = 0; turn < 50; turn += 1) {
+    const [one, other] = [key(), key()]
+    const waiting = [bell.wait(one, MINUTE_MS)]
+    await new Promise((resolve) => setImmediate(resolve))
+    waiting.push(bell.wait(other, MINUTE_MS))
+    await redis.multi().zadd(one, 0, '0').zadd(other, 0, '0').exec()
+    await Promise.all(waiting.map(({ heard }) => heard))
+  }
+})
+
+it('keeps a marker of a later time as the end of the wait', async () => {
+  const one = key()
+  const waiting = bell.wait(one, MINUTE_MS)
+  const due = Date.now() + 300
+  await redis.zadd(one, due, '1')
+  expect(await waiting.heard).toBeNull()
+  expect(Date.now()).toBeGreaterThanOrEqual(due)
+})
+
+it('puts back a marker that nobody waits for any more', async () => {
+  const one = key()
+  const waiting = bell.wait(one, MINUTE_MS)
+  const other = bell.wait(key(), MINUTE_MS)
+  await vi.waitFor(async () => expect((await bells()).join()).toContain('cmd=bzpopmin'), 10_000)
+  waiting.cancel(new Error('left'))
+  await expect(waiting.heard).rejects.toThrow('left')
+  await redis.zadd(one, 0, '0')
+  await vi.waitFor(async () => expect(await redis.zscore(one, '0')).toBe('0'), 10_000)
+  other.cancel(new Error('left'))
+  await expect(other.heard).rejects.toThrow('left')
+})
+
+it('listens again after its connection was cut', async () => {
+  const one = key()
+  const waiting = bell.wait(one, MINUTE_MS)
+  const cut = await vi.waitFor(async () => {
+    const [line = ''] = await bells()
+    expect(line).toContain('cmd=bzpopmin')
+    return /id=(\d+)/.exec(line)?.[1] ?? ''
+  }, 10_000)
+  await redis.client('KILL', 'ID', cut)
+  await redis.zadd(one, 0, '0')
+  expect(await waiting.heard).toEqual({ member: '0', score: 0 })
+})
+
+it('is rung by those who know without a marker', async () => {
+  const [now, later] = [key(), key()]
+  const waiting = [bell.wait(now, MINUTE_MS), bell.wait(later, MINUTE_MS)]
+  bell.ring(now)
+  bell.ring(later, Date.now() + 50)
+  expect(await Promise.all(waiting.map(({ heard }) => heard))).toEqual([{ member: '0', score: 0 }, null])
+})

@@ -1,0 +1,124 @@
+import { fileURLToPath } from 'node:url'
+import { deadLetterIdOf } from '@wechat-outbox/messages'
+import { startProcess } from '@wechat-outbox/sandbox'
+import { Worker } from 'bullmq'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createMover } from '../../src/dead-letters/mover.ts'
+import { appPrefix } from '../../src/redis/keys.ts'
+import { dying, untilDead } from '../support/dead.ts'
+import { APP, consumerDefaults, createWorld, dies, keys, reasonOf, text, type World } from '../support/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await createWorld()
+})
+afterEach(() => world.close())
+
+describe('a message that dies', () => {
+  it('stands in the dead letters, failed with its reason, with everything that was tried', async () => {
+    const outbox = world.outbox()
+    const { dead } = await world.consumer(dying)
+    const { id } = await outbox.send({ ...text('o-dies', '再见'), metadata: { order: 7 } })
+    const job = await untilDead(world, id)
+    expect(await job.getState()).toBe('failed')
+    expect(job.failedReason).toBe('45015 reply-window-closed: response out of time limit')
+    expect(job.name).toBe('text')
+    expect(job.data).toMatchObject({
+      messageId: id,
+      message: { v: 1, touser: 'o-dies', text: { content: '再见' }, metadata: { order: 7 } },
+      reason: {
+        errcode: 45015,
+        name: 'reply-window-closed',
+        meaning: { en: expect.any(String), zh: expect.any(String) },
+      },
+      attempts: [{ outcome: 'dead', errcode: 45015 }],
+    })
+    expect(await world.send.getJob(id)).toBeUndefined()
+    expect(await world.redis.exists(keys.lane('o-dies'))).toBe(0)
+    expect(dead.map((one) => one.id)).toEqual([deadLetterIdOf(id)])
+    expect(await outbox.status(id)).toMatchObject({
+      status: 'dead',
+      deadLetter: deadLetterIdOf(id),
+      metadata: { order: 7 },
+    })
+  })
+
+  it('is moved as well when it failed by stalling, which no run sees', async () => {
+    const { id } = await world.outbox().send(text('o-stalls'))
+    const lapses = { maxStalledCount: 0, lockDuration: 100, skipLockRenewal: true, stalledInterval: 150 }
+    const options = { connection: world.redis, prefix: appPrefix(APP), concurrency: 2, ...lapses }
+    const foreign = new Worker('send', () => new Promise(() => undefined), options)
+    foreign.on('error', () => undefined)
+    await vi.waitFor(async () => expect(await world.redis.zscore(keys.sendFailed, id)).not.toBeNull(), 10_000)
+    await foreign.close(true)
+    await world.consumer(dying)
+    const job = await untilDead(world, id)
+    expect(job.failedReason).toMatch(/^stalled: job stalled/)
+  })
+
+  it('is not dead when WeChat has taken it', async () => {
+    const { id } = await world.outbox().send(text('o-settled'))
+    const { consumer } = await world.consumer(async (run) => {
+      await world.redis.hset(keys.sendJob(run.id), 'settled', 'delivered')
+      return dies()
+    })
+    await vi.waitFor(async () => expect(await world.redis.exists(keys.sendJob(id))).toBe(0), 5000)
+    expect(await world.dead.getJob(deadLetterIdOf(id))).toBeUndefined()
+    await consumer.close(1000)
+  })
+
+  it('is moved once by many movers at the same time, and not at all once it was retried', async () => {
+    const { id } = await world.outbox().send(text('o-once'))
+    const options = { connection: world.redis, prefix: appPrefix(APP) }
+    const foreign = new Worker('send', () => Promise.reject(new Error('x')), options)
+    await vi.waitFor(async () => expect(await world.redis.zscore(keys.sendFailed, id)).not.toBeNull(), 5000)
+    await foreign.close()
+    const dead: unknown[] = []
+    const mover = createMover({
+      ...consumerDefaults(world.store, world.judge),
+      explain: (errmsg) => reasonOf({ errmsg }),
+      onDead: (one) => dead.push(one),
+      onOccupied: () => undefined,
+    })
+    await (await world.send.getJob(id))?.retry()
+    expect((await mover.move(id)).kind).toBe('not-failed')
+    expect(await world.send.getJob(id)).toBeDefined()
+    expect(dead).toEqual([])
+  })
+})
+
+describe('moving over kill -9', () => {
+  it('loses and doubles nothing', async () => {
+    const outbox = world.outbox()
+    const ids = await world.accept(Array.from({ length: 1000 }, (_, n) => text(`o-${n % 50}`, `n${n}`)))
+    const script = fileURLToPath(new URL('../support/consumer-process.ts', import.meta.url))
+    let kills = 0
+    for (let last = -1; kills < 40; kills += 1) {
+      const dead = await world.redis.zcard(keys.deadByTime)
+      if (dead === ids.length || (dead === last && kills > 30)) break
+      last = dead
+      const child = startProcess({ args: [script, world.url] })
+      await child.waitForLine(/running/)
+      const goal = Math.min(ids.length, dead + 5 + ((kills * 11) % 61))
+      await vi.waitFor(async () => expect(await world.redis.zcard(keys.deadByTime)).toBeGreaterThanOrEqual(goal), {
+        timeout: 30_000,
+        interval: 1,
+      })
+      await child.kill9()
+    }
+    expect(kills).toBeGreaterThan(8)
+    await world.consumer(dying)
+    await vi.waitFor(async () => expect(await world.redis.zcard(keys.deadFailed)).toBe(ids.length), {
+      timeout: 60_000,
+      interval: 200,
+    })
+    const dead = await world.redis.zrange(keys.deadFailed, '0', '-1')
+    expect(new Set(dead)).toEqual(new Set(ids.map(deadLetterIdOf)))
+    await vi.waitFor(
+      async () =>
+        expect(await world.send.getJobCounts()).toMatchObject({ failed: 0, waiting: 0, active: 0, delayed: 0 }),
+      20_000,
+    )
+    expect(await world.redis.keys('*:lane:*')).toEqual([])
+  }, 180_000)
+})

@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { pauseApp } from '../../src/app-hold/hold.ts'
+import { createMover } from '../../src/dead-letters/mover.ts'
+import { expireMessages } from '../../src/lanes/expire.ts'
+import { APP, createWorld, delivering, keys, reasonOf, text, type World } from '../support/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await createWorld()
+})
+afterEach(() => world.close())
+
+const untilDelivered = (count: number) =>
+  vi.waitFor(async () => expect(await world.send.getCompletedCount()).toBe(count), { timeout: 15_000, interval: 20 })
+
+describe('a message that expires while its app is held', () => {
+  it('dies on time, wakes the next one, and leaves those alone that are sent or have time', async () => {
+    const dead: { id: string }[] = []
+    const mover = createMover({
+      appid: APP,
+      judge: world.judge,
+      explain: () => reasonOf(),
+      explainExpiry: (last) => reasonOf({ errcode: null, name: 'expired', errmsg: last?.errmsg ?? '' }),
+      onDead: (one) => dead.push(one),
+      onOccupied: () => undefined,
+    })
+    await pauseApp(world.store, APP)
+    const outbox = world.outbox()
+    const at = Date.now()
+    const past = (touser: string, extra: object = {}) => ({ ...text(touser), expiresAt: at + 1, ...extra })
+    const first = await outbox.send(past('o-anna'))
+    const second = await outbox.send(text('o-anna'))
+    const scheduled = await outbox.send(past('o-anna', { sendAt: at + 200, expiresAt: at + 201, idempotencyKey: 'k' }))
+    const later = await outbox.send({ ...text('o-ben'), expiresAt: at + 3_600_000 })
+    const open = await outbox.send(past('o-carl'))
+    await world.redis.hset(keys.sendJob(open.id), 'sending', String(at))
+    const gone = await outbox.send(past('o-dora'))
+    await outbox.cancel(gone.id)
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 201))
+    expect(await expireMessages(mover, { store: world.store, appid: APP })).toBe(2)
+    expect(dead.map(({ id }) => id.slice(2)).toSorted()).toEqual(
+      [first.id, scheduled.id].map((id) => id.slice(2)).toSorted(),
+    )
+    expect(await world.redis.lrange(keys.lane('o-anna'), '0', '-1')).toEqual([second.id])
+    expect(await outbox.status(first.id)).toMatchObject({ status: 'dead' })
+    expect((await outbox.status(open.id))?.status).toBe('queued')
+    expect((await world.redis.zrange(keys.expiring, '0', '-1')).toSorted()).toEqual([open.id, later.id].toSorted())
+  })
+
+  it('is forgotten by the list once it is delivered', async () => {
+    await world.consumer(delivering([]))
+    await world.outbox().send({ ...text('o-quick'), expiresAt: Date.now() + 60_000 })
+    await untilDelivered(1)
+    expect(await world.redis.exists(keys.expiring)).toBe(0)
+  })
+})

@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { healLanes } from '../../src/lanes/heal.ts'
+import type { Run, Settlement } from '../../src/worker/run.ts'
+import {
+  APP,
+  ASKING,
+  attemptMade,
+  createWorld,
+  delivering,
+  keys,
+  memberOf,
+  text,
+  type World,
+} from '../support/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await createWorld()
+})
+afterEach(() => world.close())
+
+/** Messages to one person, of which the first hangs in its call and the others are parked. */
+async function heldUp(count: number): Promise<{ ids: string[]; sent: string[]; release: () => void }> {
+  const gate = Promise.withResolvers<void>()
+  const sent: string[] = []
+  const outbox = world.outbox()
+  const ids = await world.accept(Array.from({ length: count }, (_, n) => text('o-held', `n${n}`)))
+  const deliver = async (run: Run): Promise<Settlement> => {
+    const turn = await run.admit(memberOf(run))
+    if (turn.kind !== 'go') return turn
+    if (run.id === ids[0]) await gate.promise
+    sent.push(run.id)
+    return { kind: 'delivered', attempts: [attemptMade()] }
+  }
+  await world.consumer(deliver)
+  await vi.waitFor(async () => expect(await world.send.getDelayedCount()).toBe(count - 1), 10_000)
+  return { ids, sent, release: gate.resolve }
+}
+
+describe('a lane that stands still', () => {
+  it('goes on after the message in front, and those behind it, were removed by hand', async () => {
+    const { ids, sent, release } = await heldUp(5)
+    for (const id of ids.slice(1, 3)) await (await world.send.getJob(id))?.remove()
+    // The one that hangs is taken away under its worker, which then finds nothing to settle.
+    await world.redis.del(keys.sendJob(ids[0] ?? ''))
+    expect(sent).toEqual([])
+    expect(await healLanes(world.store, APP, 0)).toBe(1)
+    await vi.waitFor(() => expect(sent).toEqual(ids.slice(3)), 5000)
+    release()
+    expect(await world.redis.exists(keys.lane('o-held'), keys.heldLanes)).toBe(0)
+  })
+
+  it('is remembered before its messages are parked, so that a crash in between leaves none of them alone', async () => {
+    const held: (string | null)[] = []
+    const gate = Promise.withResolvers<void>()
+    await world.consumer(async (run) => {
+      const turn = await run.admit(memberOf(run))
+      if (turn.kind === 'park') {
+        held.push(await world.redis.zscore(keys.heldLanes, keys.lane('o-crash')))
+        gate.resolve()
+      } else await gate.promise
+      return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
+    }, ASKING)
+    await world.outbox().sendMany([text('o-crash'), text('o-crash')])
+    await vi.waitFor(() => expect(held).toHaveLength(1), 5000)
+    expect(held[0]).not.toBeNull()
+  })
+
+  it('that was deleted gets its messages back', async () => {
+    const { ids, sent, release } = await heldUp(4)
+    await world.redis.del(keys.lane('o-held'))
+    await healLanes(world.store, APP, 0)
+    await vi.waitFor(() => expect(sent.toSorted()).toEqual(ids.slice(1).toSorted()), 10_000)
+    release()
+    await vi.waitFor(() => expect(sent).toHaveLength(4), 5000)
+  })
+
+  it('goes on after the whole queue was obliterated', async () => {
+    const { sent, release } = await heldUp(4)
+    await world.send.obliterate({ force: true })
+    const { id } = await world.outbox().send(text('o-held', 'afterwards'))
+    await vi.waitFor(() => expect(sent).toEqual([id]), 5000)
+    release()
+  })
+
+  it('is not looked at while it moves, nor when nobody waits in it', async () => {
+    const { release, sent } = await heldUp(3)
+    expect(await healLanes(world.store, APP, 60_000)).toBe(0)
+    release()
+    await vi.waitFor(() => expect(sent).toHaveLength(3), 5000)
+    await vi.waitFor(async () => expect(await world.redis.exists(keys.heldLanes)).toBe(0), 5000)
+  })
+})
+
+describe('what a message costs', () => {
+  it.each([
+    { people: 600, each: 1, most: 1 },
+    { people: 60, each: 10, most: 2 },
+    { people: 1, each: 600, most: 2 },
+  ])(
+    'is at most $most fetches on average with $each messages to each of $people people',
+    async ({ people, each, most }) => {
+      const sent: string[] = []
+      await world.consumer(delivering(sent))
+      const count = people * each
+      await world.outbox().sendMany(Array.from({ length: count }, (_, n) => text(`o-${n % people}`)))
+      await vi.waitFor(() => expect(sent).toHaveLength(count), 30_000)
+      await vi.waitFor(async () => expect(await world.send.getCompletedCount()).toBe(count), 10_000)
+      const jobs = await world.send.getCompleted()
+      const fetches = jobs.reduce((sum, job) => sum + job.attemptsStarted, 0)
+      expect(fetches / count).toBeLessThanOrEqual(most)
+    },
+  )
+})

@@ -1,0 +1,157 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Run } from '../../src/worker/run.ts'
+import {
+  ASKING,
+  attemptMade,
+  createWorld,
+  delivering,
+  dies,
+  keys,
+  memberOf,
+  retry,
+  text,
+  touserOf,
+  type World,
+} from '../support/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await createWorld()
+})
+afterEach(() => world.close())
+
+describe('order', () => {
+  it('holds for one person through retries, while others do not wait', async () => {
+    const outbox = world.outbox()
+    const sent: string[] = []
+    const tried = new Map<string, number>()
+    const content = (run: Run): string => (run.data as { text: { content: string } }).text.content
+    await world.consumer(async (run) => {
+      const turn = await run.admit(memberOf(run))
+      if (turn.kind !== 'go') return turn
+      const tries = (tried.get(run.id) ?? 0) + 1
+      tried.set(run.id, tries)
+      // Every third message of the slow person is refused twice before it is taken.
+      if (touserOf(run) === 'o-slow' && Number(content(run)) % 3 === 0 && tries <= 2) return retry(20)
+      sent.push(`${touserOf(run)} ${content(run)}`)
+      return { kind: 'delivered', attempts: [attemptMade()] }
+    })
+    const numbers = Array.from({ length: 60 }, (_, n) => n)
+    await outbox.sendMany(numbers.flatMap((n) => [text('o-slow', `${n}`), text(`o-other${n}`, `${n}`)]))
+    await vi.waitFor(() => expect(sent).toHaveLength(120), 20_000)
+    expect(sent.filter((one) => one.startsWith('o-slow'))).toEqual(numbers.map((n) => `o-slow ${n}`))
+    expect(await world.redis.keys('*:lane:*')).toEqual([])
+  })
+
+  it('holds over two consumers and many people', async () => {
+    const sent: string[] = []
+    await world.consumer(delivering(sent))
+    await world.consumer(delivering(sent))
+    const outbox = world.outbox()
+    const ids = await world.accept(Array.from({ length: 900 }, (_, n) => text(`o-${n % 30}`)))
+    await vi.waitFor(() => expect(sent).toHaveLength(900), 30_000)
+    const place = new Map(sent.map((id, at) => [id, at]))
+    for (let person = 0; person < 30; person += 1) {
+      const places = ids.filter((_, n) => n % 30 === person).map((id) => place.get(id) ?? -1)
+      expect(places).toEqual(places.toSorted((a, b) => a - b))
+    }
+  })
+
+  it('shows a follower as held, and lets it go when the one before it dies', async () => {
+    const outbox = world.outbox()
+    const [first, second] = await outbox.sendMany([text('o-held'), text('o-held')])
+    const firstId = first && 'id' in first ? first.id : ''
+    const secondId = second && 'id' in second ? second.id : ''
+    const gate = Promise.withResolvers<void>()
+    await world.consumer(async (run) => {
+      const turn = await run.admit(memberOf(run))
+      if (turn.kind !== 'go') return turn
+      if (run.id === firstId) {
+        await gate.promise
+        return dies()
+      }
+      return { kind: 'delivered', attempts: [attemptMade()] }
+    })
+    await vi.waitFor(async () => expect((await outbox.status(secondId))?.status).toBe('held'), 5000)
+    gate.resolve()
+    await vi.waitFor(async () => expect((await outbox.status(secondId))?.status).toBe('delivered'), 5000)
+    expect((await outbox.status(firstId))?.status).toBe('dead')
+  })
+
+  it('does not leave a message parked that became first while it was being parked', async () => {
+    const outbox = world.outbox()
+    const [first, second] = await outbox.sendMany([text('o-look'), text('o-look')])
+    const firstId = first && 'id' in first ? first.id : ''
+    const secondId = second && 'id' in second ? second.id : ''
+    const told = Promise.withResolvers<void>()
+    await world.consumer(async (run) => {
+      const turn = await run.admit(memberOf(run))
+      if (run.id === firstId) await told.promise
+      else if (turn.kind === 'park') {
+        // It has been told to park; only then the one before it is settled, and nobody sees it parked.
+        told.resolve()
+        await vi.waitFor(async () => expect((await outbox.status(firstId))?.status).toBe('delivered'), 5000)
+      }
+      return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
+    }, ASKING)
+    await vi.waitFor(async () => expect((await outbox.status(secondId))?.status).toBe('delivered'), 5000)
+  })
+
+  it('wakes nobody who was parked once and waits for itself now', async () => {
+    const outbox = world.outbox()
+    const [first, second] = await outbox.sendMany([text('o-stale'), text('o-stale')])
+    const secondId = second && 'id' in second ? second.id : ''
+    const runs: string[] = []
+    await world.consumer(async (run) => {
+      runs.push(run.id)
+      // The second has been parked before, and now waits for a token before it asks for its turn.
+      if (run.id === secondId) {
+        await world.redis.hset(keys.sendJob(run.id), 'parked', '1')
+        return { ...retry(60_000), counts: false }
+      }
+      const turn = await run.admit(memberOf(run))
+      await vi.waitFor(async () => expect(await world.send.getDelayedCount()).toBe(1), 5000)
+      return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
+    })
+    const firstId = first && 'id' in first ? first.id : ''
+    await vi.waitFor(async () => expect((await outbox.status(firstId))?.status).toBe('delivered'), 10_000)
+    const other = await outbox.send(text('o-another'))
+    await vi.waitFor(() => expect(runs).toContain(other.id), 5000)
+    expect(runs.filter((id) => id === secondId)).toHaveLength(1)
+    expect((await outbox.status(secondId))?.status).toBe('queued')
+  })
+
+  it('costs a lost lane its order and no message', async () => {
+    const outbox = world.outbox()
+    const ids = await world.accept([text('o-lane'), text('o-lane'), text('o-lane')])
+    await world.redis.del(keys.lane('o-lane'))
+    const sent: string[] = []
+    await world.consumer(delivering(sent))
+    // Who has not been woken looks again after its minute, which is over at once here.
+    await vi.waitFor(async () => {
+      for (const job of await world.send.getDelayed()) await job.promote().catch(() => undefined)
+      expect(sent.toSorted()).toEqual(ids.toSorted())
+    }, 10_000)
+  })
+
+  it('wakes nobody out of a backoff', async () => {
+    const outbox = world.outbox()
+    const turns: string[] = []
+    await world.consumer(async (run) => {
+      const turn = await run.admit(memberOf(run))
+      turns.push(`${run.id} ${turn.kind}`)
+      return turn.kind === 'go' ? retry(60_000) : turn
+    }, ASKING)
+    const [first] = await outbox.sendMany([text('o-backoff'), text('o-backoff')])
+    await vi.waitFor(() => expect(turns).toHaveLength(2), 5000)
+    const second = await outbox.send(text('o-backoff'))
+    await vi.waitFor(() => expect(turns).toHaveLength(3), 5000)
+    expect(await outbox.cancel(second.id)).toBe('cancelled')
+    // Whoever was woken by that stands before this one in the queue.
+    const other = await outbox.send(text('o-not-slow'))
+    await vi.waitFor(() => expect(turns).toContain(`${other.id} go`), 5000)
+    expect(turns.filter((turn) => !turn.startsWith(other.id)).filter((turn) => turn.endsWith('go'))).toEqual([
+      `${first && 'id' in first ? first.id : ''} go`,
+    ])
+  })
+})

@@ -1,0 +1,183 @@
+import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createEnqueuer, type NewMessage, storedData } from '../../src/producer/enqueue.ts'
+import type { Store } from '../../src/redis/store.ts'
+import { APP, createWorld, keys, text, type World } from '../support/world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await createWorld()
+})
+beforeEach(() => world.redis.flushall())
+afterAll(() => world.close())
+
+const message = (n: number, touser = 'o1'): NewMessage => ({
+  appid: APP,
+  id: `m-${n}`,
+  data: { v: 1, ...text(touser, `n${n}`) },
+  acceptedAt: 1_900_000_000_000,
+})
+const jobs = async (): Promise<string[]> => (await world.redis.keys(`${keys.sendJobs}m-*`)).toSorted()
+
+describe('what waits for Redis', () => {
+  it('has a bound, and room again once it has been answered', async () => {
+    const gate = Promise.withResolvers<Store>()
+    gate.promise.catch(() => undefined)
+    let open = (): Promise<Store> => gate.promise
+    const enqueuer = createEnqueuer(() => open())
+    const waiting = Array.from({ length: 20_000 }, (_, n) => enqueuer.enqueue(message(n)))
+    const settled = Promise.allSettled(waiting)
+    await expect(enqueuer.enqueue(message(20_000))).rejects.toMatchObject({
+      code: 'WXO_UNAVAILABLE',
+      message: expect.stringContaining('20000'),
+    })
+    gate.reject(new Error('Connection is closed.'))
+    const results = await settled
+    expect(results.every((one) => one.status === 'rejected' && one.reason.code === 'WXO_UNAVAILABLE')).toBe(true)
+    open = () => Promise.resolve(world.store)
+    expect(await vi.waitFor(() => enqueuer.enqueue(message(1)))).toEqual({ id: 'm-1', duplicate: false })
+    expect(await jobs()).toEqual([keys.sendJob('m-1')])
+  })
+})
+
+describe('messages that are stored together', () => {
+  it('are held apart by app', async () => {
+    const enqueuer = createEnqueuer(() => Promise.resolve(world.store))
+    const other = 'wxfedcba9876543210'
+    await Promise.all([
+      enqueuer.enqueue(message(1)),
+      enqueuer.enqueue({ ...message(2), appid: other }),
+      enqueuer.enqueue(message(3)),
+    ])
+    expect(await world.redis.lrange(keys.lane('o1'), '0', '-1')).toEqual(['m-1', 'm-3'])
+    expect(await world.redis.lrange(keys.lane('o1').replace(APP, other), '0', '-1')).toEqual(['m-2'])
+  })
+
+  it('are stored or refused each by itself, and whole', async () => {
+    const enqueuer = createEnqueuer(() => Promise.resolve(world.store))
+    // A lane that is no list takes no message.
+    await world.redis.set(keys.lane('o-broken'), 'text')
+    const broken = { ...message(3, 'o-broken'), guard: { key: 'broken', fingerprint: 'f', ttlMs: 60_000 } }
+    const calls = [message(1), message(2), broken, message(4)].map((one) => enqueuer.enqueue(one))
+    const [, , refused, ...others] = await Promise.allSettled(calls)
+    expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'WXO_UNAVAILABLE' } })
+    expect(others).toMatchObject([{ status: 'fulfilled' }])
+    expect(await world.redis.lrange(keys.lane('o1'), '0', '-1')).toEqual(['m-1', 'm-2', 'm-4'])
+    expect(await jobs()).toEqual(['m-1', 'm-2', 'm-4'].map(keys.sendJob))
+    expect(await world.redis.exists(keys.idempotency('broken'))).toBe(0)
+  })
+
+  it('leave nothing behind when Redis is full, and say so', async () => {
+    const enqueuer = createEnqueuer(() => Promise.resolve(world.store))
+    const guard = { key: 'full', fingerprint: 'f', ttlMs: 60_000 }
+    await world.redis.config('SET', 'maxmemory', '1')
+    const refused = await Promise.allSettled([message(1), { ...message(2), guard }].map((one) => enqueuer.enqueue(one)))
+    await world.redis.config('SET', 'maxmemory', '0')
+    for (const one of refused) expect(one).toMatchObject({ status: 'rejected', reason: { code: 'WXO_FULL' } })
+    expect(await world.redis.dbsize()).toBe(0)
+  })
+
+  it('leave no trace of a repeat', async () => {
+    const enqueuer = createEnqueuer(() => Promise.resolve(world.store))
+    const guard = { key: 'again', fingerprint: 'f', ttlMs: 60_000 }
+    const later = { sendAt: 1_900_000_060_000, expiresAt: 1_900_000_120_000 }
+    const one = (n: number) => ({ ...message(n), guard, data: { ...message(n).data, ...later } })
+    expect(await enqueuer.enqueue(one(1))).toEqual({ id: 'm-1', duplicate: false })
+    const before = await world.redis.keys('*')
+    expect(await enqueuer.enqueue(one(2))).toEqual({ id: 'm-1', duplicate: true })
+    expect((await world.redis.keys('*')).toSorted()).toEqual(before.toSorted())
+    expect(await world.redis.zrange(keys.expiring, '0', '-1')).toEqual(['m-1'])
+    expect(await world.redis.zrange(keys.sendDelayed, '0', '-1')).toEqual(['m-1'])
+    expect(await world.redis.pttl(keys.idempotency('again'))).toBeGreaterThan(0)
+  })
+
+  it('keep the order of the calls when some of them had to wait for the connection', async () => {
+    const gate = Promise.withResolvers<Store>()
+    const opening = Promise.withResolvers<void>()
+    const opens = [
+      () => Promise.resolve(world.store),
+      () => {
+        opening.resolve()
+        return gate.promise
+      },
+    ]
+    const enqueuer = createEnqueuer(() => (opens.shift() ?? (() => Promise.resolve(world.store)))())
+    await enqueuer.enqueue(message(0))
+    // The first goes at once; the second waits for company, and then for the connection.
+    const early = [enqueuer.enqueue(message(1)), enqueuer.enqueue(message(2))]
+    await opening.promise
+    const late = Array.from({ length: 120 }, (_, n) => enqueuer.enqueue(message(n + 3)))
+    gate.resolve(world.store)
+    await Promise.all([...early, ...late])
+    const order = await world.redis.lrange(keys.lane('o1'), '0', '-1')
+    expect(order).toEqual(Array.from({ length: 123 }, (_, n) => `m-${n}`))
+  })
+
+  it('are stored once by a Redis that has forgotten the script', async () => {
+    const enqueuer = createEnqueuer(() => Promise.resolve(world.store))
+    await enqueuer.enqueue(message(1))
+    await world.redis.script('FLUSH')
+    await Promise.all([enqueuer.enqueue(message(2)), enqueuer.enqueue(message(3))])
+    expect(await world.redis.lrange(keys.lane('o1'), '0', '-1')).toEqual(['m-1', 'm-2', 'm-3'])
+    expect(await jobs()).toHaveLength(3)
+  })
+})
+
+describe('storedData', () => {
+  it('leaves the idempotency key out and adds the version', () => {
+    expect(storedData({ ...text('o1'), idempotencyKey: 'S3CRET' })).toEqual({ v: 1, ...text('o1') })
+  })
+})
+
+describe('a reply that is lost on the road', () => {
+  let proxy: TcpProxy
+  beforeEach(async () => {
+    proxy = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
+    return () => proxy.close()
+  })
+  const mended = (): void => {
+    proxy.cutReplies(false)
+    proxy.resetAll()
+  }
+
+  it('rejects, and the repeat with the same key finds the one message', async () => {
+    const outbox = world.outbox({ redis: proxy.url('redis') })
+    await outbox.send(text('o-first'))
+    const request = { ...text('o-lost'), idempotencyKey: 'lost' }
+    proxy.cutReplies(true)
+    await expect(outbox.send(request)).rejects.toMatchObject({ code: 'WXO_UNAVAILABLE' })
+    mended()
+    const repeated = await vi.waitFor(() => outbox.send(request), 10_000)
+    expect(repeated).toMatchObject({ duplicate: true, status: 'queued' })
+    expect(await world.redis.lrange(keys.lane('o-lost'), '0', '-1')).toEqual([repeated.id])
+    expect(await jobs()).toHaveLength(2)
+  })
+
+  it('is not followed by a repeat of our own', async () => {
+    const outbox = world.outbox({ redis: proxy.url('redis') })
+    await outbox.send(text('o-first'))
+    proxy.cutReplies(true)
+    const lost = [outbox.send(text('o-lost', 'a')), outbox.send(text('o-lost', 'b'))]
+    for (const one of await Promise.allSettled(lost)) {
+      expect(one).toMatchObject({ status: 'rejected', reason: { code: 'WXO_UNAVAILABLE' } })
+    }
+    mended()
+    // The connection is up again, and whatever it would have repeated it has repeated by now.
+    await vi.waitFor(() => outbox.send(text('o-last')), 10_000)
+    expect(await world.redis.llen(keys.lane('o-lost'))).toBe(2)
+    expect(await jobs()).toHaveLength(4)
+  })
+
+  it('leaves nothing open when the connection is reset with messages on the way', async () => {
+    const outbox = world.outbox({ redis: proxy.url('redis') })
+    await outbox.send(text('o-first'))
+    proxy.stall(true)
+    const open = outbox.send(text('o-reset'))
+    const rejected = expect(open).rejects.toMatchObject({ code: 'WXO_UNAVAILABLE' })
+    proxy.resetAll()
+    proxy.stall(false)
+    await rejected
+    await vi.waitFor(() => outbox.send(text('o-last')), 10_000)
+    expect(await world.redis.llen(keys.lane('o-reset'))).toBeLessThanOrEqual(1)
+  })
+})

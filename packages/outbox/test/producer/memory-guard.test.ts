@@ -1,0 +1,26 @@
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { createWorld, delivering, text, type World } from '../support/world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await createWorld()
+})
+afterAll(() => world.close())
+
+it('refuses new messages near the memory limit, while what was accepted is delivered, and takes them again', async () => {
+  const outbox = world.outbox()
+  const accepted = await outbox.send(text('o-before'))
+  // A ballast, so that the last tenth has room for a worker and its connections.
+  await world.redis.setrange('ballast', 60_000_000, 'x')
+  // What Redis uses moves with its buffers, and the limit with it.
+  await vi.waitFor(async () => {
+    const used = Number(/used_memory:(\d+)/.exec(await world.redis.info('memory'))?.[1])
+    await world.redis.config('SET', 'maxmemory', String(Math.floor(used * 1.05)))
+    await expect(outbox.send(text('o-full'))).rejects.toMatchObject({ code: 'WXO_FULL' })
+  }, 10_000)
+  const sent: string[] = []
+  await world.consumer(delivering(sent))
+  await vi.waitFor(() => expect(sent).toContain(accepted.id), 5000)
+  await world.redis.config('SET', 'maxmemory', '0')
+  await vi.waitFor(() => expect(outbox.send(text('o-room'))).resolves.toMatchObject({ status: 'queued' }), 5000)
+})

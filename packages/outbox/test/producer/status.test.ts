@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest'
+import { readJobHash } from '../../src/bullmq/job-hash.ts'
+import { reportOfDeadLetter, reportOfJob } from '../../src/producer/status.ts'
+import { APP, attemptMade, reasonOf, text } from '../support/world.ts'
+
+const sendAt = 1_900_000_000_000
+const entry = JSON.stringify({ attempts: [attemptMade({ outcome: 'retry', errcode: -1 })] })
+
+function report(state: string, fields: Record<string, string> = {}, data: object = {}) {
+  const stored = JSON.stringify({ v: 1, ...text('o1'), ...data })
+  const job = readJobHash({ name: 'text', data: stored, timestamp: '1800000000000', ...fields })
+  if (job === null) throw new Error('no job')
+  return reportOfJob(APP, 'm-1', { job, state })
+}
+
+describe('the status of a job', () => {
+  it.each([
+    ['waiting', {}, {}, 'queued'],
+    ['waiting', { atm: '1', stacktrace: JSON.stringify([entry]) }, {}, 'queued'],
+    ['active', {}, {}, 'sending'],
+    ['delayed', {}, { sendAt }, 'scheduled'],
+    ['delayed', { parked: '1' }, {}, 'held'],
+    ['delayed', { parked: '1' }, { sendAt }, 'held'],
+    ['delayed', { atm: '1', stacktrace: JSON.stringify([entry]) }, {}, 'retrying'],
+    ['delayed', { atm: '1', stacktrace: JSON.stringify([entry]) }, { sendAt }, 'retrying'],
+    ['delayed', { stacktrace: JSON.stringify([entry]) }, { sendAt }, 'queued'],
+    ['completed', {}, {}, 'delivered'],
+    ['active', { settled: 'delivered' }, {}, 'delivered'],
+    ['failed', { settled: 'delivered' }, {}, 'delivered'],
+    ['failed', {}, {}, 'dead'],
+    ['unknown', {}, {}, 'queued'],
+  ])('%s with %j and %j is %s', (state, fields, data, status) => {
+    expect(report(state, fields as Record<string, string>, data as object).status).toBe(status)
+  })
+
+  it('tells everything that it knows, with times in UTC', () => {
+    const returnvalue = JSON.stringify({ attempts: [attemptMade({ at: 7 })] })
+    const fields = { finishedOn: '1800000001000', stacktrace: JSON.stringify([entry]), returnvalue }
+    const data = { sendAt, expiresAt: sendAt + 1, metadata: { a: 1 }, replayOf: 'd-1', earlierReasons: [] }
+    expect(report('completed', fields, data)).toEqual({
+      id: 'm-1',
+      status: 'delivered',
+      appid: APP,
+      touser: 'o1',
+      msgtype: 'text',
+      acceptedAt: '2027-01-15T08:00:00.000Z',
+      settledAt: '2027-01-15T08:00:01.000Z',
+      sendAt: '2030-03-17T17:46:40.000Z',
+      expiresAt: '2030-03-17T17:46:40.001Z',
+      replayOf: 'd-1',
+      metadata: { a: 1 },
+      attempts: [
+        expect.objectContaining({ outcome: 'retry' }),
+        expect.objectContaining({ outcome: 'delivered', at: 7 }),
+      ],
+    })
+  })
+
+  it('can be told of a job that nobody can read', () => {
+    expect(report('waiting', { data: 'nonsense', name: 'foreign' })).toMatchObject({
+      status: 'queued',
+      touser: '',
+      msgtype: 'foreign',
+    })
+    expect(report('completed', { returnvalue: 'null' })).toMatchObject({ attempts: [] })
+  })
+})
+
+describe('the status of a dead letter', () => {
+  const letter = { v: 1, messageId: 'm-1-2', reason: reasonOf(), attempts: [], acceptedAt: 1, deadAt: 2 } as const
+
+  it('names the dead letter', () => {
+    const message = { v: 1, ...text('o1'), metadata: { a: 1 } } as const
+    expect(reportOfDeadLetter(APP, { ...letter, message })).toMatchObject({
+      id: 'm-1-2',
+      status: 'dead',
+      deadLetter: 'd-1-2',
+      touser: 'o1',
+      metadata: { a: 1 },
+      settledAt: '1970-01-01T00:00:00.002Z',
+    })
+  })
+
+  it('can be told of a message that nobody can read', () => {
+    expect(reportOfDeadLetter(APP, { ...letter, message: { unreadable: 7 } })).toMatchObject({
+      touser: '',
+      msgtype: '',
+    })
+  })
+})

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connectRedis, whenReady } from '../../src/redis/connection.ts'
+import { type RedisHealth, readRedisHealth, redisProblems } from '../../src/redis/health.ts'
+import { createWorld, type World } from '../support/world.ts'
+
+const good: RedisHealth = {
+  version: '7.0.15',
+  appendOnly: true,
+  appendFsync: 'everysec',
+  evictionPolicy: 'noeviction',
+  usedMemoryBytes: 1,
+  maxMemoryBytes: 0,
+}
+
+describe('redisProblems', () => {
+  it.each([
+    {},
+    { appendFsync: 'always' },
+    { appendFsync: undefined },
+    { version: '6.2.0' },
+    { version: '8.4.0' },
+    { version: '10.0' },
+  ])('finds nothing wrong with %j', (change) => expect(redisProblems({ ...good, ...change })).toEqual([]))
+
+  it.each([
+    [{ appendOnly: false }, /append-only/],
+    [{ appendFsync: 'no' }, /everysec/],
+    [{ evictionPolicy: 'allkeys-lru' }, /allkeys-lru.*noeviction/],
+    [{ evictionPolicy: 'unknown' }, /evict/],
+    [{ version: '6.0.16' }, /6\.0\.16 is too old/],
+    [{ version: '5.0.14' }, /too old/],
+  ])('names what is wrong with %j', (change, sentence) => {
+    expect(redisProblems({ ...good, ...change })).toEqual([expect.stringMatching(sentence)])
+  })
+
+  it('names everything at once', () => {
+    const worst = { ...good, appendOnly: false, appendFsync: 'no', evictionPolicy: 'volatile-ttl', version: '4.0' }
+    expect(redisProblems(worst)).toHaveLength(4)
+  })
+})
+
+describe('readRedisHealth', () => {
+  let world: World
+  beforeAll(async () => {
+    world = await createWorld()
+  })
+  afterAll(() => world.close())
+
+  it('reads a real Redis', async () => {
+    const health = await readRedisHealth(world.redis)
+    expect(health).toMatchObject({
+      version: expect.stringMatching(/^\d+\.\d+/),
+      appendOnly: true,
+      appendFsync: 'everysec',
+      evictionPolicy: 'noeviction',
+      maxMemoryBytes: 0,
+    })
+    expect(health.usedMemoryBytes).toBeGreaterThan(100_000)
+    expect(redisProblems(health)).toEqual([])
+  })
+
+  it('sees what somebody changes', async () => {
+    await world.redis.config('SET', 'maxmemory', '100mb')
+    await world.redis.config('SET', 'maxmemory-policy', 'allkeys-lfu')
+    await world.redis.config('SET', 'appendonly', 'no')
+    expect(await readRedisHealth(world.redis)).toMatchObject({
+      appendOnly: false,
+      evictionPolicy: 'allkeys-lfu',
+      maxMemoryBytes: 104_857_600,
+    })
+  })
+
+  it('does without CONFIG where that is not allowed', async () => {
+    await world.redis.call('ACL', 'SETUSER', 'hosted', 'on', '>pw', '~*', '+@all', '-config')
+    const client = connectRedis(world.url.replace('redis://', 'redis://hosted:pw@'), 'operate')
+    await whenReady(client, 5000)
+    expect(await readRedisHealth(client)).toMatchObject({ appendFsync: undefined })
+    client.disconnect()
+  })
+})

@@ -1,0 +1,220 @@
+// The moments for which single lines of the scripts are there: a worker dies, or somebody else acts, exactly between two
+// steps. Each of these tests fails when its line is taken out.
+import { deadLetterIdOf } from '@wechat-outbox/messages'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { replay } from '../../src/dead-letters/replay.ts'
+import { cancelMessage } from '../../src/producer/cancel.ts'
+import type { Judge } from '../../src/redis/judge.ts'
+import { failed, moverOn, untilDead } from '../support/dead.ts'
+import { createHand, type Hand } from '../support/hand.ts'
+import {
+  APP,
+  attemptMade,
+  createWorld,
+  DELIVERED,
+  delivering,
+  keys,
+  memberOf,
+  text,
+  type World,
+} from '../support/world.ts'
+
+let world: World
+let hand: Hand
+beforeAll(async () => {
+  world = await createWorld()
+  hand = createHand(world)
+})
+beforeEach(() => world.redis.flushall())
+afterAll(async () => {
+  await hand.close()
+  await world.close()
+})
+
+const lane = (): Promise<string[]> => world.redis.lrange(keys.lane('o-one'), '0', '-1')
+const waiting = (): Promise<string[]> => world.redis.lrange(keys.sendWait, '0', '-1')
+/** So many messages to one person. */
+const accepted = (count: number): Promise<string[]> => world.accept(Array.from({ length: count }, () => text('o-one')))
+
+describe('a worker that dies', () => {
+  it('after settling and before completing leaves a message that is finished without sending, and its follower alone', async () => {
+    const [first, second] = await accepted(2)
+    const dying = await hand.fetch()
+    expect(await dying.run.admit(memberOf(dying.run))).toMatchObject({ kind: 'go' })
+    await dying.settle(DELIVERED)
+    expect(await lane()).toEqual([second])
+    await dying.die()
+    // Given back, it stands before the follower.
+    const next = await hand.fetch()
+    expect(next.id).toBe(first)
+    expect(await next.run.admit(memberOf(next.run))).toEqual({ kind: 'settled' })
+    expect(await next.settle({ kind: 'settled' })).toEqual({ attempts: DELIVERED.attempts })
+    expect(await lane()).toEqual([second])
+  })
+
+  it('holding a message that WeChat has, first in its lane, holds up nobody', async () => {
+    const [first = '', second = ''] = await accepted(2)
+    const holding = await hand.fetch()
+    await world.redis.hset(keys.sendJob(first), 'settled', 'delivered')
+    const follower = await hand.fetch()
+    expect(follower.id).toBe(second)
+    expect(await follower.run.admit(memberOf(follower.run))).toMatchObject({ kind: 'go' })
+    expect(await holding.run.admit(memberOf(holding.run))).toEqual({ kind: 'settled' })
+  })
+
+  it('wakes the follower of such a message when it is found', async () => {
+    const [first = '', second = ''] = await accepted(2)
+    const holding = await hand.fetch()
+    const follower = await hand.fetch()
+    expect(await follower.run.admit(memberOf(follower.run))).toEqual({ kind: 'park' })
+    await follower.settle({ kind: 'park' })
+    expect(await waiting()).toEqual([])
+    await world.redis.hset(keys.sendJob(first), 'settled', 'delivered')
+    expect(await holding.run.admit(memberOf(holding.run))).toEqual({ kind: 'settled' })
+    expect(await waiting()).toEqual([second])
+  })
+})
+
+describe('a worker that starts', () => {
+  it('wakes the first of a lane that has stood still since another died', async () => {
+    const [first = '', second = ''] = await accepted(2)
+    const dying = await hand.fetch()
+    const follower = await hand.fetch()
+    expect(await follower.run.admit(memberOf(follower.run))).toEqual({ kind: 'park' })
+    await follower.settle({ kind: 'park' })
+    // By hand: nobody is left who would take the first one off the lane and wake the second.
+    await world.redis.multi().lrem(keys.sendActive, 1, first).del(keys.sendJob(first), keys.sendLock(dying.id)).exec()
+    await world.redis.zadd(keys.heldLanes, 1, keys.lane('o-one'))
+    const sent: string[] = []
+    const { consumer } = await world.consumer(delivering(sent))
+    onTestFinished(async () => void (await consumer.close(2000)))
+    await vi.waitFor(() => expect(sent).toEqual([second]), 10_000)
+  })
+})
+
+describe('a run', () => {
+  it('has its whole lease again from its admission', async () => {
+    await accepted(1)
+    const held = await hand.fetch()
+    await world.redis.pexpire(keys.sendLock(held.id), 5000)
+    await held.run.admit(memberOf(held.run))
+    expect(await world.redis.pttl(keys.sendLock(held.id))).toBeGreaterThan(30_000)
+  })
+
+  it('makes no job of one that was removed under it, neither by asking for its turn nor by settling', async () => {
+    await accepted(2)
+    const asking = await hand.fetch()
+    await world.redis.del(keys.sendJob(asking.id))
+    expect(await asking.run.admit(memberOf(asking.run))).toEqual({ kind: 'lost' })
+    const settling = await hand.fetch()
+    expect(await settling.run.admit(memberOf(settling.run))).toMatchObject({ kind: 'go' })
+    await world.redis.del(keys.sendJob(settling.id))
+    await settling.settle(DELIVERED)
+    expect(await world.redis.exists(keys.sendJob(asking.id), keys.sendJob(settling.id))).toBe(0)
+    expect(await lane()).toEqual([])
+  })
+
+  it('does not take back the mark of the run that has the message now', async () => {
+    await accepted(1)
+    const slow = await hand.fetch()
+    await slow.run.admit(memberOf(slow.run))
+    await slow.die()
+    const now = await hand.fetch()
+    expect(await now.run.admit(memberOf(now.run))).toMatchObject({ kind: 'go', tries: 1 })
+    expect(await slow.run.unmark()).toBe(false)
+    expect(await world.redis.hget(keys.sendJob(now.id), 'sending')).toContain(now.token)
+  })
+})
+
+/** Lets something happen between the look of a step and its transaction, once. */
+function withMeanwhile(judge: Judge, meanwhile: () => Promise<unknown>): Judge {
+  let happened = false
+  return {
+    step: (watched, look) =>
+      judge.step(watched, async (store) => {
+        const judged = await look(store)
+        if (!happened) await meanwhile()
+        happened = true
+        return judged
+      }),
+  }
+}
+
+describe('cancelling', () => {
+  it('comes too late for what a worker holds all the same, and for what has failed and was not moved yet', async () => {
+    const [held = ''] = await accepted(1)
+    await world.redis.set(keys.sendLock(held), 'a worker', 'PX', 60_000)
+    const [over = ''] = await failed(world, 'o-two')
+    for (const id of [held, over]) {
+      expect(await cancelMessage(world.judge, { appid: APP, id }, 60_000)).toBe('too-late')
+      expect(await world.redis.exists(keys.sendJob(id))).toBe(1)
+    }
+    expect(await lane()).toEqual([held])
+  })
+})
+
+describe('between a look and what follows from it', () => {
+  it.each([
+    ['fetches the message', () => hand.fetch()],
+    ['settles it late', async () => world.redis.hset(keys.sendJob((await lane())[0] ?? ''), 'settled', 'delivered')],
+  ])('somebody %s, and it is not cancelled', async (_what, meanwhile) => {
+    const [id = ''] = await accepted(1)
+    const judge = withMeanwhile(world.judge, meanwhile)
+    expect(await cancelMessage(judge, { appid: APP, id }, 60_000)).toBe('too-late')
+    expect(await world.redis.exists(keys.sendJob(id))).toBe(1)
+    expect(await lane()).toEqual([id])
+  })
+
+  it('somebody retries the failed message, and it is not dead', async () => {
+    const [id = ''] = await failed(world, 'o-one')
+    const retry = async () => (await world.send.getJob(id))?.retry()
+    expect(await moverOn(withMeanwhile(world.judge, retry)).mover.move(id)).toEqual({ kind: 'not-failed' })
+    expect(await world.dead.getJob(deadLetterIdOf(id))).toBeUndefined()
+    expect([await waiting(), await lane()]).toEqual([[id], [id]])
+  })
+})
+
+describe('a failed message', () => {
+  it('that a worker holds all the same is left alone', async () => {
+    const [id = ''] = await failed(world, 'o-one')
+    await world.redis.set(keys.sendLock(id), 'a worker', 'PX', 60_000)
+    const { mover, dead } = moverOn(world.judge)
+    expect(await mover.sweep(world.store)).toBe(0)
+    expect([dead, await lane()]).toEqual([[], [id]])
+    expect(await world.dead.getJob(deadLetterIdOf(id))).toBeUndefined()
+  })
+
+  it('whose dead letter would take the place of another’s is left alone, and said', async () => {
+    const [id = ''] = await failed(world, 'o-one')
+    const deadId = deadLetterIdOf(id)
+    await world.dead.add('text', { messageId: 'm-another', acceptedAt: 1 }, { jobId: deadId })
+    const { mover, occupied } = moverOn(world.judge)
+    expect(await mover.sweep(world.store)).toBe(0)
+    expect(occupied).toEqual([deadId])
+    expect(await world.redis.zrange(keys.sendFailed, '0', '-1')).toEqual([id])
+    expect((await world.dead.getJob(deadId))?.data).toEqual({ messageId: 'm-another', acceptedAt: 1 })
+  })
+
+  it('is not stepped over by a sweep when another has vanished before it', async () => {
+    // One more than a sweep takes at once, and another worker moves the second while the first is being looked at.
+    const ids = await failed(world, 'o-one', 201)
+    const [, second = ''] = await world.redis.zrange(keys.sendFailed, '0', '1')
+    const vanish = () => world.redis.zrem(keys.sendFailed, second)
+    const { mover } = moverOn(withMeanwhile(world.judge, vanish))
+    expect(await mover.sweep(world.store)).toBe(ids.length - 1)
+    expect(await world.redis.exists(keys.sendFailed)).toBe(0)
+  })
+})
+
+describe('a replay', () => {
+  it('does nothing to a message that stands where its own would', async () => {
+    const [id = ''] = await failed(world, 'o-one')
+    await moverOn(world.judge).mover.move(id)
+    await world.send.add('text', { v: 1, ...text('o-other') }, { jobId: `${id}-1` })
+    const { data } = await untilDead(world, id)
+    const options = { store: world.store, appid: APP, rememberMs: 60_000 }
+    expect(await replay(deadLetterIdOf(id), data, options)).toEqual({ kind: 'gone' })
+    expect(await lane()).toEqual([])
+    expect(await world.redis.hget(keys.deadJob(deadLetterIdOf(id)), 'replayedAs')).toBeNull()
+  })
+})

@@ -1,0 +1,306 @@
+// A turn that comes with the fetch, and a settlement that goes with the completion: what a run sees, what Redis sees of it,
+// and what becomes of a completion that comes too late.
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { appPrefix, SEND_QUEUE } from '../../src/redis/keys.ts'
+import { createHandover } from '../../src/worker/handover.ts'
+import type { Run, Settlement } from '../../src/worker/run.ts'
+import {
+  APP,
+  ASKING,
+  attemptMade,
+  createWorld,
+  DELIVERED,
+  delivering,
+  keys,
+  memberOf,
+  text,
+  WAIT_MS,
+  type World,
+} from '../support/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await createWorld()
+})
+afterEach(() => world.close())
+
+const mark = (id: string): Promise<string | null> => world.redis.hget(keys.sendJob(id), 'sending')
+/** How often each script and command was called, from outside and inside scripts. */
+async function callsOf(command: string): Promise<number> {
+  const stats = await world.redis.info('commandstats')
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
+}
+const accepted = (count: number, touser: (at: number) => string): Promise<string[]> =>
+  world.accept(Array.from({ length: count }, (_, at) => text(touser(at))))
+const untilSent = (sent: string[], ids: readonly string[]): Promise<void> =>
+  vi.waitFor(() => expect(sent).toHaveLength(ids.length), WAIT_MS)
+const untilCompleted = (count: number): Promise<void> =>
+  vi.waitFor(async () => expect(await world.send.getCompletedCount()).toBe(count), WAIT_MS)
+
+describe('a busy worker', () => {
+  it.each([
+    ['messages to everybody', (at: number) => `o-${at}`],
+    ['bursts of five', (at: number) => `o-${Math.floor(at / 5)}`],
+  ])('asks Redis once per message: %s', async (_what, touser) => {
+    const ids = await accepted(1000, touser)
+    const before = await callsOf('evalsha')
+    const sent: string[] = []
+    await world.consumer(delivering(sent))
+    await untilCompleted(ids.length)
+    // A few more: each of its places fetches once, and it looks at its queues and sweeps beside.
+    expect((await callsOf('evalsha')) - before).toBeLessThan(ids.length * 1.2)
+  })
+
+  it('is given no message whose turn has not come', async () => {
+    const ids = await accepted(90, () => 'o-hot')
+    const runs: string[] = []
+    const sent: string[] = []
+    const deliver = delivering(sent)
+    await world.consumer(async (run) => {
+      runs.push(run.id)
+      return deliver(run)
+    })
+    await untilSent(sent, ids)
+    expect(sent).toEqual(ids)
+    expect(runs).toEqual(ids)
+  })
+
+  it('parks no more than a hundred at once', async () => {
+    const [first = ''] = await accepted(301, () => 'o-hot')
+    const entered = Promise.withResolvers<void>()
+    const open = Promise.withResolvers<void>()
+    const runs: string[] = []
+    await world.consumer(
+      async (run) => {
+        runs.push(run.id)
+        const turn = await run.admit(memberOf(run))
+        if (run.id === first) {
+          entered.resolve()
+          await open.promise
+        }
+        return turn.kind === 'go' ? DELIVERED : turn
+      },
+      { concurrency: 2 },
+    )
+    await entered.promise
+    await vi.waitFor(async () => expect(await world.redis.zcard(keys.sendDelayed)).toBe(300), WAIT_MS)
+    // Two of three hundred were one too many for a script, and went to a run that was told to park.
+    expect(runs).toHaveLength(3)
+    open.resolve()
+    await untilCompleted(301)
+  })
+
+  it('goes on with the next of the same person at once', async () => {
+    const ids = await accepted(3, () => 'o-three')
+    await accepted(1, () => 'o-other')
+    const sent: string[] = []
+    await world.consumer(delivering(sent), { concurrency: 1 })
+    await untilCompleted(4)
+    expect(sent.slice(0, 3)).toEqual(ids)
+  })
+})
+
+describe('a turn', () => {
+  /** What a run finds in Redis before it has asked for anything. */
+  async function marksAtStart(prepare: (id: string) => Promise<unknown>, deliver: (run: Run) => Promise<Settlement>) {
+    await world.send.pause()
+    const { id } = await world.outbox().send(text('o-turn'))
+    await prepare(id)
+    const found: (string | null)[] = []
+    await world.consumer(async (run) => {
+      found.push(await mark(run.id))
+      return deliver(run)
+    })
+    await world.send.resume()
+    await vi.waitFor(() => expect(found).toHaveLength(1), WAIT_MS)
+    return { id, found: found[0] }
+  }
+  const nothing = (): Promise<unknown> => Promise.resolve()
+  const later = (): Promise<Settlement> =>
+    Promise.resolve({ kind: 'later', delayMs: 60_000, counts: false, attempts: [] })
+
+  it('comes with the fetch, and its mark goes when the run does not use it', async () => {
+    const { id, found } = await marksAtStart(nothing, later)
+    expect(found).toMatch(/^\d+ /)
+    await vi.waitFor(async () => expect(await world.redis.zscore(keys.sendDelayed, id)).not.toBeNull(), WAIT_MS)
+    expect(await mark(id)).toBe('')
+  })
+
+  it('ends the parking of a message that looks by itself', async () => {
+    const parked: (string | null)[] = []
+    await marksAtStart(
+      (id) => world.redis.hset(keys.sendJob(id), 'parked', '1'),
+      async (run) => {
+        parked.push(await world.redis.hget(keys.sendJob(run.id), 'parked'))
+        return later()
+      },
+    )
+    await vi.waitFor(() => expect(parked).toEqual([null]), WAIT_MS)
+  })
+
+  it('is waived where something has to be waited for, and asked for afterwards', async () => {
+    const marks: (string | null)[] = []
+    await marksAtStart(nothing, async (run) => {
+      await run.waive()
+      marks.push(await mark(run.id))
+      const turn = await run.admit(memberOf(run))
+      marks.push(await mark(run.id))
+      return turn.kind === 'go' ? DELIVERED : turn
+    })
+    await untilCompleted(1)
+    expect(marks).toEqual([null, expect.stringMatching(/^\d+ /)])
+  })
+
+  it.each([
+    ['newer than this worker', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '{"v":2,"touser":"o-turn"}')],
+    ['unreadable', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '"?"')],
+    ['not JSON', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '{')],
+    ['to nobody', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '{"v":1,"touser":[]}')],
+  ])('does not come with data that are %s', async (what, prepare) => {
+    if (what === 'not JSON') {
+      // BullMQ itself does not hand such a job to anybody.
+      const { id } = await world.outbox().send(text('o-turn'))
+      await prepare(id)
+      await world.consumer(later)
+      await vi.waitFor(async () => expect(await world.redis.exists(keys.sendLock(id))).toBe(1), WAIT_MS)
+      return expect(await mark(id)).toBeNull()
+    }
+    expect((await marksAtStart(prepare, later)).found).toBeNull()
+  })
+
+  it('does not come with a message that an earlier run left marked, nor over the mark', async () => {
+    const left = '1 another run'
+    const { found } = await marksAtStart((id) => world.redis.hset(keys.sendJob(id), 'sending', left), later)
+    expect(found).toBe(left)
+  })
+
+  it('does not come with a message that must not be sent twice: it would be a dead letter if the worker died now', async () => {
+    const once = JSON.stringify({ v: 1, ...text('o-turn'), ifUnsure: 'dead-letter' })
+    const { found } = await marksAtStart((id) => world.redis.hset(keys.sendJob(id), 'data', once), later)
+    expect(found).toBeNull()
+  })
+
+  it('does not come while the app is probed', async () => {
+    const { found } = await marksAtStart(() => world.redis.hset(keys.hold, 'half', '1', 'kind', 'suspended'), later)
+    expect(found).toBeNull()
+  })
+
+  it('does not come when the worker could not send, neither with a fetch nor with a completion', async () => {
+    const found: (string | null)[] = []
+    const deliver = delivering([])
+    await world.consumer(
+      async (run) => {
+        found.push(await mark(run.id))
+        return deliver(run)
+      },
+      { ...ASKING, concurrency: 1 },
+    )
+    await accepted(3, (at) => `o-turn-${at}`)
+    await untilCompleted(3)
+    expect(found).toEqual([null, null, null])
+  })
+
+  it('of a message that no run has begun with is no other message’s', async () => {
+    const [first = '', second = ''] = await accepted(2, (at) => `o-turn-${at}`)
+    let isReady = true
+    const handover = createHandover({ appid: APP, store: world.store, isReady: () => isReady, parkMs: 1000 })
+    const backend = handover.aboard(
+      world.store.workerBackend(SEND_QUEUE, { connection: world.redis, prefix: appPrefix(APP), lockDuration: 60_000 }),
+    )
+    await backend.moveToActive('a token')
+    isReady = false
+    await backend.moveToActive('a token')
+    expect(await world.redis.lrange(keys.sendActive, '0', '-1')).toEqual([second, first])
+    expect(handover.admissionOf(second, 'a token')).toBeUndefined()
+  })
+
+  it('lasts from before the fetch was asked for', async () => {
+    const before = performance.now()
+    const started: number[] = []
+    const from: number[] = []
+    await marksAtStart(nothing, async (run) => {
+      started.push(performance.now())
+      const turn = await run.admit(memberOf(run))
+      if (turn.kind === 'go') from.push(turn.leaseFrom)
+      return turn.kind === 'go' ? DELIVERED : turn
+    })
+    await untilCompleted(1)
+    expect(from[0]).toBeGreaterThan(before)
+    expect(from[0]).toBeLessThan(started[0] ?? 0)
+  })
+})
+
+describe('a message that is behind another', () => {
+  it('is parked as if nobody had fetched it, may be cancelled, and its lane is known to have such', async () => {
+    const [first = '', second = '', third = ''] = await accepted(3, () => 'o-behind')
+    const entered = Promise.withResolvers<void>()
+    const open = Promise.withResolvers<void>()
+    const parked: unknown[] = []
+    await world.consumer(async (run) => {
+      const turn = await run.admit(memberOf(run))
+      parked.push(await world.redis.hget(keys.sendJob(run.id), 'parked'))
+      entered.resolve()
+      if (run.id === first) await open.promise
+      return turn.kind === 'go' ? DELIVERED : turn
+    })
+    await entered.promise
+    await vi.waitFor(async () => expect(await world.redis.zcard(keys.sendDelayed)).toBe(2), WAIT_MS)
+    for (const id of [second, third]) {
+      expect(await world.redis.hmget(keys.sendJob(id), 'parked', 'delay')).toEqual(['1', '900000'])
+      expect(await world.redis.exists(keys.sendLock(id))).toBe(0)
+    }
+    expect(await world.redis.lrange(keys.sendActive, '0', '-1')).toEqual([first])
+    expect(await world.redis.zscore(keys.heldLanes, keys.lane('o-behind'))).not.toBeNull()
+    expect(await world.outbox().cancel(second)).toBe('cancelled')
+    open.resolve()
+    await untilCompleted(2)
+    expect(parked).toEqual([null, null])
+  })
+})
+
+describe('a delivery', () => {
+  it('ends the row of faults, and is no longer among those that expire', async () => {
+    await world.redis.hset(keys.faultsInARow, 'road', '4')
+    await world.outbox().send({ ...text('o-ends'), expiresAt: Date.now() + 60_000 })
+    await world.consumer(delivering([]))
+    await untilCompleted(1)
+    expect(await world.redis.exists(keys.faultsInARow, keys.expiring, keys.lane('o-ends'))).toBe(0)
+  })
+
+  it.each([
+    ['was taken by another worker', (id: string) => world.redis.set(keys.sendLock(id), 'another', 'PX', 60_000)],
+    ['has lapsed', (id: string) => world.redis.del(keys.sendLock(id))],
+  ])('is recorded although its lock %s', async (_what, lose) => {
+    const [first = '', second = ''] = await accepted(2, () => 'o-late')
+    const sent: string[] = []
+    const deliver = delivering(sent)
+    await world.consumer(async (run) => {
+      const settlement = await deliver(run)
+      if (run.id === first) await lose(run.id)
+      return settlement
+    })
+    await vi.waitFor(() => expect(sent).toContain(second), WAIT_MS)
+    const fields = await world.redis.hmget(keys.sendJob(first), 'settled', 'sending', 'returnvalue')
+    expect(fields).toEqual(['delivered', '', expect.stringContaining('delivered')])
+  })
+
+  it('makes no job of one that was removed under it', async () => {
+    const [id = ''] = await accepted(1, () => 'o-gone')
+    const sent: string[] = []
+    const deliver = delivering(sent)
+    const { problems } = await world.consumer(async (run) => {
+      const settlement = await deliver(run)
+      await world.redis.del(keys.sendJob(run.id))
+      return settlement
+    })
+    await vi.waitFor(() => expect(problems).not.toHaveLength(0), WAIT_MS)
+    expect(await world.redis.exists(keys.sendJob(id), keys.lane('o-gone'))).toBe(0)
+  })
+
+  it('is marked as settled when it is completed, so that nobody sends it again', async () => {
+    const [id = ''] = await accepted(1, () => 'o-marked')
+    await world.consumer(delivering([]))
+    await untilCompleted(1)
+    expect(await world.redis.hmget(keys.sendJob(id), 'settled', 'sending')).toEqual(['delivered', ''])
+  })
+})

@@ -1,0 +1,78 @@
+// A fetch is made in Redis even when its answer is lost with the connection. Here each answer of a worker's is lost at that
+// moment, and nobody would look for stalled messages.
+import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { connectRedis } from '../../src/redis/connection.ts'
+import { openStore } from '../../src/redis/store.ts'
+import { attemptMade, createWorld, DELIVERED, keys, memberOf, text, WAIT_MS, type World } from '../support/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await createWorld()
+})
+afterEach(() => world.close())
+
+const accepted = (...people: string[]): Promise<string[]> => world.accept(people.map((touser) => text(touser)))
+
+describe('a fetch whose answer is lost', () => {
+  let road: TcpProxy
+  beforeEach(async () => {
+    road = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
+    onTestFinished(() => road.close())
+  })
+
+  /** A worker on the road, which is told by a bell that is not on it. `meet` meets each message before it is delivered. */
+  async function workOnRoad(
+    meet: (id: string) => unknown,
+    concurrency: number,
+  ): Promise<{ id: string; interrupted: boolean }[]> {
+    const redis = connectRedis(road.url('redis'), 'work')
+    redis.on('error', () => undefined)
+    onTestFinished(() => redis.disconnect())
+    const turns: { id: string; interrupted: boolean }[] = []
+    const { consumer } = await world.consumer(
+      async (run) => {
+        const turn = await run.admit(memberOf(run))
+        if (turn.kind !== 'go') return turn
+        turns.push({ id: run.id, interrupted: turn.interruptedMsAgo !== undefined })
+        await meet(run.id)
+        return DELIVERED
+      },
+      // Nobody looks for stalled messages for as long as this test waits.
+      { store: await openStore(redis), stalledAfterMs: 600_000, concurrency },
+    )
+    onTestFinished(async () => void (await consumer.close(2000)))
+    return turns
+  }
+  async function loseAnswers(id: string): Promise<void> {
+    await vi.waitFor(async () => expect(await world.redis.hget(keys.sendJob(id), 'sending')).toMatch(/^\d+ /), WAIT_MS)
+    road.cutReplies(false)
+    road.resetAll()
+  }
+
+  it('gives the message back, and it is sent as one that nobody has begun to send', { repeats: 4 }, async () => {
+    const ids: string[] = []
+    const delivered = (): Promise<number> => world.send.getCompletedCount()
+    // The one that the repeated fetch has found is not given back, or it would be fetched again while it is being sent.
+    const other = (): Promise<void> => vi.waitFor(async () => expect(await delivered()).toBe(1), WAIT_MS)
+    const turns = await workOnRoad((id) => id === ids[1] && other(), 2)
+    // It has looked, found nothing, and waits at the bell.
+    await vi.waitFor(async () => expect(await world.redis.info('clients')).toContain('blocked_clients:1'), WAIT_MS)
+    road.cutReplies(true)
+    ids.push(...(await accepted('o-lost-1', 'o-lost-2')))
+    await loseAnswers(ids[0] ?? '')
+    await vi.waitFor(async () => expect(await delivered()).toBe(2), WAIT_MS)
+    const expected = ids.map((id) => ({ id, interrupted: false }))
+    expect(turns).toHaveLength(2)
+    expect(turns).toEqual(expect.arrayContaining(expected))
+  })
+
+  it('with the completion of another does so as well, and that one is delivered once', { repeats: 4 }, async () => {
+    const [first = '', second = ''] = await accepted('o-lost-1', 'o-lost-2')
+    const turns = await workOnRoad((id) => road.cutReplies(id === first), 1)
+    await loseAnswers(second)
+    await vi.waitFor(() => expect(turns.map(({ id }) => id)).toEqual([first, second]), WAIT_MS)
+    expect(turns[1]?.interrupted).toBe(false)
+    await vi.waitFor(async () => expect(await world.send.getCompletedCount()).toBe(2), WAIT_MS)
+  })
+})

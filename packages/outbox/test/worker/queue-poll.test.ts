@@ -1,0 +1,91 @@
+import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
+import { connectRedis, type RedisClient, whenReady } from '../../src/redis/connection.ts'
+import { DEAD_LETTER_QUEUE, SEND_QUEUE } from '../../src/redis/keys.ts'
+import { openStore } from '../../src/redis/store.ts'
+import { createRounds, type Rounds } from '../../src/worker/queue-poll.ts'
+import { APP, createWorld, keys, text, type World } from '../support/world.ts'
+
+let world: World
+let road: TcpProxy
+let redis: RedisClient
+let rounds: Rounds
+beforeAll(async () => {
+  world = await createWorld()
+  road = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
+  redis = connectRedis(road.url('redis'), 'work')
+  redis.on('error', () => undefined)
+  await whenReady(redis, 5000)
+  const store = await openStore(redis)
+  const backends = {
+    [SEND_QUEUE]: store.backend(APP, SEND_QUEUE),
+    [DEAD_LETTER_QUEUE]: store.backend(APP, DEAD_LETTER_QUEUE),
+  }
+  rounds = createRounds({
+    appid: APP,
+    store,
+    bell: undefined,
+    backends,
+    everyMs: 20,
+    stalledIntervalMs: 60_000,
+    onError: () => undefined,
+  })
+  rounds.start()
+})
+afterEach(() => world.redis.flushdb())
+afterAll(async () => {
+  rounds.stop()
+  redis.disconnect()
+  await road.close()
+  await world.close()
+})
+
+const sees = (send: boolean, dead: boolean): Promise<void> =>
+  vi.waitFor(
+    () => expect([rounds.sawWork(SEND_QUEUE), rounds.sawWork(DEAD_LETTER_QUEUE)]).toEqual([send, dead]),
+    20_000,
+  )
+
+it('sees messages that wait, and none while the queue is paused', async () => {
+  await sees(false, false)
+  await world.outbox().send(text('o-waits'))
+  await sees(true, false)
+  await world.send.pause()
+  await sees(false, false)
+})
+
+it('sees a message that is due and that nobody fetches', async () => {
+  await world.outbox().send({ ...text('o-later'), sendAt: Date.now() + 300_000 })
+  await world.outbox().send(text('o-now'))
+  await sees(true, false)
+  await world.redis.del(keys.sendWait)
+  await sees(false, false)
+  await world.outbox().send({ ...text('o-due'), sendAt: Date.now() + 50 })
+  await sees(true, false)
+})
+
+it('sees nothing in an app at its rate, nor in one whose only message that may be fetched is being probed with', async () => {
+  await world.outbox().sendMany([text('o-waits'), { ...text('o-due'), sendAt: Date.now() + 50 }])
+  await sees(true, false)
+  await world.redis.set(`${keys.sendJobs}limiter`, '1', 'PX', 60_000)
+  await sees(false, false)
+  await world.redis.del(`${keys.sendJobs}limiter`)
+  await sees(true, false)
+  await world.redis.hset(`${keys.sendJobs}meta`, 'concurrency', '1')
+  await world.redis.lpush(keys.sendActive, 'the probe')
+  await sees(false, false)
+})
+
+it('sees dead letters that somebody wants to have replayed', async () => {
+  await world.dead.add('text', {}, { jobId: 'd-one' })
+  await sees(false, true)
+})
+
+it('sees nothing any more once Redis has fallen silent', { timeout: 60_000 }, async () => {
+  await world.outbox().send(text('o-waits'))
+  await sees(true, false)
+  road.stall(true)
+  await sees(false, false)
+  road.stall(false)
+  await sees(true, false)
+})

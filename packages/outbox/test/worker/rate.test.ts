@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { createWorld, delivering, text, type World } from '../support/world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await createWorld()
+})
+afterAll(() => world.close())
+
+const PER_SECOND = 10
+
+it('holds for messages that have piled up between fetching and sending, and none of them is left behind', async () => {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  const sent: string[] = []
+  const marked: number[] = []
+  let fetched = 0
+  const deliver = delivering(sent)
+  await world.consumer(
+    async (run) => {
+      fetched += 1
+      // A token that takes long, say: everything that was fetched meanwhile asks for its turn at the same moment.
+      await released
+      const settlement = await deliver(run)
+      // The time of admission by Redis's clock, and so free of whatever this process was busy with.
+      if (settlement.kind === 'delivered') marked.push(Number((await markOf(run.id)).split(' ')[0]))
+      return settlement
+    },
+    { maxPerSecond: PER_SECOND, concurrency: 64, stalledAfterMs: 10_000 },
+  )
+  await world.outbox().sendMany(Array.from({ length: 50 }, (_, at) => text(`o-${at}`)))
+  await vi.waitFor(() => expect(fetched).toBeGreaterThanOrEqual(40), 15_000)
+  release()
+  await vi.waitFor(() => expect(sent).toHaveLength(50), 20_000)
+  const within = marked.map((start) => marked.filter((at) => at >= start && at < start + 1000).length)
+  // One more than the rate for the tenth, and one for a timer of this process that was late.
+  expect(Math.max(...within)).toBeLessThanOrEqual(PER_SECOND + 2)
+})
+
+async function markOf(id: string): Promise<string> {
+  return (await world.redis.hget(`{wxo:wx0123456789abcdef}:send:${id}`, 'sending')) ?? ''
+}
