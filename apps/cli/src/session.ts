@@ -4,8 +4,6 @@
  */
 import {
   connectRedis,
-  createJudge,
-  type Judge,
   messageOf,
   Outbox,
   OutboxError,
@@ -28,8 +26,6 @@ export interface Session {
   env(): CliEnv
   /** @throws OutboxError WXO_UNAVAILABLE, with what the connection said */
   store(): Promise<Store>
-  /** Steps under WATCH, on a connection of their own. */
-  judge(): Judge
   /** Opened once Redis answers, so that a Redis that is away is told as everywhere. */
   outbox(): Promise<Outbox>
   close(): Promise<void>
@@ -39,7 +35,6 @@ export function createSession(environment: Environment, output: Output): Session
   const closers: (() => Promise<void>)[] = []
   let read: CliEnv | undefined
   let shared: Promise<Store> | undefined
-  let exclusive: Promise<Store> | undefined
   const env = (): CliEnv => (read ??= readCliEnv(environment))
   const open = async (): Promise<Store> => {
     const client = connectRedis(env().REDIS_URL, 'operate')
@@ -52,7 +47,6 @@ export function createSession(environment: Environment, output: Output): Session
     output,
     env,
     store,
-    judge: () => createJudge(() => (exclusive ??= open())),
     async outbox() {
       await store()
       const outbox = new Outbox({ redis: env().REDIS_URL, idempotencyTtlHours: env().IDEMPOTENCY_TTL_HOURS })

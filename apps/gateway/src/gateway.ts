@@ -1,7 +1,7 @@
 /** The gateway: one HTTP server with the API, WeChat’s own interface, health and the dashboard, over one connection to Redis. */
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import { whenReady, within } from '@wechat-outbox/outbox'
+import { Outbox, type Store, whenReady, within } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import { type FastifyInstance, fastify } from 'fastify'
 import helmet from 'helmet'
@@ -12,7 +12,6 @@ import type { GatewayConfig } from './env.ts'
 import { addHealthRoutes } from './health.ts'
 import { openKeyRing } from './key-ring.ts'
 import { addMetrics } from './metrics.ts'
-import { openOutbox } from './outbox-link.ts'
 import { answerErrors } from './problem.ts'
 import { openRedisLink } from './redis-link.ts'
 import { refuseEarly } from './refuse-early.ts'
@@ -43,7 +42,9 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const ring = openKeyRing(config, log)
   const link = openRedisLink(config.REDIS_URL, log)
   const { IDEMPOTENCY_TTL_HOURS: idempotencyTtlHours } = config
-  const open = openOutbox(link, { url: config.REDIS_URL, idempotencyTtlHours })
+  const store = (): Promise<Store> => link.store()
+  // The one connection serves all: what an Outbox does and what it does not.
+  const outbox = new Outbox({ redis: { open: store }, idempotencyTtlHours })
   // So that the first page a person opens has its queues; without Redis there is nothing to wait for.
   await whenReady(link.redis, FIRST_REDIS_WAIT_MS).catch(() => undefined)
   const app = fastify({
@@ -66,7 +67,8 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     dashboard.stop()
     ring.close()
     await closeServer(app, config.SHUTDOWN_TIMEOUT_MS)
-    await Promise.all([link.close(), open.close()])
+    await outbox.close()
+    await link.close()
   }
   try {
     logRequests(app, log)
@@ -78,8 +80,8 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     addMetrics(app, { config, link, access })
     addHealthRoutes(app, link)
     const { WECHAT_APP_ID: appid, WECHAT_API_BASE_URL: wechatBaseUrl } = config
-    await addEntrance(app, { link, outbox: open.outbox, access, log, appid, wechatBaseUrl })
-    await addV1(app, { ...open, access, rememberMs: idempotencyTtlHours * 3_600_000 })
+    await addEntrance(app, { link, outbox, access, log, appid, wechatBaseUrl })
+    await addV1(app, { outbox, store, access, rememberMs: idempotencyTtlHours * 3_600_000 })
     dashboard = await addDashboard(app, { config, link, log })
     const url = await app.listen({ host: config.GATEWAY_HOST, port: config.GATEWAY_PORT })
     log.info({ event: 'gateway.listening', url })

@@ -124,6 +124,8 @@ function outboxProblem({ code, message, issues }: OutboxError): Problem {
       return { status: 400, code, detail: invalidDetail(issues), errors: issues }
     case 'WXO_CONFLICT':
       return { status: 422, code, detail: `T${message.slice(1)}.` }
+    // Closed: this gateway is ending, and another takes the request.
+    case 'WXO_CLOSED':
     case 'WXO_UNAVAILABLE':
       return REDIS_AWAY
     case 'WXO_FULL':

@@ -4,10 +4,13 @@
  * successor fetches already. So for the time of a call both may have calls open, and no message waits for the change.
  */
 import { isDeepStrictEqual } from 'node:util'
+import type { Trouble } from '@wechat-outbox/outbox'
 import type { AppConfig } from './apps.ts'
 
 export interface ServedApp {
   run(): Promise<void>
+  /** What Redis refuses to record for it at present. */
+  trouble(): Trouble | undefined
   /** Ends what is in flight, within a limit of its own. */
   close(): Promise<void>
 }
@@ -21,6 +24,8 @@ export interface AppChanges {
 export interface AppSet {
   /** Those that are served now. */
   appids(): string[]
+  /** What Redis refuses to record at present, of the first app of which it does. */
+  trouble(): Trouble | undefined
   /** Serves these apps and no others. Resolves when new ones run; those that leave may still be ending. */
   become(apps: readonly AppConfig[]): Promise<AppChanges>
   /** Ends all of them, those that are leaving too. Whatever is asked afterwards is ignored. */
@@ -44,6 +49,7 @@ export function createAppSet(serve: (app: AppConfig) => ServedApp): AppSet {
 
   return {
     appids: () => [...serving.keys()],
+    trouble: () => [...serving.values()].map(({ served }) => served.trouble()).find((trouble) => trouble !== undefined),
     // Without a pause between looking and changing: two changes at once come one after the other.
     async become(apps) {
       const none = { added: [], changed: [], removed: [] }

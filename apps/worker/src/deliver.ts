@@ -58,7 +58,8 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
   for (let calls = 0; calls < CALLS_MAX; calls += 1) {
     if (!options.tokens.isReady()) await run.waive()
     const result = await options.tokens.current()
-    if (result.kind === 'no-token' && !isExpired(data)) return withoutToken({ run, data, attempts }, result, options)
+    if (result.kind === 'no-token' && !isExpired(run, data))
+      return withoutToken({ run, data, attempts }, result, options)
     const turn = await run.admit(data)
     if (turn.kind !== 'go') return turn
     const context = { run, data, attempts, tries: turn.tries, tokenRefreshes }
@@ -66,12 +67,12 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
       const stop = resume({ ...context, agoMs: turn.interruptedMsAgo }, options)
       if (stop !== undefined) return stop
     }
-    if (result.kind === 'no-token' || isExpired(data)) {
+    if (result.kind === 'no-token' || isExpired(run, data)) {
       return { kind: 'dead', reason: expiryReason(attempts.at(-1) ?? run.lastAttempt()), attempts }
     }
     const leftMs = options.leaseMs - (performance.now() - turn.leaseFrom) - LEASE_MARGIN_MS
     // The process was stopped or starved between admission and here: another worker may have the message by now.
-    if (leftMs <= 0) return { kind: 'later', delayMs: 1, counts: false, attempts }
+    if (leftMs <= 0) return { kind: 'snooze', delayMs: 1, counts: false, attempts }
     const decision = await attempt(context, { token: result.token, timeoutMs: leftMs }, options)
     if (isTokenGivenUp(decision)) await options.tokens.condemn(result.token)
     if (decision.action !== 'refresh-token') return settlementOf(decision, attempts)
@@ -80,7 +81,7 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
     // One that was there already was only news to this process, and says nothing about the app.
     if (replaced.kind === 'token' && replaced.fresh) tokenRefreshes += 1
   }
-  return { kind: 'later', delayMs: BUSY_WAIT_MS, counts: false, attempts }
+  return { kind: 'snooze', delayMs: BUSY_WAIT_MS, counts: false, attempts }
 }
 
 type Prepared = { readonly data: JobData } | { readonly settlement: Settlement }
@@ -92,7 +93,7 @@ function prepare(run: Run, { recorder }: DeliverOptions): Prepared {
       return { data: read.data }
     case 'newer':
       recorder.newerData(run, read.v)
-      return { settlement: { kind: 'later', delayMs: NEWER_DATA_WAIT_MS, counts: false, attempts: [] } }
+      return { settlement: { kind: 'snooze', delayMs: NEWER_DATA_WAIT_MS, counts: false, attempts: [] } }
     case 'invalid':
       return { settlement: { kind: 'dead', reason: invalidMessageReason(read.problem), attempts: [] } }
   }
@@ -163,10 +164,10 @@ async function withoutToken(
   return settlementOf(decision, at.attempts)
 }
 
-function situationOf({ data, tries, tokenRefreshes }: Context, options: DeliverOptions): Situation {
+function situationOf({ run, data, tries, tokenRefreshes }: Context, options: DeliverOptions): Situation {
   const { triesMax, backoffMs, backoffMsMax } = options
   const { expiresAt, ifUnsure = 'resend' } = data
-  const now = { nowMs: Date.now(), random: Math.random() }
+  const now = { nowMs: run.now(), random: Math.random() }
   return { ...now, tries: tries + 1, triesMax, backoffMs, backoffMsMax, expiresAt, ifUnsure, tokenRefreshes }
 }
 
@@ -188,14 +189,14 @@ function settlementOf(decision: Decision, attempts: readonly Attempt[]): Settlem
     case 'delivered':
       return { kind: 'delivered', attempts }
     case 'retry':
-      return { kind: 'later', delayMs: decision.delayMs, counts: true, attempts }
+      return { kind: 'snooze', delayMs: decision.delayMs, counts: true, attempts }
     case 'wait':
-      return { kind: 'later', delayMs: decision.delayMs, counts: false, attempts }
+      return { kind: 'snooze', delayMs: decision.delayMs, counts: false, attempts }
     case 'dead':
       return { kind: 'dead', reason: decision.reason, attempts }
     // Only a call that was answered can ask for it, and its caller has dealt with that.
     case 'refresh-token':
-      return { kind: 'later', delayMs: 1, counts: false, attempts }
+      return { kind: 'snooze', delayMs: 1, counts: false, attempts }
   }
 }
 
@@ -204,6 +205,7 @@ function isTokenGivenUp(decision: Decision): boolean {
   return decision.action === 'wait' && decision.reason.errcode !== null && isTokenRefusal(decision.reason.errcode)
 }
 
-function isExpired({ expiresAt }: JobData): boolean {
-  return expiresAt !== undefined && Date.now() >= expiresAt
+/** By Redis's clock: the clocks of hosts differ, and `expiresAt` is a promise. */
+function isExpired(run: Run, { expiresAt }: JobData): boolean {
+  return expiresAt !== undefined && run.now() >= expiresAt
 }

@@ -1,6 +1,6 @@
 /**
  * `/healthz`: the process lives. `/readyz`: it fetches messages and reaches its Redis, so that they can flow; not yet while
- * it starts, and no longer once it has been told to end. `/metrics`: for Prometheus; it
+ * it starts, and no longer once it has been told to end, nor while Redis refuses to record what came of messages. `/metrics`: for Prometheus; it
  * asks for no key, so a worker listens on loopback unless told otherwise.
  */
 import { answersInTime, type RedisClient } from '@wechat-outbox/outbox'
@@ -12,19 +12,27 @@ export interface HealthOptions {
   readonly registry: Registry
   /** Whether the worker fetches messages. */
   readonly isRunning: () => boolean
+  /** Messages of which Redis does not take what came of them. */
+  readonly unsettled: () => number
   readonly host: string
   readonly port: number
 }
 
-export async function startHealthServer({ redis, registry, isRunning, host, port }: HealthOptions) {
+export async function startHealthServer({ redis, registry, isRunning, unsettled, host, port }: HealthOptions) {
   const server = fastify({ logger: false, requestTimeout: 5000, bodyLimit: 1024 })
   server.get('/healthz', () => ({ status: 'ok' }))
   server.get('/readyz', async (_request, reply) => {
     const answers = await answersInTime(redis)
-    const status = !answers ? 'redis is not available' : isRunning() ? 'ready' : 'starting or ending'
+    const status = statusOf(answers, isRunning(), unsettled())
     return reply.code(status === 'ready' ? 200 : 503).send({ status })
   })
   server.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
   const url = await server.listen({ host, port })
   return { url, close: () => server.close() }
+}
+
+function statusOf(answers: boolean, isRunning: boolean, unsettled: number): string {
+  if (!answers) return 'redis is not available'
+  if (unsettled > 0) return `redis refuses to record ${unsettled} outcomes`
+  return isRunning ? 'ready' : 'starting or ending'
 }

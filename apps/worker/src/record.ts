@@ -66,6 +66,12 @@ export function createRecorder(log: Logger, appid: string, metrics: AppMetrics):
       metrics.expired(count)
       log.info({ event: 'dead-letters.expired', appid, count })
     },
+    unsettled({ error, pending }) {
+      log.error({ event: 'settlement.refused', appid, error, pending, hint: 'kept until Redis records it' })
+    },
+    settledAgain() {
+      log.info({ event: 'settlement.recorded', appid })
+    },
     ...recordHolds(log, appid),
     problem({ what, error, id }) {
       log.error({ event: 'worker.problem', appid, what, error, id })

@@ -3,17 +3,15 @@ import {
   type Consumer,
   connectRedis,
   createConsumer,
-  createJudge,
   createNews,
-  type Doorbell,
-  doorbellFor,
-  lazyStore,
   type News,
   openStore,
   type RedisClient,
   readRedisHealth,
   redisProblems,
+  type SharedWait,
   type Store,
+  sharedWaitFor,
   within,
 } from '@wechat-outbox/outbox'
 import { expiryReason, stalledReason } from '@wechat-outbox/policy'
@@ -47,26 +45,32 @@ const TOKEN_CONNECTIONS = 32
 
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
   const redis = connect(config, log)
-  const watching = lazyStore(config.REDIS_URL)
   const registry = createRegistry()
   const metrics = createWorkerMetrics(registry)
   let running = false
-  const { WORKER_HOST: host, WORKER_PORT: port } = config
-  const health = await startHealthServer({ redis, registry, isRunning: () => running, host, port })
-  const opening = openStore(redis)
   let apps: AppSet | undefined
+  const { WORKER_HOST: host, WORKER_PORT: port } = config
+  const health = await startHealthServer({
+    redis,
+    registry,
+    isRunning: () => running,
+    unsettled: () => apps?.trouble()?.pending ?? 0,
+    host,
+    port,
+  })
+  const opening = openStore(redis)
   addBacklogMetrics(registry, { store: () => opening, apps: async () => apps?.appids() ?? [] })
   const store = await opening
   await warnAboutRedis(redis, log)
+  await warnAboutClock(store, log)
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
   // Whoever runs the worker may listen; nobody has to.
   failed.catch(() => undefined)
   const stuck = (appid: string): void => fail(new Error(`work waits for ${appid}, and none is fetched`))
-  const bell = doorbellFor(redis)
+  const sharedWait = sharedWaitFor(redis)
   const news = createNews(connect(config, log))
   const tokenClient = createWechatClient({ ...whereWechatIs(config), connections: TOKEN_CONNECTIONS })
-  const judge = createJudge(() => watching.open())
-  const shared = { config, log, store, metrics, bell, news, tokenClient, judge, stuck }
+  const shared = { config, log, store, metrics, sharedWait, news, tokenClient, stuck }
   const serving = createAppSet((app) => serveApp(app, shared))
   apps = serving
   await serving.become(config.apps)
@@ -83,9 +87,8 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       await tokenClient.close()
       news.close()
       await health.close()
-      bell?.close()
+      sharedWait?.close()
       redis.disconnect()
-      await watching.close()
     },
   }
 }
@@ -114,13 +117,26 @@ async function warnAboutRedis(redis: RedisClient, log: Logger): Promise<void> {
   for (const problem of redisProblems(await readRedisHealth(redis))) log.error({ event: 'redis.unsafe', problem })
 }
 
+const CLOCK_AHEAD_MS_MAX = 3000
+
+/** Times are judged by Redis's clock, so nothing is sent too early; but log lines of this machine are off. */
+async function warnAboutClock({ clock }: Store, log: Logger): Promise<void> {
+  await clock.measure()
+  const aheadMs = clock.aheadMs()
+  if (Math.abs(aheadMs) <= CLOCK_AHEAD_MS_MAX) return
+  log.warn({
+    event: 'clock.skewed',
+    aheadMs,
+    hint: 'the clock of this machine differs from that of Redis, which counts',
+  })
+}
+
 interface Shared {
   readonly config: WorkerConfig
   readonly log: Logger
   readonly store: Store
   readonly metrics: WorkerMetrics
-  readonly judge: ReturnType<typeof createJudge>
-  readonly bell: Doorbell | undefined
+  readonly sharedWait: SharedWait | undefined
   readonly news: News
   /** Asks for tokens, on connections of their own: behind sends that hang, a fetch would time out without being made. */
   readonly tokenClient: WechatClient
@@ -137,6 +153,7 @@ function serveApp(app: AppConfig, shared: Shared): ServedApp {
   const consumer = createAppConsumer(app, { ...shared, client, tokens, counts, concurrency })
   return {
     run: () => consumer.run(),
+    trouble: () => consumer.trouble(),
     async close() {
       await consumer.close(config.SHUTDOWN_TIMEOUT_MS)
       tokens.close()
@@ -158,7 +175,7 @@ interface AppShared extends Shared {
 }
 
 function createAppConsumer({ appid, maxPerSecond }: AppConfig, options: AppShared): Consumer {
-  const { config, log, store, counts, judge, bell, client, tokens, concurrency, stuck } = options
+  const { config, log, store, counts, sharedWait, client, tokens, concurrency, stuck } = options
   const recorder = createRecorder(log, appid, counts)
   const delivery = {
     tokens,
@@ -174,8 +191,7 @@ function createAppConsumer({ appid, maxPerSecond }: AppConfig, options: AppShare
   return createConsumer({
     appid,
     store,
-    judge,
-    bell,
+    sharedWait,
     deliver: (run) => deliver(run, delivery),
     explainFailure: stalledReason,
     explainExpiry: expiryReason,

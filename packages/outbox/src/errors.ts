@@ -9,9 +9,16 @@ import type { Problem } from '@wechat-outbox/messages'
  * WXO_CONFLICT     the idempotency key was used for another request
  * WXO_UNAVAILABLE  Redis did not answer. The message may or may not be stored: repeat with the same idempotencyKey
  * WXO_FULL         Redis is near its memory limit and takes no new messages
+ * WXO_CLOSED       the Outbox has been closed by its own process
  * WXO_CONFIG       the outbox was set up wrongly
  */
-export type OutboxErrorCode = 'WXO_INVALID' | 'WXO_CONFLICT' | 'WXO_UNAVAILABLE' | 'WXO_FULL' | 'WXO_CONFIG'
+export type OutboxErrorCode =
+  | 'WXO_INVALID'
+  | 'WXO_CONFLICT'
+  | 'WXO_UNAVAILABLE'
+  | 'WXO_FULL'
+  | 'WXO_CLOSED'
+  | 'WXO_CONFIG'
 
 export class OutboxError extends Error {
   override readonly name = 'OutboxError'

@@ -8,7 +8,7 @@ export {
   resumeApp,
 } from './app-hold/hold.ts'
 export type { HoldReport } from './app-hold/keeper.ts'
-export { type Doorbell, doorbellFor } from './bullmq/shared-wait.ts'
+export { type SharedWait, sharedWaitFor } from './bullmq/shared-wait.ts'
 export {
   type DeadLetterFilter,
   type DeadLetterPage,
@@ -34,7 +34,6 @@ export {
   whenReady,
 } from './redis/connection.ts'
 export { type RedisHealth, readRedisHealth, redisProblems } from './redis/health.ts'
-export { createJudge, type Judge } from './redis/judge.ts'
 export { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './redis/keys.ts'
 export { type LazyStore, lazyStore } from './redis/lazy-store.ts'
 export { createNews, type Hear, type News } from './redis/pubsub.ts'
@@ -54,4 +53,5 @@ export {
 export { within } from './within.ts'
 export { type Consumer, type ConsumerOptions, type ConsumerReport, createConsumer } from './worker/consumer.ts'
 export type { LaneMember, Run, Settlement } from './worker/run.ts'
+export type { Trouble } from './worker/settler.ts'
 export type { Turn } from './worker/turn.ts'

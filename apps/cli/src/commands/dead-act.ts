@@ -61,7 +61,6 @@ export async function replayMany(context: Context, ids: readonly string[], optio
 
 export async function discardMany(context: Context, ids: readonly string[], options: DeadOptions): Promise<number> {
   const { session } = context
-  const judge = session.judge()
   return work(
     context,
     { ids, options },
@@ -70,7 +69,7 @@ export async function discardMany(context: Context, ids: readonly string[], opti
       asksFor: () => true,
       async act(appid, id) {
         const rememberMs = session.env().IDEMPOTENCY_TTL_HOURS * 3_600_000
-        return { id, result: await discardDeadLetter(judge, { appid, id }, rememberMs) }
+        return { id, result: await discardDeadLetter(await session.store(), { appid, id }, rememberMs) }
       },
     },
   )

@@ -63,6 +63,8 @@ export function refusalOf(error: unknown): Refusal | null {
     }
     case 'WXO_CONFLICT':
       return { errcode: 47_001, detail: 'Idempotency-Key was used for another message' }
+    // Closed: this gateway is ending, and another takes the request.
+    case 'WXO_CLOSED':
     case 'WXO_UNAVAILABLE':
       return BUSY
     case 'WXO_FULL':

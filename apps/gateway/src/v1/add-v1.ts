@@ -2,7 +2,7 @@
  * `/v1`: the outbox over HTTP. It adds no queue of its own; what a request asks for is done by the outbox package, and
  * what that says becomes a status and a problem. `docs/http.md` describes the calls.
  */
-import type { Judge, Outbox, Store } from '@wechat-outbox/outbox'
+import type { Outbox, Store } from '@wechat-outbox/outbox'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import type { Access } from '../access.ts'
 import { sendProblem } from '../problem.ts'
@@ -17,7 +17,6 @@ import { sendBatch, sendMessage } from './send.ts'
 export interface V1Deps {
   readonly outbox: Outbox
   readonly store: () => Promise<Store>
-  readonly judge: Judge
   readonly access: Pick<Access, 'require'>
   /** For how long the status of a message still tells that its dead letter was discarded. */
   readonly rememberMs: number

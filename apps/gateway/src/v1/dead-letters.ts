@@ -21,7 +21,7 @@ export async function readDeadLetter({ store }: V1Deps, request: FastifyRequest,
 export async function discardDeadLetter(deps: V1Deps, request: FastifyRequest, reply: FastifyReply) {
   const { appid, id } = readParameters(request, noQuery)
   if (!isDeadLetterId(id)) return sendProblem(reply, UNKNOWN)
-  switch (await guarded(() => outbox.discardDeadLetter(deps.judge, { appid, id }, deps.rememberMs))) {
+  switch (await guarded(async () => outbox.discardDeadLetter(await deps.store(), { appid, id }, deps.rememberMs))) {
     case 'discarded':
       return { id, status: 'discarded' }
     case 'being-replayed':

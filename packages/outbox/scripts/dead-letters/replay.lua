@@ -1,22 +1,66 @@
--- Stores the message that a dead letter is replayed as, and notes it on the dead letter; unless that has been done.
---   KEYS[1..9] as BullMQ's addStandardJob takes them   KEYS[10] messages that expire
---   KEYS[11] dead letter   KEYS[12] the ended record of the message that died   KEYS[13..] the indexes that list the dead letter
---   ARGV[1] prefix of jobs   ARGV[2] prefix of lanes
---   ARGV[3..8] the new message: id, name, recipient, data, accepted at, `expiresAt` or ''
---   ARGV[9] dead letter's id   ARGV[10] the ended record   ARGV[11] its time to live in ms
--- Returns {'new'} or {'taken', id}; {'gone'} when there is no such dead letter, or another message under the new id.
+-- Replays dead letters that somebody has retried: each leaves its queue, and the message that it is replayed as is stored, in one
+-- step. Each by itself, in their order. One that is no longer retried, because another worker was faster, is passed over.
+--   KEYS[1..9] as `send` takes them   KEYS[10] wait of the queue of dead letters   KEYS[11] the rate of replays
+--   ARGV[1] prefix of jobs   ARGV[2] prefix of lanes   ARGV[3] prefix of idempotency records
+--   ARGV[4] prefix of the queue of dead letters   ARGV[5] endings are remembered for so many ms at least
+--   ARGV[6] replays per second, 0 for any
+--   ARGV[7..] ten for each: id of the dead letter, id of its message, key of the ended record of that, the last report (JSON),
+--             the indexes that list it (JSON), and of the new message: id, recipient, data (JSON), `expiresAt` or ''; and the letter's
+--             `failedReason`. Without a new message, or where another one has its id, the letter stays dead
+-- Returns {how many ms the rate asks to wait, or 0, then for each 'replayed', 'taken' (it had been, and only its job was left),
+-- 'changed', 'refused' (it stays dead), 'later' (the rate), or {'failed', why}}
+--- include clock
 --- include store
-local at = { add = KEYS, expiring = KEYS[10], prefix = ARGV[1], lanes = ARGV[2] }
-local id, name, touser, data, acceptedAt, expiresAt = unpack(ARGV, 3, 8)
+--- include remove-job
+--- include idempotency
+--- include rate-limit
+local jobs, lanes, records, dead, rememberMs, perSecond = unpack(ARGV, 1, 6)
+perSecond = tonumber(perSecond)
+local WIDTH, FIRST = 10, 7
+local at = {
+  jobs = jobs, lanes = lanes, wait = KEYS[1], delayed = KEYS[4], events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8],
+  expiring = KEYS[9], now = nowMs(), eventsMax = redis.call('HGET', KEYS[2], 'opts.maxLenEvents') or 10000,
+}
 
-local replayedAs = redis.call('HGET', KEYS[11], 'replayedAs')
-if replayedAs then return { 'taken', replayedAs } end
-if redis.call('EXISTS', KEYS[11]) == 0 or redis.call('EXISTS', at.prefix .. id) == 1 then return { 'gone' } end
-store({
-  id = id, name = name, touser = touser, data = data, acceptedAt = tonumber(acceptedAt),
-  delayMs = 0, expiresAt = expiresAt ~= '' and expiresAt,
-}, at)
-redis.call('HSET', KEYS[11], 'replayedAs', id)
-redis.call('SET', KEYS[12], ARGV[10], 'PX', ARGV[11])
-for i = 13, #KEYS do redis.call('ZREM', KEYS[i], ARGV[9]) end
-return { 'new' }
+-- Nothing to send stands in it, or another message has the id of its replay: it stands among the failed ones as before.
+local function staysDead(letter, reason)
+  redis.call('LREM', KEYS[10], -1, letter)
+  redis.call('HSET', dead .. letter, 'failedReason', reason, 'finishedOn', at.now)
+  redis.call('ZADD', dead .. 'failed', at.now, letter)
+  return 'refused'
+end
+
+local function replay(n)
+  local letter, message, endedKey, report, indexes, id, touser, data, expiresAt, reason = unpack(ARGV, n, n + WIDTH - 1)
+  local name, idem, replayedAs = unpack(redis.call('HMGET', dead .. letter, 'name', 'idem', 'replayedAs'))
+  -- The longest retried stand at the right.
+  if not redis.call('LPOS', KEYS[10], letter, 'RANK', -1) then return 'changed' end
+  if id == '' then return staysDead(letter, reason) end
+  if name and not replayedAs and redis.call('EXISTS', jobs .. id) == 1 then return staysDead(letter, reason) end
+  local stands = name and not replayedAs and store({
+    id = id, name = name, touser = touser, data = data, expiresAt = expiresAt ~= '' and expiresAt,
+  }, at)
+  redis.call('LREM', KEYS[10], -1, letter)
+  removeJob(dead .. letter)
+  for _, index in ipairs(cjson.decode(indexes)) do redis.call('ZREM', index, letter) end
+  if not stands then return 'taken' end
+  rememberEnding(
+    { key = endedKey, report = report, ms = rememberMs, records = records },
+    { id = message, idem = idem, status = 'replayed' }
+  )
+  return 'replayed'
+end
+
+local answers, stored, waitMs = {}, 0, 0
+for n = FIRST, #ARGV, WIDTH do
+  if perSecond > 0 and waitMs == 0 then waitMs = rateLimit(KEYS[11], perSecond, at.now, 0) end
+  if waitMs > 0 then
+    answers[#answers + 1] = 'later'
+  else
+    local isDone, answer = pcall(replay, n)
+    answers[#answers + 1] = isDone and answer or { 'failed', type(answer) == 'table' and answer.err or tostring(answer) }
+    if answer == 'replayed' then stored = stored + 1 end
+  end
+end
+if stored > 0 then announce(stored, { id = KEYS[3], meta = KEYS[2], active = KEYS[5] }, at) end
+return { waitMs, unpack(answers) }

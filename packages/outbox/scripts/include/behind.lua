@@ -1,5 +1,5 @@
--- isBehind(job, lane, jobPrefix, joinsLate): whether somebody to the same person goes first. `job` is its id and what its hash
--- says: `parked`, `atm` (tries made), `stc` (times taken over). `joinsLate`: it joins its lane when it becomes due.
+-- isBehind(job, lane, jobPrefix, joinsLate): whether another message to the same person goes first. `job` is its id and what its
+-- hash says: `parked`, `atm` (tries made), `stc` (times taken over). `joinsLate`: it joins its lane when it becomes due.
 --- include first
 
 -- Made here, as ids.ts makes them: whoever enqueued it has put it into its lane. Others were added by other means.
@@ -11,7 +11,8 @@ end
 local function isBehind(job, lane, jobPrefix, joinsLate)
   -- At the front it need not be looked at again: it is there, and open.
   local turn = redis.call('LINDEX', lane, 0)
-  if turn ~= job.id then turn = first(lane, jobPrefix) end
+  if turn == job.id then return false end
+  turn = turn and first(lane, jobPrefix)
   if turn == job.id then return false end
   -- Absence proves nothing: a scheduled message has not joined yet, and a lane may have been deleted by hand. But looking
   -- costs as much as the lane is long, so a message is looked for only where it may be absent: when it joins late or was

@@ -1,22 +1,55 @@
--- store(message, at): BullMQ's add of a message, and its place in the lane. A scheduled message joins the lane when it becomes due:
--- until then it holds nobody up. The lane comes first: without it nothing is stored.
---   message.id, message.name, message.touser, message.data (JSON), message.acceptedAt, message.delayMs, message.expiresAt
---   at.add         the keys of BullMQ's addStandardJob, in its order
---   at.expiring    messages that expire, for the sweep, which finds those whose app is held
---   at.prefix, at.lanes    prefixes of the keys of jobs and lanes
---- bullmq addStandardJob
---- bullmq addDelayedJob
-local PLAIN = cmsgpack.pack({})
-
+-- store(message, at): BullMQ's add of a message, and its place in the lane; returns where it stands: 'queued', 'scheduled', or 'held'
+-- behind another. The lane comes first: without it nothing is stored. A message behind another is parked at once, so that it is
+-- never fetched too early: what the run of its predecessor settles lets it go. A scheduled message joins the lane when it
+-- becomes due; until then it holds nobody up.
+--   message.id, message.name, message.touser, message.data (JSON), message.sendAt, message.expiresAt, message.idem
+--   at.jobs, at.lanes                              prefixes
+--   at.wait, at.delayed, at.events, at.marker, at.parkedLanes, at.expiring   keys
+--   at.now, at.eventsMax
+--- include first
+--- include park
+--- include delayed-score
 local function store(message, at)
-  local args = cmsgpack.pack({ at.prefix, message.id, message.name, message.acceptedAt })
-  if message.delayMs == 0 then
-    redis.call('RPUSH', at.lanes .. message.touser, message.id)
-    addStandardJob(at.add, { args, message.data, PLAIN })
-  else
-    local _, _, meta, id, completed, delayed, _, events, marker = unpack(at.add)
-    local opts = cmsgpack.pack({ delay = message.delayMs })
-    addDelayedJob({ marker, meta, id, delayed, completed, events }, { args, message.data, opts })
+  local jobKey, lane = at.jobs .. message.id, at.lanes .. message.touser
+  if redis.call('EXISTS', jobKey) == 1 then return 'duplicate' end
+  local delayMs = message.sendAt and math.max(0, message.sendAt - at.now) or 0
+  local isBehind = false
+  if delayMs == 0 then
+    isBehind = redis.call('RPUSH', lane, message.id) > 1 and first(lane, at.jobs) ~= message.id
   end
+  local fields = {
+    'name', message.name, 'data', message.data, 'opts', delayMs > 0 and '{"delay":' .. string.format('%.0f', delayMs) .. '}' or '{}',
+    'timestamp', at.now, 'delay', delayMs, 'priority', 0,
+  }
+  if message.idem then
+    fields[13], fields[14] = 'idem', message.idem
+  end
+  redis.call('HSET', jobKey, unpack(fields))
+  redis.call('XADD', at.events, '*', 'event', 'added', 'jobId', message.id, 'name', message.name)
   if message.expiresAt then redis.call('ZADD', at.expiring, message.expiresAt, message.id) end
+  if isBehind then
+    at.lane = lane
+    park(message.id, at)
+    return 'held'
+  end
+  if delayMs > 0 then
+    redis.call('ZADD', at.delayed, delayedScore(at.delayed, at.now + delayMs), message.id)
+    redis.call('XADD', at.events, 'MAXLEN', '~', at.eventsMax, '*', 'event', 'delayed', 'jobId', message.id, 'delay', at.now + delayMs)
+    at.hasDelayed = true
+    return 'scheduled'
+  end
+  redis.call('LPUSH', at.wait, message.id)
+  redis.call('XADD', at.events, 'MAXLEN', '~', at.eventsMax, '*', 'event', 'waiting', 'jobId', message.id)
+  at.hasWaiting = true
+  return 'queued'
+end
+
+-- Once for all that were stored: the counter that BullMQ keeps, and what makes idle workers look.
+local function announce(count, queue, at)
+  redis.call('INCRBY', queue.id, count)
+  if at.hasDelayed then markDelayed(at.marker, at.delayed) end
+  if not at.hasWaiting then return end
+  local paused, concurrency = unpack(redis.call('HMGET', queue.meta, 'paused', 'concurrency'))
+  if paused or (concurrency and redis.call('LLEN', queue.active) >= tonumber(concurrency)) then return end
+  redis.call('ZADD', at.marker, 0, '0')
 end

@@ -1,33 +1,45 @@
 -- Stores messages of one app, in their order and each by itself: whole or not at all. One that comes with an idempotency key is
--- new only if nothing stands under the key.
---   KEYS[1..9] as BullMQ's addStandardJob takes them   KEYS[10] messages that expire
---   ARGV[1] prefix of jobs   ARGV[2] prefix of lanes
---   ARGV[3..] ten for each: id, name, recipient, data, accepted at, delay in ms, `expiresAt` or '',
---             idempotency record or '', fingerprint, the record's time to live in ms
--- Returns for each 1, {'taken', id, fingerprint} or {'failed', why}
+-- new only if nothing stands under the key. All times are Redis's, so that clocks of several hosts are never compared.
+--   KEYS[1] wait  KEYS[2] meta  KEYS[3] id  KEYS[4] delayed  KEYS[5] active  KEYS[6] events  KEYS[7] marker
+--   KEYS[8] parked lanes  KEYS[9] messages that expire
+--   ARGV[1] prefix of jobs  ARGV[2] prefix of lanes  ARGV[3] prefix of idempotency records
+--   ARGV[4..] nine for each: id, name, recipient, data (JSON), `sendAt` and `expiresAt` in epoch ms or '',
+--             digest of the idempotency key or '', fingerprint, the record's time to live in ms, from the later of now and `sendAt`
+-- Returns for each 'queued', 'held' or 'scheduled'; {'taken', id, fingerprint, ending noted beside the key or ''};
+-- or {'failed', why}
+--- include clock
 --- include store
-local at = { add = KEYS, expiring = KEYS[10], prefix = ARGV[1], lanes = ARGV[2] }
+local jobs, lanes, records = unpack(ARGV, 1, 3)
+local WIDTH, FIRST = 9, 4
+local at = {
+  jobs = jobs, lanes = lanes, wait = KEYS[1], delayed = KEYS[4], events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8],
+  expiring = KEYS[9], now = nowMs(), eventsMax = redis.call('HGET', KEYS[2], 'opts.maxLenEvents') or 10000,
+}
 
 local function send(n)
-  local id, name, touser, data, acceptedAt, delayMs, expiresAt, record, fingerprint, ttlMs = unpack(ARGV, n, n + 9)
-  if record ~= '' then
-    local taken = redis.call('HMGET', record, 'id', 'fp')
-    if taken[1] then return { 'taken', taken[1], taken[2] } end
+  local id, name, touser, data, sendAt, expiresAt, idem, fingerprint, ttlMs = unpack(ARGV, n, n + WIDTH - 1)
+  local record = idem ~= '' and records .. idem
+  if record then
+    local taken = redis.call('HMGET', record, 'id', 'fp', 'status')
+    if taken[1] then return { 'taken', taken[1], taken[2], taken[3] or '' } end
   end
-  store({
-    id = id, name = name, touser = touser, data = data, acceptedAt = tonumber(acceptedAt),
-    delayMs = tonumber(delayMs), expiresAt = expiresAt ~= '' and expiresAt,
+  sendAt = tonumber(sendAt)
+  local stands = store({
+    id = id, name = name, touser = touser, data = data, sendAt = sendAt, expiresAt = expiresAt ~= '' and expiresAt,
+    idem = record and idem,
   }, at)
-  if record ~= '' then
+  if record then
     redis.call('HSET', record, 'id', id, 'fp', fingerprint)
-    redis.call('PEXPIRE', record, ttlMs)
+    redis.call('PEXPIRE', record, string.format('%.0f', ttlMs + math.max(0, (sendAt or 0) - at.now)))
   end
-  return 1
+  return stands
 end
 
-local answers = {}
-for n = 3, #ARGV, 10 do
+local answers, stored = {}, 0
+for n = FIRST, #ARGV, WIDTH do
   local isDone, answer = pcall(send, n)
   answers[#answers + 1] = isDone and answer or { 'failed', type(answer) == 'table' and answer.err or tostring(answer) }
+  if type(answer) == 'string' then stored = stored + 1 end
 end
+if stored > 0 then announce(stored, { id = KEYS[3], meta = KEYS[2], active = KEYS[5] }, at) end
 return answers

@@ -1,11 +1,11 @@
 -- Is it this message's turn? Judged from Redis alone, never from the job as it was fetched.
---   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane   KEYS[4] held lanes   KEYS[5] the app's rate   KEYS[6] its hold
+--   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane   KEYS[4] parked lanes   KEYS[5] the app's rate   KEYS[6] its hold
 --   ARGV[1] id   ARGV[2] lock token   ARGV[3] lease in ms   ARGV[4] prefix of job keys
 --   ARGV[5] '1': joins its lane when it becomes due   ARGV[6] calls per second, 0 for any   ARGV[7] how long it
 --   can wait for its call in ms, '' if it has waited
 -- Returns {'lost'}           the lock is not ours or the job is gone: touch nothing
 --         {'settled'}        WeChat has it already: finish without sending
---         {'park'}           somebody to the same person goes first
+--         {'park'}           another message to the same person goes first
 --         {'held'}           the app is suspended, throttled or paused, or another run probes it
 --         {'wait', ms}       its turn, but its call has to wait so long for the app's rate; unless that
 --                            is more than it can, its place is kept
@@ -16,7 +16,7 @@
 --- include behind
 --- include mark
 --- include wake
---- include pace
+--- include rate-limit
 --- include hold
 if redis.call('GET', KEYS[2]) ~= ARGV[2] then return { 'lost' } end
 -- All that is asked of the job in one command, because every message passes here; each job has a `timestamp`.
@@ -32,13 +32,9 @@ local gated = gate(KEYS[6], ARGV[4])
 if gated == 'held' then return { 'held' } end
 local now = nowMs()
 local job = { id = ARGV[1], parked = parked, atm = tries, stc = taken }
-if isBehind(job, KEYS[3], ARGV[4], ARGV[5] == '1') then
-  -- Noted before it is parked: whoever dies between parking and looking is found by the sweep.
-  redis.call('ZADD', KEYS[4], 'NX', now, KEYS[3])
-  return { 'park' }
-end
+if isBehind(job, KEYS[3], ARGV[4], ARGV[5] == '1') then return { 'park' } end
 if ARGV[6] ~= '0' and ARGV[7] ~= '' then
-  local ms = pace(KEYS[5], tonumber(ARGV[6]), now, tonumber(ARGV[7]))
+  local ms = rateLimit(KEYS[5], tonumber(ARGV[6]), now, tonumber(ARGV[7]))
   if ms > 0 then return { 'wait', string.format('%.0f', ms) } end
 end
 if gated and not claim(KEYS[6], ARGV[2], ARGV[3]) then return { 'held' } end
@@ -49,5 +45,6 @@ if at and by ~= ARGV[2] then
   tries = tostring(redis.call('HINCRBY', KEYS[1], 'atm', 1))
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
-mark(KEYS[1], now, ARGV[2], parked)
+redis.call('HSET', KEYS[1], 'sending', markOf(now, ARGV[2]))
+if parked == '1' then redis.call('HSET', KEYS[1], 'parked', '0') end
 return { 'go', tries or '0', since, gated and '1' or '' }

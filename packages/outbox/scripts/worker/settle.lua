@@ -1,11 +1,296 @@
--- WeChat has taken the message: off the lane, marked, and the next one woken. Right even after the lock was lost,
--- because it records what happened. Removes by id and never pops: the front may be somebody else by now.
---   KEYS[1] job   KEYS[2] lane   KEYS[3] held lanes   KEYS[4] faults in a row   KEYS[5] messages that expire
---   ARGV[1] id   ARGV[2] prefix of job keys   ARGV[3] what the job will return: the attempts of this run
---   ARGV[4] '1': it had an `expiresAt`
--- Returns the id whose turn it is now, or false.
---- include left
-settled(KEYS[1], ARGV[3])
-return left(ARGV[1], {
-  lane = KEYS[2], prefix = ARGV[2], held = KEYS[3], faults = KEYS[4], expiring = ARGV[4] == '1' and KEYS[5],
-})
+-- Makes true what the runs of a worker came to, and fetches as many messages as those runs ask for, with their turns. Each
+-- settlement stands by itself: an error in one changes nothing for the others, because what can fail comes first. A settlement
+-- may be repeated, after an answer that was lost as well: it then finds what it did and does nothing more.
+--
+-- A settlement counts while the run's lock or its mark stands. The mark outlives the lock: as long as no other run has put
+-- its own in its place, the run's call is the last that was made, and its answer is the truth about the message.
+--
+--   KEYS[1] meta  KEYS[2] wait  KEYS[3] active  KEYS[4] delayed  KEYS[5] completed  KEYS[6] failed  KEYS[7] events
+--   KEYS[8] marker  KEYS[9] stalled  KEYS[10] prioritized  KEYS[11] parked lanes  KEYS[12] hold  KEYS[13] faults in a row
+--   KEYS[14] messages that expire
+--   ARGV[1] prefix of jobs  ARGV[2] prefix of lanes  ARGV[3] prefix of the queue of dead letters
+--   ARGV[4] prefix of idempotency records  ARGV[5] lock in ms  ARGV[6] the version of job data that can be read
+--   ARGV[7] '1': what is fetched may have its turn  ARGV[8] delivered jobs are kept for so many seconds  ARGV[9] and so many
+--   ARGV[10..] eight for each run: kind, id, lock token, recipient or '', '1' to fetch another, and three of the kind:
+--     delivered   what the job returns (its attempts, JSON) or '' for what stands there, '1' if it had an `expiresAt`,
+--                 '1' if BullMQ completes the job afterwards
+--     snooze      delay in ms, '1' if it was a try, the history (JSON) or ''
+--     dead        id of the dead letter, the letter (JSON), {reason, deadAt, acceptedAt, indexes} (JSON)
+--     park, give-back, fetch   nothing
+-- Returns {now, when the earliest delayed job is due or '', '1' if only BullMQ's own method may fetch, then for each run
+-- {outcome, what was fetched …}}. Outcomes: 'done'; 'gone': the message is another run's, or was settled; 'settled': WeChat has
+-- it already; 'occupied': another message's letter has the id; 'failed', and then the error.
+--- include clock
+--- include grant-turn
+--- include delayed-score
+--- include idempotency
+--- include remove-job
+--- include bury
+local meta, wait, active, delayed, completed, failed, events, marker, stalled, prioritized, parkedLanes, hold, faults, expiring =
+  unpack(KEYS)
+local jobs, lanes, dead, records, lockMs, version, isReady, keepSeconds, keepCount = unpack(ARGV, 1, 9)
+local WIDTH, FIRST = 8, 10
+
+local now = nowMs()
+local paused, concurrency, rateMax, eventsMax =
+  unpack(redis.call('HMGET', meta, 'paused', 'concurrency', 'max', 'opts.maxLenEvents'))
+eventsMax = eventsMax or 10000
+-- Mostly there is neither, and one question is answered sooner than two.
+local isTroubled = redis.call('EXISTS', faults, hold) > 0
+local isHeld = isTroubled and redis.call('EXISTS', hold) == 1
+local hasStalled = redis.call('EXISTS', stalled) == 1
+local hasParked = redis.call('EXISTS', parkedLanes) == 1
+-- A queue with a rate is fetched by BullMQ's own method, which counts; one with a limit is counted after the settlements.
+local canFetch = not paused and not rateMax
+local at = {
+  jobs = jobs, lanes = lanes, wait = wait, active = active, delayed = delayed, events = events, parkedLanes = parkedLanes,
+  now = now, lockMs = lockMs, version = version, grants = isReady == '1' and not isHeld,
+}
+local hasWoken, hasDelivered, hasDelayed = false, false, false
+
+local function emit(...)
+  redis.call('XADD', events, 'MAXLEN', '~', eventsMax, '*', 'event', ...)
+end
+
+-- The message leaves its lane, by id: the front may be another by now. The one whose turn it is then goes to the run that
+-- settles, if that asks for a message, else to the front of `wait`. A backoff is kept: only a parked message is woken.
+local function leave(run)
+  if run.touser == '' then return end
+  local lane = lanes .. run.touser
+  redis.call('LREM', lane, 1, run.id)
+  local turn, parked = first(lane, jobs)
+  if not hasParked then return end
+  if not turn then
+    redis.call('ZREM', parkedLanes, lane)
+    return
+  end
+  redis.call('ZADD', parkedLanes, 'XX', now, lane)
+  if parked ~= '1' or redis.call('ZREM', delayed, turn) == 0 then return end
+  if run.wants and canFetch and not concurrency then
+    redis.call('LPUSH', active, turn)
+    run.successor = turn
+    return
+  end
+  redis.call('HSET', jobs .. turn, 'parked', '0', 'delay', 0)
+  redis.call('RPUSH', wait, turn)
+  hasWoken = true
+end
+
+-- The job is no run's any more, and stands in no list from which one is fetched.
+local function release(run)
+  if run.holds then
+    redis.call('DEL', run.jobKey .. ':lock')
+    redis.call('LREM', active, -1, run.id)
+  else
+    -- Its lock was lost and its call is still the last: whoever has fetched it since has not begun to send it.
+    redis.call('DEL', run.jobKey .. ':lock')
+    if redis.call('LREM', active, -1, run.id) == 0 and redis.call('LREM', wait, 1, run.id) == 0 then
+      redis.call('ZREM', delayed, run.id)
+    end
+  end
+  if hasStalled then redis.call('SREM', stalled, run.id) end
+end
+
+local function complete(run, returned)
+  local changed = { 'settled', 'delivered', 'sending', '', 'finishedOn', now, 'atm', (tonumber(run.atm) or 0) + 1 }
+  if returned ~= '' then
+    changed[9], changed[10] = 'returnvalue', returned
+  end
+  redis.call('HSET', run.jobKey, unpack(changed))
+  redis.call('ZADD', completed, now, run.id)
+  emit('completed', 'jobId', run.id, 'returnvalue', returned, 'prev', 'active')
+  hasDelivered = true
+end
+
+local function deliver(run, returned, hadExpiry, isBullmqs)
+  leave(run)
+  if hadExpiry == '1' then redis.call('ZREM', expiring, run.id) end
+  if isTroubled then redis.call('DEL', faults) end
+  if not run.exists then return 'gone' end
+  noteEnding(records, run.idem, run.id, 'delivered')
+  if isBullmqs == '1' or not (run.holds or run.isLast) then
+    -- What WeChat took is true whoever holds the lock: nobody sends it again.
+    if returned ~= '' then redis.call('HSET', run.jobKey, 'returnvalue', returned) end
+    redis.call('HSET', run.jobKey, 'settled', 'delivered', 'sending', '')
+    return 'done'
+  end
+  release(run)
+  complete(run, returned)
+  return 'done'
+end
+
+local function snooze(run, delayMs, counts, history)
+  delayMs = tonumber(delayMs)
+  local score = delayedScore(delayed, now + delayMs)
+  release(run)
+  local changed = { 'delay', delayMs }
+  -- A mark of a run that died stays: only a run that was admitted over it has taken note of it.
+  if run.isLast then
+    changed[3], changed[4] = 'sending', ''
+  end
+  if counts == '1' then
+    changed[#changed + 1] = 'atm'
+    changed[#changed + 1] = (tonumber(run.atm) or 0) + 1
+  end
+  if history ~= '' then
+    changed[#changed + 1] = 'stacktrace'
+    changed[#changed + 1] = history
+  end
+  redis.call('HSET', run.jobKey, unpack(changed))
+  redis.call('ZADD', delayed, score, run.id)
+  emit('delayed', 'jobId', run.id, 'delay', now + delayMs)
+  hasDelayed = true
+  return 'done'
+end
+
+local function die(run, letterId, json, more)
+  more = cjson.decode(more)
+  local letter = {
+    id = letterId, name = run.name, json = json, reason = more.reason, deadAt = more.deadAt, message = run.id,
+    acceptedAt = more.acceptedAt, indexes = more.indexes, idem = run.idem,
+  }
+  local buried = bury(letter, { dead = dead })
+  leave(run)
+  redis.call('ZREM', expiring, run.id)
+  release(run)
+  if buried == 'occupied' then
+    redis.call('HSET', run.jobKey, 'failedReason', more.reason, 'finishedOn', now, 'sending', '')
+    redis.call('ZADD', failed, now, run.id)
+    return 'occupied'
+  end
+  removeJob(run.jobKey)
+  return 'done'
+end
+
+-- It was fetched and its turn was refused. It may have become the first meanwhile, and then it goes on waiting for nobody.
+local function stepBack(run)
+  local lane = lanes .. run.touser
+  local isFirst = first(lane, jobs) == run.id
+  release(run)
+  if isFirst then
+    redis.call('RPUSH', wait, run.id)
+    hasWoken = true
+  else
+    at.lane = lane
+    park(run.id, at)
+    hasParked = true
+  end
+  return 'done'
+end
+
+local function giveBack(run)
+  release(run)
+  redis.call('RPUSH', wait, run.id)
+  if run.isLast then redis.call('HSET', run.jobKey, 'sending', '') end
+  -- No trace of a run; nor of BullMQ's word that the job is to fail, which is not BullMQ's to say here.
+  if tonumber(run.ats) then redis.call('HSET', run.jobKey, 'ats', math.max(0, tonumber(run.ats) - 1)) end
+  redis.call('HDEL', run.jobKey, 'processedOn', 'defa')
+  hasWoken = true
+  return 'done'
+end
+
+local function settle(run, kind, n)
+  run.jobKey = jobs .. run.id
+  local exists, settled, sending
+  exists, settled, sending, run.atm, run.ats, run.name, run.idem =
+    unpack(redis.call('HMGET', run.jobKey, 'timestamp', 'settled', 'sending', 'atm', 'ats', 'name', 'idem'))
+  run.exists = exists
+  run.holds = redis.call('GET', run.jobKey .. ':lock') == run.token
+  local _, by = readMark(sending)
+  run.isLast = by == run.token
+  if kind == 'delivered' then return deliver(run, ARGV[n + 5], ARGV[n + 6], ARGV[n + 7]) end
+  if not exists or not (run.holds or run.isLast) then
+    return kind == 'dead' and redis.call('HGET', dead .. ARGV[n + 5], 'buried') and 'done' or 'gone'
+  end
+  if settled then
+    -- Another run has heard that WeChat took it.
+    deliver(run, '', '1', '')
+    return 'settled'
+  end
+  if kind == 'snooze' then return snooze(run, ARGV[n + 5], ARGV[n + 6], ARGV[n + 7]) end
+  if kind == 'dead' then return die(run, ARGV[n + 5], ARGV[n + 6], ARGV[n + 7]) end
+  if kind == 'park' then return stepBack(run) end
+  return giveBack(run)
+end
+
+local runs, answers, wanted = {}, {}, 0
+for n = FIRST, #ARGV, WIDTH do
+  local run = { id = ARGV[n + 1], token = ARGV[n + 2], touser = ARGV[n + 3], wants = ARGV[n + 4] == '1' }
+  local answer = { 'done' }
+  if ARGV[n] ~= 'fetch' then
+    local isDone, outcome = pcall(settle, run, ARGV[n], n)
+    answer[1] = isDone and outcome or 'failed'
+    if not isDone then
+      answer[2] = type(outcome) == 'table' and outcome.err or tostring(outcome)
+      -- It comes again, and asks again then.
+      run.wants = false
+    end
+  end
+  runs[#runs + 1], answers[#answers + 1] = run, answer
+  if run.wants then wanted = wanted + 1 end
+end
+
+-- BullMQ's own promotion of what has become due. A parked message that comes by itself is put off again: it is woken.
+local function promoteDue()
+  local due = redis.call('ZRANGEBYSCORE', delayed, 0, (now + 1) * 0x1000 - 1, 'LIMIT', 0, 1000)
+  for _, id in ipairs(due) do
+    local parked, priority = unpack(redis.call('HMGET', jobs .. id, 'parked', 'priority'))
+    if parked == '1' then
+      redis.call('ZADD', delayed, 'XX', (now + PARK_MS) * 0x1000, id)
+    else
+      redis.call('ZREM', delayed, id)
+      if (tonumber(priority) or 0) == 0 then
+        redis.call('LPUSH', wait, id)
+      else
+        redis.call('ZADD', prioritized, priority * 0x100000000 + redis.call('INCR', jobs .. 'pc') % 0x100000000, id)
+      end
+      redis.call('XADD', events, '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
+      redis.call('HSET', jobs .. id, 'delay', 0)
+    end
+  end
+end
+
+local onlyBullmq = ''
+if wanted > 0 then
+  promoteDue()
+  local room = wanted
+  if concurrency then room = math.min(room, tonumber(concurrency) - redis.call('LLEN', active)) end
+  if canFetch then
+    for n, run in ipairs(runs) do
+      if run.wants and (run.successor or room > 0) then
+        local isDone, fetched = pcall(fetch, run.token, run.successor, at)
+        if isDone and fetched then
+          answers[n] = { answers[n][1], unpack(fetched, 1, 2 + #FIELDS) }
+          room = room - 1
+        elseif not run.successor then
+          room = 0
+        end
+      end
+    end
+  end
+  if rateMax or redis.call('EXISTS', prioritized) == 1 then onlyBullmq = '1' end
+end
+
+-- Delivered jobs are kept for a time and in a number; the rest goes, a bounded number at once.
+if hasDelivered then
+  local old = redis.call('ZRANGEBYSCORE', completed, '-inf', now - keepSeconds * 1000, 'LIMIT', 0, 1000)
+  local over = redis.call('ZCARD', completed) - #old - tonumber(keepCount)
+  if over > 0 then
+    for _, id in ipairs(redis.call('ZRANGE', completed, #old, #old + math.min(over, 1000) - 1)) do old[#old + 1] = id end
+  end
+  for _, id in ipairs(old) do removeJob(jobs .. id) end
+  if #old > 0 then redis.call('ZREM', completed, unpack(old)) end
+end
+
+if hasDelayed then markDelayed(marker, delayed) end
+local dueAt = ''
+if wanted > 0 or hasWoken then
+  if not paused and redis.call('EXISTS', wait) == 1 then
+    -- More is there than these runs take: other workers are to look.
+    redis.call('ZADD', marker, 0, '0')
+  elseif wanted > 0 then
+    local next = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
+    if next then dueAt = string.format('%.0f', tonumber(next) / 0x1000) end
+  end
+end
+return { string.format('%.0f', now), dueAt, onlyBullmq, unpack(answers) }

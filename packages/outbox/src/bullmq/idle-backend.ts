@@ -1,82 +1,118 @@
 /**
- * A BullMQ Worker whose blocking connection exists only while it has something to do. BullMQ asks its backend to wait for
- * work, and this backend waits at the doorbell that all queues of the process share. When that rings again and again within
- * a few seconds the queue is busy, and gets a connection of its own, on which everything is as BullMQ does it; after a few
- * quiet seconds that is closed again. Nothing else of the Worker changes, and how fast a busy one fetches does not either.
+ * How a BullMQ Worker waits for work. A blocking connection of its own for each queue would be many in a process that serves
+ * many apps with nothing to do, so an idle queue waits together with all others of the process (`shared-wait.ts`). A
+ * queue that is woken again and again within a few seconds is busy, and gets a connection of its own, on which everything
+ * is as BullMQ does it; after a few quiet seconds that is closed again.
  *
- *   asleep   waits at the doorbell; a delayed job ends the wait by a timer   → awake by WAKING_RINGS within AWAKE_MS
- *   awake    BZPOPMIN of its own, for AWAKE_MS at most                        → asleep when one has heard nothing, or fails
+ *   idle   waits with the others; a delayed job ends the wait by a timer      → busy by BUSY_WAKES within BUSY_MS
+ *   busy   BZPOPMIN of its own, for BUSY_MS at most                            → idle when one has found nothing, or fails
  *
- * A sleeper is also rung by the rounds, on a connection that has proved itself; so trouble with its own sends it to sleep.
+ * An idle queue is also woken by the queue poll, on a connection that has proved itself; so trouble with its own connection makes
+ * a queue idle. On a Redis Cluster, where one command cannot wait for keys of several slots, each queue has its own.
  */
-import { RedisConnection, type RedisQueueBackend, type WorkerOptions } from 'bullmq'
+import { createRedisBackend, QueueKeys, RedisConnection, type RedisQueueBackend, type WorkerOptions } from 'bullmq'
 import type { Redis } from 'ioredis'
+import type { RedisClock } from '../redis/clock.ts'
 import type { Store } from '../redis/store.ts'
 import { within } from '../within.ts'
-import type { Doorbell, Waiting } from './shared-wait.ts'
+import { OutboxBackend, type OutboxBackendOptions } from './backend.ts'
+import type { SharedWait, Waiting } from './shared-wait.ts'
 
-const AWAKE_MS = 5000
+const BUSY_MS = 5000
 /** What the end of such a wait may be late. BullMQ would wait for as long as the connection takes to come back. */
 const LATE_MS = 3000
-/** Two messages: each rings, and again when it is fetched, because BullMQ tells other workers then that there may be more. */
-const WAKING_RINGS = 4
-/** A sleeping worker looks into its queue by itself, in seconds; the rounds do so much more often, and cheaper. */
-export const ASLEEP_S = 600
+/** Two messages: each wakes, and again when it is fetched where more may wait. */
+const BUSY_WAKES = 4
+/** An idle queue is looked at by its Worker itself, in seconds; the queue poll does so much more often, and cheaper. */
+export const IDLE_S = 600
 /** BullMQ's own text for a wait that was interrupted: it takes it for what it is and stays silent. */
 const INTERRUPTED = 'Connection is closed.'
 
-export function dozingBackend(
-  store: Store,
-  { bell, queue, opts }: { bell: Doorbell; queue: string; opts: WorkerOptions },
-): RedisQueueBackend {
-  const backend = store.workerBackend(queue, opts)
+type Waited = ReturnType<RedisQueueBackend['waitForJob']>
+
+/** The backend of the Worker of messages. Without `sharedWait` it has a blocking connection of its own. */
+export function openBackend(
+  of: { queue: string; opts: WorkerOptions; sharedWait: SharedWait | undefined },
+  options: OutboxBackendOptions,
+): OutboxBackend {
+  const { queue, opts, sharedWait } = of
+  const keys = new QueueKeys(opts.prefix)
+  const toKey = (type: string): string => keys.toKey(queue, type)
+  if (sharedWait !== undefined) {
+    const { bullmqConnection } = options.store
+    const backend = new OutboxBackend(bullmqConnection, queue, keys.getKeys(queue), toKey, opts, undefined, false)
+    return waitingTogether(backend.serve(options), { store: options.store, sharedWait })
+  }
+  const own = createRedisBackend(queue, opts, { withBlockingConnection: true })
+  // Two backends on the same connections: the errors are told by the one that the Worker uses.
+  own.on('error', () => undefined)
+  const { connection, blockingConnection } = own
+  const backend = new OutboxBackend(connection, queue, keys.getKeys(queue), toKey, opts, blockingConnection, true)
+  return localTimes(backend.serve(options), options.store.clock)
+}
+
+/** A marker's time is Redis's, and BullMQ waits by this machine's clock. */
+function localTimes(backend: OutboxBackend, clock: RedisClock): OutboxBackend {
+  const waitForJob = backend.waitForJob.bind(backend)
+  return Object.assign(backend, {
+    async waitForJob(seconds: number): Promise<Awaited<Waited>> {
+      const marker = await waitForJob(seconds)
+      return marker && { ...marker, score: marker.score === 0 ? 0 : clock.toLocal(marker.score) }
+    },
+  })
+}
+
+function waitingTogether(
+  backend: OutboxBackend,
+  { store, sharedWait }: { store: Store; sharedWait: SharedWait },
+): OutboxBackend {
+  localTimes(backend, store.clock)
   const waitForJob = backend.waitForJob.bind(backend)
   const marker = backend.keys['marker'] ?? ''
   let waiting: Waiting | undefined
-  let rings: number[] = []
+  let wakes: number[] = []
 
-  function wakeUp(): void {
+  function becomeBusy(): void {
     const client = (store.redis as Redis).duplicate({ connectionName: backend.clientName() })
     backend.blockingConnection = new RedisConnection(client, { shared: false, blocking: true })
     backend.blockingConnection.on('error', (error: Error) => backend.emit('error', error))
   }
 
   /** Ends at once what waits on the connection, if anything does. */
-  async function fallAsleep(): Promise<void> {
+  async function becomeIdle(): Promise<void> {
     const own = backend.blockingConnection
     backend.blockingConnection = undefined as never
     await own?.close(true)
   }
 
-  async function waitAsleep(seconds: number): ReturnType<RedisQueueBackend['waitForJob']> {
-    waiting = bell.wait(marker, seconds * 1000)
+  async function waitIdle(seconds: number): Waited {
+    waiting = sharedWait.wait(marker, seconds * 1000)
     const heard = await waiting.heard.finally(() => (waiting = undefined))
     if (heard === null) return null
     const now = performance.now()
-    rings = [...rings.filter((at) => now - at < AWAKE_MS), now]
-    if (rings.length >= WAKING_RINGS) wakeUp()
+    wakes = [...wakes.filter((at) => now - at < BUSY_MS), now]
+    if (wakes.length >= BUSY_WAKES) becomeBusy()
     return heard
   }
 
-  async function waitAwake(seconds: number): ReturnType<RedisQueueBackend['waitForJob']> {
-    const ms = Math.min(seconds * 1000, AWAKE_MS)
+  async function waitBusy(seconds: number): Waited {
+    const ms = Math.min(seconds * 1000, BUSY_MS)
     const heard = await within(waitForJob(ms / 1000), ms + LATE_MS, 'late' as const)
-    if (heard !== 'late' && (heard !== null || ms < AWAKE_MS)) return heard
-    rings = []
-    await fallAsleep()
+    if (heard !== 'late' && (heard !== null || ms < BUSY_MS)) return heard
+    wakes = []
+    await becomeIdle()
     return null
   }
 
   // How long it may wait at once, in seconds: BullMQ's ten are for a connection that has to be doubted.
-  Object.defineProperty(backend, 'maximumBlockTimeout', { value: ASLEEP_S })
+  Object.defineProperty(backend, 'maximumBlockTimeout', { value: IDLE_S })
   return Object.assign(backend, {
-    waitForJob: (seconds: number) =>
-      backend.blockingConnection === undefined ? waitAsleep(seconds) : waitAwake(seconds),
+    waitForJob: (seconds: number) => (backend.blockingConnection === undefined ? waitIdle(seconds) : waitBusy(seconds)),
     async disconnectBlocking() {
       waiting?.cancel(new Error(INTERRUPTED))
-      await fallAsleep()
+      await becomeIdle()
     },
-    reconnectBlocking: fallAsleep,
-    close: fallAsleep,
+    reconnectBlocking: becomeIdle,
+    close: becomeIdle,
   })
 }

@@ -12,7 +12,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { RedisClient } from '../redis/connection.ts'
-import { doorbellKey } from '../redis/keys.ts'
+import { sharedWaitKey } from '../redis/keys.ts'
 
 /** A marker: `score` is 0, or when the earliest delayed job becomes due, in epoch ms. */
 export interface Marker {
@@ -26,11 +26,11 @@ export interface Waiting {
   cancel(error: Error): void
 }
 
-export interface Doorbell {
+export interface SharedWait {
   /** Waits for the marker of a queue, at most `ms`. A marker of a later time only makes the wait end at that time. */
   wait(markerKey: string, ms: number): Waiting
   /** Somebody knows without a marker that the queue has work, or will have at `at` (epoch ms). */
-  ring(markerKey: string, at?: number): void
+  notify(markerKey: string, at?: number): void
   close(): void
 }
 
@@ -99,10 +99,10 @@ function createWaiters() {
   }
 }
 
-export function createDoorbell(redis: Redis): Doorbell {
+export function createSharedWait(redis: Redis): SharedWait {
   const waiters = createWaiters()
   // A marker of our own ends a command that waits for too few keys.
-  const own = doorbellKey(randomUUID())
+  const own = sharedWaitKey(randomUUID())
   let listening: ReadonlySet<string> | undefined
   let interrupting = false
   let closed = false
@@ -158,7 +158,7 @@ export function createDoorbell(redis: Redis): Doorbell {
       if (listening !== undefined && !listening.has(key)) interrupt()
       return waiting
     },
-    ring(key, at = 0) {
+    notify(key, at = 0) {
       if (at > Date.now()) waiters.first(key)?.endAt(at)
       else waiters.first(key)?.settle({ member: '0', score: 0 })
     },
@@ -179,7 +179,7 @@ async function mark(redis: Redis, key: string): Promise<void> {
 /** Fails at once when the connection breaks: repeated after a reconnect, it would wait for the keys of long ago. */
 function open(redis: Redis): Redis {
   const client = redis.duplicate({
-    connectionName: 'wxo:doorbell',
+    connectionName: 'wxo:wait',
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   })
@@ -198,6 +198,6 @@ async function popMarker(client: Redis, keys: readonly string[]): Promise<[strin
 }
 
 /** One for a process, or none where Redis is a cluster. */
-export function doorbellFor(redis: RedisClient): Doorbell | undefined {
-  return redis instanceof Redis ? createDoorbell(redis) : undefined
+export function sharedWaitFor(redis: RedisClient): SharedWait | undefined {
+  return redis instanceof Redis ? createSharedWait(redis) : undefined
 }

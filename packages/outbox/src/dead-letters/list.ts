@@ -3,11 +3,10 @@ import { type DeadLetter, isDeadLetterId, replayIdOf, type StatusReport } from '
 import { type JobHash, parseJson, readJobHash } from '../bullmq/job-hash.ts'
 import { invalid } from '../errors.ts'
 import { reportOfDeadLetter } from '../producer/status.ts'
-import type { Judge } from '../redis/judge.ts'
 import { appKeys, DEAD_LETTER_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
-import { removeJob, type Store } from '../redis/store.ts'
-import { indexesOf } from './mover.ts'
+import type { Store } from '../redis/store.ts'
+import { indexesOf } from './letter.ts'
 
 export interface DeadLetterFilter {
   readonly errcode?: number
@@ -154,42 +153,29 @@ async function rememberedReplay(store: Store, appid: string, id: string): Promis
 
 export type Discarded = 'discarded' | 'being-replayed' | 'unknown'
 
-/** Removes a dead letter for good. `rememberMs`: for how long `status` still tells that it was; 0 for not at all. */
-export function discardDeadLetter(
-  judge: Judge,
-  letter: { appid: string; id: string },
+/**
+ * Removes a dead letter for good. `rememberMs`: for how long `status` still tells that it was, at least; and as long as its
+ * message's idempotency key lives.
+ */
+export async function discardDeadLetter(
+  store: Store,
+  { appid, id }: { appid: string; id: string },
   rememberMs: number,
 ): Promise<Discarded> {
-  const { appid, id } = letter
   const keys = appKeys(appid)
-  return judge.step<Discarded>([keys.deadJob(id), keys.deadLock(id)], async (store) => {
-    const backend = store.backend(appid, DEAD_LETTER_QUEUE)
-    const [fields, failed] = await Promise.all([
-      store.redis.hgetall(keys.deadJob(id)),
-      store.redis.zscore(keys.deadFailed, id),
-    ])
-    const job = readJobHash(fields)
-    if (job === null) return { result: 'unknown' }
-    if (failed === null) return { result: 'being-replayed' }
-    const data = job.data as DeadLetter
-    const ended: StatusReport = { ...reportOfDeadLetter(appid, data), status: 'discarded' }
-    return {
-      result: 'discarded',
-      build(multi) {
-        removeJob(multi, backend, id)
-        for (const index of indexesOf(keys, data)) multi.zrem(index, id)
-        if (rememberMs > 0) multi.set(keys.ended(data.messageId), JSON.stringify(ended), 'PX', rememberMs)
-      },
-    }
+  const job = readJobHash(await store.redis.hgetall(keys.deadJob(id)))
+  if (job === null) return 'unknown'
+  const letter = job.data as DeadLetter
+  const ended: StatusReport = { ...reportOfDeadLetter(appid, letter), status: 'discarded' }
+  return runScript<Discarded>(store.redis, {
+    name: 'discard',
+    keys: [keys.deadJob(id), keys.deadFailed, keys.ended(letter.messageId), ...indexesOf(keys, letter)],
+    args: [id, letter.messageId, JSON.stringify(ended), rememberMs, keys.idempotency],
   })
 }
 
 /** Removes dead letters older than `before` (epoch ms). Returns how many went. */
-export async function expireDeadLetters(
-  store: Store,
-  judge: Judge,
-  at: { appid: string; before: number },
-): Promise<number> {
+export async function expireDeadLetters(store: Store, at: { appid: string; before: number }): Promise<number> {
   const keys = appKeys(at.appid)
   let expired = 0
   let left = 0
@@ -197,7 +183,7 @@ export async function expireDeadLetters(
     const ids = await store.redis.zrangebyscore(keys.deadByTime, '-inf', at.before, 'LIMIT', left, CHUNK)
     if (ids.length === 0) return expired
     for (const id of ids) {
-      const result = await discardDeadLetter(judge, { appid: at.appid, id }, 0)
+      const result = await discardDeadLetter(store, { appid: at.appid, id }, 0)
       if (result === 'discarded') expired += 1
       else if (result === 'unknown') await store.redis.zrem(keys.deadByTime, id)
       else left += 1

@@ -1,51 +1,126 @@
 /**
- * From a dead letter to a new message. Whoever retries the dead letter's job – the dashboard's button, `wxo`, HTTP, plain
- * `job.retry()` – makes it waiting, and a worker of the queue `dead-letter` replays it here: one script that stores
- * the new message and notes its id on the dead letter. Then the job completes and is removed. Repeated at any point, by
- * anybody, it finds the note and does nothing more.
+ * From dead letters to new messages. Whoever retries a dead letter's job – the dashboard's button, `wxo`, HTTP, plain
+ * `job.retry()` – makes it waiting in its queue, and whatever waits there is replayed: one script stores the new messages
+ * of many letters and removes the letters, each by itself. There is no moment in between, and so nothing to take over
+ * from a worker that dies; two workers at once find each letter retried once.
  */
 import {
   type DeadLetter,
   EARLIER_REASONS_MAX,
   type JobData,
+  readJobData,
+  reasonLine,
   replayIdOf,
   type StatusReport,
 } from '@wechat-outbox/messages'
+import { parseJson } from '../bullmq/job-hash.ts'
 import { reportOfDeadLetter } from '../producer/status.ts'
-import { addKeys, appKeys } from '../redis/keys.ts'
+import { type AppKeys, appKeys, storeKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
-import { indexesOf } from './mover.ts'
-
-export type Replayed =
-  | { readonly kind: 'replayed'; readonly id: string; readonly repeated: boolean }
-  /** Nothing to send stands in it. */
-  | { readonly kind: 'unreadable' }
-  | { readonly kind: 'gone' }
+import { indexesOf } from './letter.ts'
 
 export interface ReplayOptions {
   readonly store: Store
   readonly appid: string
-  /** For how long the status of the dead message still tells what it was replayed as. */
+  /** For how long the status of a dead message still tells what it was replayed as, at least. */
   readonly rememberMs: number
+  /** Replays per second, over all workers of the app. 0: no limit. */
+  readonly perSecond: number
 }
 
-export async function replay(id: string, letter: DeadLetter, options: ReplayOptions): Promise<Replayed> {
-  if ('unreadable' in letter.message) return { kind: 'unreadable' }
-  const { store, appid, rememberMs } = options
+export interface Replayed {
+  readonly replayed: readonly { readonly id: string; readonly replayOf: string }[]
+  /** What cannot be replayed, and is a dead letter as before. */
+  readonly refused: readonly { readonly id: string; readonly why: string }[]
+  /** Somebody has retried more than was replayed: again after so many ms; undefined when nothing is left. */
+  readonly againMs: number | undefined
+}
+
+/** Letters in one script: Redis serves nobody else while it runs, some 50 µs for each. */
+const BATCH = 50
+
+/** Replays the longest retried dead letters, a batch of them. */
+export async function replayRetried(options: ReplayOptions): Promise<Replayed> {
+  const { store, appid, rememberMs, perSecond } = options
   const keys = appKeys(appid)
-  const newId = replayIdOf(id)
-  const now = Date.now()
-  const data = replayedData(id, letter, { message: letter.message, now })
-  const ended: StatusReport = { ...reportOfDeadLetter(appid, letter), status: 'replayed', replayedAs: newId }
-  const stored = [newId, data.msgtype, data.touser, JSON.stringify(data), now, data.expiresAt ?? '']
-  const [kind, as] = await runScript<['new' | 'gone'] | ['taken', string]>(store.redis, {
+  const [waiting, paused] = await Promise.all([
+    store.redis.lrange(keys.deadWait, String(-BATCH), '-1'),
+    store.redis.hget(`${keys.deadJobs}meta`, 'paused'),
+  ])
+  if (waiting.length === 0 || paused !== null) return { replayed: [], refused: [], againMs: undefined }
+  // BullMQ puts at the left what is retried, so the longest retried stand at the right.
+  const ids = waiting.toReversed()
+  const letters = await Promise.all(ids.map((id) => store.redis.hget(keys.deadJob(id), 'data')))
+  const now = store.clock.now()
+  const [waitMs, ...answers] = await runScript<[number, ...(string | [string, string])[]]>(store.redis, {
     name: 'replay',
-    keys: [...addKeys(keys), keys.expiring, keys.deadJob(id), keys.ended(letter.messageId), ...indexesOf(keys, letter)],
-    args: [keys.sendJobs, keys.lanes, ...stored, id, JSON.stringify(ended), rememberMs],
+    keys: [...storeKeys(keys), keys.deadWait, keys.replayRate],
+    args: [
+      ...[keys.sendJobs, keys.lanes, keys.idempotency, keys.deadJobs, rememberMs, perSecond],
+      ...ids.flatMap((id, n) => partsOf(keys, { id, json: letters[n] ?? null, appid, now })),
+    ],
   })
-  if (kind === 'gone') return { kind: 'gone' }
-  return { kind: 'replayed', id: as ?? newId, repeated: kind === 'taken' }
+  return readAnswers(ids, answers, waitMs)
+}
+
+function readAnswers(
+  ids: readonly string[],
+  answers: readonly (string | [string, string])[],
+  waitMs: number,
+): Replayed {
+  const replayed = ids.filter((_, n) => answers[n] === 'replayed').map((id) => ({ id: replayIdOf(id), replayOf: id }))
+  const stayDead = ids.filter((_, n) => answers[n] === 'refused')
+  const failed = ids.flatMap((id, n) => {
+    const answer = answers[n]
+    return Array.isArray(answer) ? [{ id, why: answer[1] }] : []
+  })
+  const refused = [...stayDead.map((id) => ({ id, why: 'it holds no message that can be sent' })), ...failed]
+  // What Redis has refused stays retried, and is not tried again at once.
+  if (failed.length > 0) return { replayed, refused, againMs: REFUSED_MS }
+  if (waitMs > 0) return { replayed, refused, againMs: waitMs }
+  return { replayed, refused, againMs: ids.length === BATCH ? 0 : undefined }
+}
+
+const REFUSED_MS = 1000
+
+/** What the script takes for one letter; without data for a new message where nothing to send stands in it. */
+function partsOf(
+  keys: AppKeys,
+  { id, json, appid, now }: { id: string; json: string | null; appid: string; now: number },
+): (string | number)[] {
+  const letter = parseJson(json) as DeadLetter | undefined
+  const message = letter === undefined || letter === null ? undefined : readMessage(letter)
+  if (letter === undefined || message === undefined) return [id, '', '', '', '[]', '', '', '', '', reasonIn(letter)]
+  const newId = replayIdOf(id)
+  const data = replayedData(id, letter, { message, now })
+  const ended: StatusReport = { ...reportOfDeadLetter(appid, letter), status: 'replayed', replayedAs: newId }
+  return [
+    ...[
+      id,
+      letter.messageId,
+      keys.ended(letter.messageId),
+      JSON.stringify(ended),
+      JSON.stringify(indexesOf(keys, letter)),
+    ],
+    ...[newId, data.touser, JSON.stringify(data), data.expiresAt ?? '', reasonLine(letter.reason)],
+  ]
+}
+
+/** What a letter that cannot be replayed says in the dashboard: retrying it has taken its reason away. */
+function reasonIn(letter: DeadLetter | null | undefined): string {
+  const { reason } = letter ?? {}
+  return typeof reason?.name === 'string' ? reasonLine(reason) : 'it is no dead letter'
+}
+
+/** A job of this queue that other hands have added may hold anything. */
+function readMessage(letter: DeadLetter): JobData | undefined {
+  const { message, reason, messageId, attempts, acceptedAt, deadAt } = letter
+  const isLetter =
+    typeof messageId === 'string' && Array.isArray(attempts) && typeof reason === 'object' && reason !== null
+  if (!isLetter || !Number.isFinite(acceptedAt) || !Number.isFinite(deadAt)) return undefined
+  const read = readJobData(message)
+  return read.kind === 'ok' ? read.data : undefined
 }
 
 /**

@@ -2,8 +2,7 @@
  * Messages that expire while they wait. A run looks at `expiresAt` itself; but while an app is held there are no runs, and a
  * backoff may be long. So those that have an `expiresAt` are listed by it, and what has passed is looked at here.
  */
-
-import type { Mover } from '../dead-letters/mover.ts'
+import type { Burier } from '../dead-letters/bury.ts'
 import { appKeys } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 
@@ -11,17 +10,17 @@ const PAGE = 100
 /** Looked at in one sweep: the rest is there for the next one. */
 const LOOKS_MAX = 5000
 
-/** Moves what has expired to the dead letters. What a run is at is left to it. Returns how many died. */
-export async function expireMessages(mover: Mover, at: { store: Store; appid: string }): Promise<number> {
-  const { redis } = at.store
+/** Buries what has expired. What a run is at is left to it. Returns how many died. */
+export async function expireMessages(burier: Burier, at: { store: Store; appid: string }): Promise<number> {
+  const { redis, clock } = at.store
   const { expiring } = appKeys(at.appid)
   let dead = 0
   let left = 0
   for (let looked = 0; looked < LOOKS_MAX; looked += PAGE) {
-    const ids = await redis.zrangebyscore(expiring, '-inf', Date.now(), 'LIMIT', left, PAGE)
+    const ids = await redis.zrangebyscore(expiring, '-inf', clock.now(), 'LIMIT', left, PAGE)
     if (ids.length === 0) break
     for (const id of ids) {
-      const { kind } = await mover.expire(id)
+      const { kind } = await burier.expire(id)
       if (kind === 'dead') dead += 1
       // Settled or gone: delivered, cancelled, or dead of something else.
       if (kind === 'dead' || kind === 'settled') await redis.zrem(expiring, id)

@@ -21,7 +21,7 @@ export async function healLanes(store: Store, appid: string, stillMs = STILL_MS)
   const deleted = new Set<string>()
   let looked = 0
   for (;;) {
-    const call = { name: 'heal', keys: [keys.heldLanes], args: [keys.sendJobs, stillMs, LANES_AT_ONCE] } as const
+    const call = { name: 'heal', keys: [keys.parkedLanes], args: [keys.sendJobs, stillMs, LANES_AT_ONCE] } as const
     const [count, ...empty] = await runScript<[number, ...string[]]>(store.redis, call)
     looked += count
     for (const lane of empty) deleted.add(lane)

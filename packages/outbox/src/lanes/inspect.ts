@@ -121,7 +121,7 @@ async function judge(
 ): Promise<LaneProblem> {
   const { touser, missing, mend } = lane
   const args = [keys.sendJobs, mend ? 1 : 0, JUDGED_MAX, ...missing.slice(0, JUDGED_MAX)]
-  const call = { name: 'mend-lane', keys: [keys.lane(touser), keys.heldLanes], args } as const
+  const call = { name: 'mend-lane', keys: [keys.lane(touser), keys.parkedLanes], args } as const
   const [ghosts, duplicates, absent, parkedFirst] = await runScript<[string[], string[], string[], string[]]>(
     store.redis,
     call,

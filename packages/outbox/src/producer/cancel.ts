@@ -3,54 +3,47 @@
  * sent, or whose worker once died holding it is too late to cancel.
  */
 import type { StatusReport } from '@wechat-outbox/messages'
-import { readJobData } from '@wechat-outbox/messages'
-import { isWaiting, readJobHash } from '../bullmq/job-hash.ts'
-import type { Judge } from '../redis/judge.ts'
+import { readJobHash, recipientIn } from '../bullmq/job-hash.ts'
+import { OutboxError } from '../errors.ts'
 import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
-import { removeJob, type Store } from '../redis/store.ts'
+import type { Store } from '../redis/store.ts'
 import { readStatus, reportOfJob } from './status.ts'
 
 export type Cancellation = 'cancelled' | 'too-late' | 'unknown'
 
-/** `rememberMs`: for how long `status` still tells that it was cancelled. */
-export function cancelMessage(
-  judge: Judge,
-  message: { appid: string; id: string },
+/** A message that is fetched so often under our eyes is being sent. */
+const LOOKS_MAX = 5
+
+/** `rememberMs`: for how long `status` still tells that it was cancelled, at least; and as long as its idempotency key lives. */
+export async function cancelMessage(
+  store: Store,
+  { appid, id }: { appid: string; id: string },
   rememberMs: number,
 ): Promise<Cancellation> {
-  const { appid, id } = message
   const keys = appKeys(appid)
-  return judge.step<Cancellation>([keys.sendJob(id), keys.sendLock(id)], async (store) => {
-    const backend = store.backend(appid, SEND_QUEUE)
-    const [state, fields, lock] = await Promise.all([
-      backend.getState(id),
+  for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
+    const [state, fields] = await Promise.all([
+      store.backend(appid, SEND_QUEUE).getState(id),
       store.redis.hgetall(keys.sendJob(id)),
-      store.redis.exists(keys.sendLock(id)),
     ])
     const job = readJobHash(fields)
-    if (job === null) return { result: await cancellationOfEnded(store, appid, id) }
-    if (!isWaiting(state) || lock === 1 || job.settled || job.stalledCount > 0) return { result: 'too-late' }
+    if (job === null) return cancellationOfEnded(store, appid, id)
     const report: StatusReport = {
       ...reportOfJob(appid, id, { job, state: String(state) }),
       status: 'cancelled',
-      settledAt: new Date().toISOString(),
+      settledAt: new Date(store.clock.now()).toISOString(),
     }
-    return {
-      result: 'cancelled',
-      build(multi) {
-        removeJob(multi, backend, id)
-        multi.set(keys.ended(id), JSON.stringify(report), 'PX', rememberMs)
-        const read = readJobData(job.data)
-        if (read.kind !== 'ok') return
-        void runScript(multi, {
-          name: 'unlane',
-          keys: [keys.lane(read.data.touser), keys.heldLanes],
-          args: [id, keys.sendJobs],
-        })
-      },
-    }
-  })
+    const touser = recipientIn(job.data)
+    const lane = touser === undefined ? keys.lane('') : keys.lane(touser)
+    const result = await runScript<Cancellation | 'gone' | 'changed'>(store.redis, {
+      name: 'cancel',
+      keys: [keys.sendJob(id), keys.sendLock(id), lane, keys.parkedLanes, keys.expiring, keys.ended(id)],
+      args: [id, keys.sendJobs, fields['ats'] ?? '0', JSON.stringify(report), rememberMs, keys.idempotency],
+    })
+    if (result === 'cancelled' || result === 'too-late') return result
+  }
+  throw new OutboxError('WXO_UNAVAILABLE', 'the message keeps changing')
 }
 
 /** Cancelling twice is cancelling once; whatever else ended the message came first. */

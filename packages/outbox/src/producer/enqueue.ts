@@ -13,7 +13,7 @@
 import type { CheckedRequest, JobData } from '@wechat-outbox/messages'
 import { OutboxError, storeError } from '../errors.ts'
 import { COMMAND_WAIT_MS } from '../redis/connection.ts'
-import { type AppKeys, addKeys, appKeys } from '../redis/keys.ts'
+import { appKeys, idempotencyDigest, storeKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import { within } from '../within.ts'
@@ -22,11 +22,16 @@ export interface NewMessage {
   readonly appid: string
   readonly id: string
   readonly data: JobData
-  readonly acceptedAt: number
+  /** `ttlMs` counts from the later of now and `sendAt`. */
   readonly guard?: { readonly key: string; readonly fingerprint: string; readonly ttlMs: number }
 }
 
-export type Enqueued = { readonly id: string; readonly duplicate: boolean }
+export type Enqueued =
+  | { readonly id: string; readonly duplicate: false; readonly stands: 'queued' | 'held' | 'scheduled' }
+  /** `ending`: what is noted of the first message's end; absent while it is open. */
+  | { readonly id: string; readonly duplicate: true; readonly ending?: Ending }
+
+export type Ending = 'delivered' | 'cancelled' | 'replayed' | 'discarded'
 
 export interface Enqueuer {
   /** @throws OutboxError WXO_UNAVAILABLE, WXO_FULL, WXO_CONFLICT */
@@ -104,15 +109,21 @@ export function createEnqueuer(open: () => Promise<Store>): Enqueuer {
 }
 
 /** What `send.lua` says of one message. */
-type Answer = 1 | ['taken', id: string, fingerprint: string] | ['failed', why: string]
+type Answer =
+  | 'queued'
+  | 'held'
+  | 'scheduled'
+  | 'duplicate'
+  | ['taken', id: string, fingerprint: string, ending: Ending | '']
+  | ['failed', why: string]
 
 /** Stores messages of one app. Returns them when each has its answer. */
 async function write(store: Store, appid: string, batch: readonly Pending[]): Promise<readonly Pending[]> {
   try {
     const keys = appKeys(appid)
-    const args = [keys.sendJobs, keys.lanes]
-    for (const { message } of batch) args.push(...partsOf(keys, message))
-    const call = { name: 'send', keys: [...addKeys(keys), keys.expiring], args } as const
+    const args = [keys.sendJobs, keys.lanes, keys.idempotency]
+    for (const { message } of batch) args.push(...partsOf(message))
+    const call = { name: 'send', keys: storeKeys(keys), args } as const
     const answers = await within(runScript<Answer[]>(store.redis, call), COMMAND_WAIT_MS, null)
     // Nobody can know whether Redis will still take them.
     if (answers === null) throw new OutboxError('WXO_UNAVAILABLE', 'Redis did not answer in time')
@@ -124,22 +135,26 @@ async function write(store: Store, appid: string, batch: readonly Pending[]): Pr
 }
 
 /** What the script takes for one message: text throughout, which the client puts into one piece. */
-function partsOf(keys: AppKeys, { id, data, acceptedAt, guard }: NewMessage): string[] {
-  const { msgtype, touser, expiresAt = '' } = data
-  const delayMs = Math.max(0, (data.sendAt ?? 0) - acceptedAt)
-  const parts = [id, msgtype, touser, JSON.stringify(data), `${acceptedAt}`, `${delayMs}`, `${expiresAt}`]
+function partsOf({ id, data, guard }: NewMessage): string[] {
+  const { msgtype, touser, sendAt = '', expiresAt = '' } = data
+  const parts = [id, msgtype, touser, JSON.stringify(data), `${sendAt}`, `${expiresAt}`]
   if (guard === undefined) parts.push('', '', '')
-  else parts.push(keys.idempotency(guard.key), guard.fingerprint, `${Math.ceil(guard.ttlMs)}`)
+  else parts.push(idempotencyDigest(guard.key), guard.fingerprint, `${Math.ceil(guard.ttlMs)}`)
   return parts
 }
 
 function answer(item: Pending, answered: Answer | undefined): void {
   const { message, resolve, reject } = item
-  if (answered === 1) return resolve({ id: message.id, duplicate: false })
-  const [kind, what = 'Redis gave no answer', fingerprint] = answered ?? []
+  if (typeof answered === 'string') {
+    // An id is drawn once: where a job has it already, the client has repeated the script.
+    return resolve({ id: message.id, duplicate: false, stands: answered === 'duplicate' ? 'queued' : answered })
+  }
+  const [kind, what = 'Redis gave no answer', fingerprint, ending] = answered ?? []
   if (kind !== 'taken') return void refuse([item], new Error(what))
-  if (fingerprint === message.guard?.fingerprint) return resolve({ id: what, duplicate: true })
-  reject(new OutboxError('WXO_CONFLICT', `the idempotency key belongs to another message, ${what}`))
+  if (fingerprint !== message.guard?.fingerprint) {
+    return reject(new OutboxError('WXO_CONFLICT', `the idempotency key belongs to another message, ${what}`))
+  }
+  resolve({ id: what, duplicate: true, ...(ending ? { ending } : {}) })
 }
 
 function refuse(items: readonly Pending[], error: unknown): readonly Pending[] {

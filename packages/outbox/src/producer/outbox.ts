@@ -16,11 +16,10 @@ import {
 } from '@wechat-outbox/messages'
 import { invalid, OutboxError, storeError } from '../errors.ts'
 import { parseRedisUrl } from '../redis/connection.ts'
-import { createJudge, type Judge } from '../redis/judge.ts'
-import { lazyStore } from '../redis/lazy-store.ts'
+import { type LazyStore, lazyStore } from '../redis/lazy-store.ts'
 import type { Store } from '../redis/store.ts'
 import { type Cancellation, cancelMessage } from './cancel.ts'
-import { createEnqueuer, type Enqueuer, storedData } from './enqueue.ts'
+import { createEnqueuer, type Enqueued, type Enqueuer, storedData } from './enqueue.ts'
 import { createMemoryGuard, type MemoryGuard } from './memory-guard.ts'
 import { readStatus } from './status.ts'
 
@@ -42,12 +41,12 @@ export interface OutboxOptions {
 export interface OutboxLink {
   /** A store on a connection for producing, once that is ready. @throws OutboxError WXO_UNAVAILABLE, within a second */
   open(): Promise<Store>
-  readonly judge: Judge
 }
 
 export interface Receipt {
   readonly id: string
-  readonly status: StatusReport['status']
+  /** `unknown`: a repeat, and nothing is left that says what became of the message. */
+  readonly status: StatusReport['status'] | 'unknown'
   /** True when an earlier call with the same idempotency key stored this message. */
   readonly duplicate: boolean
 }
@@ -65,8 +64,10 @@ export class Outbox {
   readonly #open: () => Promise<Store>
   readonly #close: () => Promise<void>
   readonly #enqueuer: Enqueuer
-  readonly #judge: Judge
   readonly #memory: MemoryGuard
+  /** Calls that are under way. */
+  readonly #calls = new Set<Promise<unknown>>()
+  #closing: Promise<void> | undefined
 
   /** Connects in the background. @throws OutboxError WXO_CONFIG when an option cannot be meant */
   constructor(options: OutboxOptions) {
@@ -81,35 +82,32 @@ export class Outbox {
     this.#ttlMs = idempotencyTtlHours * HOUR_MS
     this.#schema = sendRequestSchema(textBytesMax)
     const { redis } = options
-    const link: OutboxLink | OwnLink =
-      typeof redis === 'string' ? linkTo(redis) : { open: () => redis.open(), judge: redis.judge }
+    const own = typeof redis === 'string' ? ownStore(redis) : undefined
+    const link = own ?? (redis as OutboxLink)
     this.#open = () => link.open()
-    this.#close = async () => ('close' in link ? link.close() : undefined)
-    this.#judge = link.judge
+    this.#close = async () => own?.close()
     this.#enqueuer = createEnqueuer(this.#open)
     this.#memory = createMemoryGuard(this.#open)
   }
 
   /**
    * Stores one message. Resolves when Redis has it, rejects within two seconds while Redis is away.
-   * @throws OutboxError WXO_INVALID, WXO_CONFLICT, WXO_UNAVAILABLE, WXO_FULL, WXO_CONFIG (no appid)
+   * @throws OutboxError WXO_INVALID, WXO_CONFLICT, WXO_UNAVAILABLE, WXO_FULL, WXO_CLOSED, WXO_CONFIG (no appid)
    */
   async send(request: SendRequest): Promise<Receipt> {
-    const { appid, checked } = this.#check(request)
-    if (this.#memory.isFull()) {
-      throw new OutboxError('WXO_FULL', 'Redis is near its memory limit and takes no new messages')
-    }
-    const acceptedAt = Date.now()
-    const key = checked.idempotencyKey
-    const { id, duplicate } = await this.#enqueuer.enqueue({
-      appid,
-      id: newMessageId(),
-      data: storedData(checked),
-      acceptedAt,
-      ...(key === undefined ? {} : { guard: this.#guard(key, checked, acceptedAt) }),
+    return this.#guarded(async () => {
+      const { appid, checked } = this.#check(request)
+      if (this.#memory.isFull()) {
+        throw new OutboxError('WXO_FULL', 'Redis is near its memory limit and takes no new messages')
+      }
+      const key = checked.idempotencyKey
+      const guard = key === undefined ? {} : { guard: { key, fingerprint: fingerprint(checked), ttlMs: this.#ttlMs } }
+      const message = { appid, id: newMessageId(), data: storedData(checked), ...guard }
+      const enqueued = await this.#enqueuer.enqueue(message)
+      const { id, duplicate } = enqueued
+      if (duplicate) return { id, status: await this.#statusOfRepeat(appid, enqueued), duplicate }
+      return { id, status: enqueued.stands === 'scheduled' ? 'scheduled' : 'queued', duplicate }
     })
-    if (duplicate) return { id, status: await this.#statusOfRepeat(appid, id), duplicate }
-    return { id, status: (checked.sendAt ?? 0) > acceptedAt ? 'scheduled' : 'queued', duplicate }
   }
 
   /** Stores up to 1000 messages. One result per request, in order: a refused one does not hold up the others. */
@@ -130,12 +128,16 @@ export class Outbox {
 
   /** Takes a message back, unless something of it may have reached WeChat already. */
   async cancel(id: string, appid?: string): Promise<Cancellation> {
-    return this.#guarded(() => cancelMessage(this.#judge, { appid: this.#appOf(appid), id }, this.#ttlMs))
+    return this.#guarded(async () => cancelMessage(await this.#open(), { appid: this.#appOf(appid), id }, this.#ttlMs))
   }
 
-  /** Ends the connections that it opened, once the calls under way are answered. */
+  /**
+   * Finishes the calls that were made before, each of which takes two seconds at most, and ends the connections that it
+   * opened. Every later call is refused with WXO_CLOSED.
+   */
   async close(): Promise<void> {
-    await this.#close()
+    this.#closing ??= Promise.allSettled(this.#calls).then(() => this.#close())
+    return this.#closing
   }
 
   #check(request: unknown): { appid: string; checked: CheckedRequest } {
@@ -150,15 +152,14 @@ export class Outbox {
     return { appid: app.data, checked: result.value }
   }
 
-  #guard(key: string, checked: CheckedRequest, nowMs: number): { key: string; fingerprint: string; ttlMs: number } {
-    const waitMs = Math.max(0, (checked.sendAt ?? 0) - nowMs)
-    return { key, fingerprint: fingerprint(checked), ttlMs: this.#ttlMs + waitMs }
-  }
-
-  /** Every other ending outlives the idempotency record: a message of which nothing is left has been delivered. */
-  async #statusOfRepeat(appid: string, id: string): Promise<StatusReport['status']> {
-    const report = await this.status(id, appid)
-    return report?.status ?? 'delivered'
+  /** The job tells, or what it left; and after those, what was noted beside the key, which lives as long as the key does. */
+  async #statusOfRepeat(
+    appid: string,
+    { id, ending }: Extract<Enqueued, { duplicate: true }>,
+  ): Promise<Receipt['status']> {
+    if (ending !== undefined) return ending
+    const report = await readStatus(await this.#open(), appid, id)
+    return report?.status ?? 'unknown'
   }
 
   #appOf(appid = this.#appid): string {
@@ -168,30 +169,26 @@ export class Outbox {
     return appid
   }
 
+  /** Every call: refused after `close`, finished before it, and what Redis says in words of ours. */
   async #guarded<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) throw new OutboxError('WXO_CLOSED', 'the Outbox has been closed')
+    const made = call()
+    this.#calls.add(made)
     try {
-      return await call()
+      return await made
     } catch (error) {
       throw storeError(error)
+    } finally {
+      this.#calls.delete(made)
     }
   }
 }
 
-interface OwnLink extends OutboxLink {
-  close(): Promise<void>
-}
-
-/** Two connections, because what is judged under WATCH needs one for itself. @throws OutboxError WXO_CONFIG */
-function linkTo(url: string): OwnLink {
+function ownStore(url: string): LazyStore {
   // A URL that is none is said here and not by the first call.
   parseRedisUrl(url)
-  const shared = lazyStore(url)
-  const exclusive = lazyStore(url)
+  const store = lazyStore(url)
   // Connect now, so that the first message does not wait for it; a failure is the first call's to tell.
-  shared.open().catch(() => undefined)
-  return {
-    open: () => shared.open(),
-    judge: createJudge(() => exclusive.open()),
-    close: async () => void (await Promise.all([shared.close(), exclusive.close()])),
-  }
+  store.open().catch(() => undefined)
+  return store
 }

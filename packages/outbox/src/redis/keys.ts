@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 export const APPS_KEY = 'wxo:apps'
 
 /** Sorted set, for an instant: ends a worker's command that waits for the queues of many apps, so that it waits for others. */
-export const doorbellKey = (id: string): string => `wxo:doorbell:${id}`
+export const sharedWaitKey = (id: string): string => `wxo:wait:${id}`
 
 export const SEND_QUEUE = 'send'
 export const DEAD_LETTER_QUEUE = 'dead-letter'
@@ -31,15 +31,22 @@ export function appKeys(appid: string) {
     sendJobs,
     sendJob: (id: string) => sendJobs + id,
     sendLock: (id: string) => `${sendJobs}${id}:lock`,
-    sendFailed: `${sendJobs}failed`,
+    sendMeta: `${sendJobs}meta`,
+    sendId: `${sendJobs}id`,
     sendWait: `${sendJobs}wait`,
+    sendPrioritized: `${sendJobs}prioritized`,
     sendActive: `${sendJobs}active`,
     sendDelayed: `${sendJobs}delayed`,
+    sendCompleted: `${sendJobs}completed`,
+    sendFailed: `${sendJobs}failed`,
+    sendStalled: `${sendJobs}stalled`,
+    sendEvents: `${sendJobs}events`,
     sendMarker: `${sendJobs}marker`,
     deadJobs,
     deadJob: (id: string) => deadJobs + id,
     deadLock: (id: string) => `${deadJobs}${id}:lock`,
     deadWait: `${deadJobs}wait`,
+    deadMarker: `${deadJobs}marker`,
     deadFailed: `${deadJobs}failed`,
     /** What stands before a person in the key of a lane. */
     lanes,
@@ -50,15 +57,17 @@ export function appKeys(appid: string) {
     /** Whose lane stands under a key. */
     laneOf: (key: string) => key.slice(lanes.length),
     /** Sorted set: the keys of lanes that have parked messages, by when they last moved. */
-    heldLanes: `${prefix}:lanes:held`,
-    /** Hash {id, fp}, expiring. The caller's key may hold anything and be long, so its digest stands here. */
-    idempotency: (key: string) => `${prefix}:idem:${createHash('sha256').update(key).digest('base64url').slice(0, 22)}`,
+    parkedLanes: `${prefix}:lanes:held`,
+    /** What stands before a digest in the key of an idempotency record, a hash {id, fp, status}, expiring. */
+    idempotency: `${prefix}:idem:`,
     /** String, expiring: the last word on a message whose job is gone (cancelled, replayed, discarded). */
     ended: (id: string) => `${prefix}:ended:${id}`,
     /** Sorted sets of dead-letter ids by time of death: all, those of one reason, of one person, of both. */
     deadByTime: `${prefix}:dead:time`,
     deadByReason: (reason: string) => `${prefix}:dead:errcode:${reason}`,
     deadByPerson: (touser: string) => `${prefix}:dead:to:${touser}`,
+    /** String, expiring: when the app's next replay is due, if replays have a rate. */
+    replayRate: `${prefix}:replay:rate`,
     /** String, expiring: when the app's next call is due, if it has a rate. */
     rate: `${prefix}:rate`,
     /** String, expiring: the API key, by its id and a print of it, that a token of the gateway's entrance was given to. */
@@ -87,8 +96,13 @@ export function appKeys(appid: string) {
   }
 }
 
-/** The keys that BullMQ's `addStandardJob` takes for the queue of messages, in its order. */
-export function addKeys({ sendJobs }: AppKeys): string[] {
-  return ADDED_TO.map((name) => sendJobs + name)
+/** The keys that storing a message takes, in the order of `send.lua` and `replay.lua`. */
+export function storeKeys(keys: AppKeys): string[] {
+  const { sendWait, sendMeta, sendId, sendDelayed, sendActive, sendEvents, sendMarker, parkedLanes, expiring } = keys
+  return [sendWait, sendMeta, sendId, sendDelayed, sendActive, sendEvents, sendMarker, parkedLanes, expiring]
 }
-const ADDED_TO = ['wait', 'paused', 'meta', 'id', 'completed', 'delayed', 'active', 'events', 'marker'] as const
+
+/** A caller's idempotency key may hold anything and be long, so its digest stands in Redis. */
+export function idempotencyDigest(key: string): string {
+  return createHash('sha256').update(key).digest('base64url').slice(0, 22)
+}

@@ -1,16 +1,18 @@
 /**
  * The Lua scripts, loaded from `scripts/` and defined on a connection. Lua stands in files of its own, where an editor
  * knows the language and each file can say what it takes and returns.
+ *
+ * ioredis sends a script by its digest, and the whole of it where Redis does not know that. It cannot do so inside a MULTI,
+ * so no transaction contains a script: what belongs together is one script.
  */
 import { readFileSync } from 'node:fs'
-import { Cluster } from 'ioredis'
 import type { RedisClient } from './connection.ts'
 
 const folders = {
   'app-hold': ['hold-fault', 'hold-lift', 'hold-operator', 'hold-prove', 'hold-turn'],
-  'dead-letters': ['bury', 'dead-page', 'replay'],
-  lanes: ['backlog', 'heal', 'mend-lane', 'unlane'],
-  producer: ['send'],
+  'dead-letters': ['bury-message', 'dead-page', 'discard', 'replay'],
+  lanes: ['backlog', 'heal', 'mend-lane'],
+  producer: ['cancel', 'send'],
   tokens: [
     'access-token-issue',
     'access-token-revoke',
@@ -22,7 +24,7 @@ const folders = {
     'token-unlock',
     'token-want',
   ],
-  worker: ['admit', 'fetch', 'finish', 'give-back', 'glance', 'look', 'settle', 'unmark'],
+  worker: ['admit', 'give-back', 'queue-poll', 'settle', 'unmark'],
 } as const
 
 export type ScriptName = (typeof folders)[keyof typeof folders][number]
@@ -31,75 +33,42 @@ function read(path: string): string {
   return readFileSync(new URL(`../../scripts/${path}.lua`, import.meta.url), 'utf8')
 }
 
-type Defined = Readonly<Record<string, { readonly lua: string }>>
-/** What ioredis keeps of a client's commands: BullMQ's, once a queue was opened on it, and ours. */
-const definedOn = (client: RedisClient): Defined => (client as unknown as { scriptsSet: Defined }).scriptsSet
-
 /** A script with its parts in place, each of them once: parts may need parts, and two may need the same. */
-function assemble(path: string, bullmq: (name: string) => string, included = new Set<string>()): string {
-  return read(path).replaceAll(/^--- (include|bullmq) (\S+)$/gm, (_, kind: string, part: string) => {
+function assemble(path: string, included = new Set<string>()): string {
+  return read(path).replaceAll(/^--- include (\S+)$/gm, (_, part: string) => {
     if (included.has(part)) return ''
     included.add(part)
-    return kind === 'include' ? assemble(`include/${part}`, bullmq, included) : asFunction(part, bullmq(part))
+    return assemble(`include/${part}`, included)
   })
-}
-
-function asFunction(name: string, lua: string): string {
-  return `local function ${name}(KEYS, ARGV)\n${lua}\nend\n`
-}
-
-/** One of BullMQ's scripts as it stands in the version that is installed; it names its commands with it. */
-function bullmqScript(client: RedisClient, name: string): string {
-  const [found] = Object.entries(definedOn(client)).filter(([command]) => command.startsWith(`${name}:`))
-  if (found === undefined) throw new Error(`BullMQ has no script ${name}`)
-  return found[1].lua
 }
 
 /** ioredis puts a defined command on the client and on its pipelines; prefixed, so that it never hides one of Redis's. */
 const commandOf = (name: ScriptName): string => `wxo:${name}`
 
-interface Runner {
-  [command: string]: unknown
-}
+/** The text of each script, parts in place. Read once per process. */
+export const SCRIPTS: ReadonlyMap<ScriptName, string> = new Map(
+  Object.entries(folders).flatMap(([folder, names]) => names.map((name) => [name, assemble(`${folder}/${name}`)])),
+)
 
-/**
- * Makes the scripts known to a client on which BullMQ has defined its own. Cheap and repeatable; pipelines and
- * transactions of it know them too.
- */
+/** Makes the scripts known to a client. Cheap and repeatable; pipelines of it know them too. */
 export function defineScripts(client: RedisClient): void {
-  for (const [folder, names] of Object.entries(folders)) {
-    for (const name of names) {
-      if (commandOf(name) in client) continue
-      const lua = assemble(`${folder}/${name}`, (script) => bullmqScript(client, script))
-      client.defineCommand(commandOf(name), { lua })
-    }
+  for (const [name, lua] of SCRIPTS) {
+    if (!(commandOf(name) in client)) client.defineCommand(commandOf(name), { lua })
   }
-}
-
-/** BullMQ's commands that run inside our transactions. */
-const BULLMQ_COMMANDS = /^(?:addStandardJob|removeJob):/
-
-/**
- * Loads every script that runs inside a transaction into the server. ioredis sends a script whole once per connection and
- * by its digest from then on; but a transaction that was aborted never ran what it was sent, and the digest would be
- * unknown in the middle of the next one, whose other commands take effect all the same.
- */
-export async function loadScripts(client: RedisClient): Promise<void> {
-  const needed = Object.entries(definedOn(client)).filter(
-    ([name]) => name.startsWith('wxo:') || BULLMQ_COMMANDS.test(name),
-  )
-  const nodes = client instanceof Cluster ? client.nodes('master') : [client]
-  await Promise.all(nodes.flatMap((node) => needed.map(([, { lua }]) => node.script('LOAD', lua))))
 }
 
 export interface ScriptCall {
   readonly name: ScriptName
   readonly keys: readonly string[]
-  readonly args: readonly (string | number | Buffer)[]
+  readonly args: readonly (string | number)[]
 }
 
-/** Runs a script, or queues it when `on` is a transaction (then the answer is the transaction's). */
-export function runScript<T>(on: object, call: ScriptCall): Promise<T> {
-  const command = (on as Runner)[commandOf(call.name)] as (...parts: (string | number | Buffer)[]) => Promise<T>
-  return command.call(on, call.keys.length, ...call.keys, ...call.args)
+interface Runner {
+  [command: string]: (...parts: (string | number)[]) => Promise<unknown>
+}
+
+/** Runs a script on a client on which it is defined. */
+export function runScript<T>(client: RedisClient, call: ScriptCall): Promise<T> {
+  const runner = client as unknown as Runner
+  return runner[commandOf(call.name)]?.(call.keys.length, ...call.keys, ...call.args) as Promise<T>
 }

@@ -1,11 +1,12 @@
 /**
- * What no marker tells, a look at the queues does. Every few seconds each consumer glances at its two queues, in one
- * script, and makes up for what may have been missed: a marker that was lost with a connection or taken by a process that
- * has died, a job that a dead worker holds. While jobs are held they are looked after at BullMQ's own pace; an app that has
- * none costs the glance alone.
+ * What no marker tells, a look at the queues does. Every few seconds each consumer looks at its two queues, in one script, and
+ * makes up for what may have been missed: a marker that was lost with a connection or taken by a process that has died, a
+ * job that a dead worker holds. While jobs are held they are looked after at BullMQ's own pace; an app that has none costs
+ * one script alone.
  */
-import type { IQueueBackend } from 'bullmq'
-import type { Doorbell } from '../bullmq/shared-wait.ts'
+import type { RedisQueueBackend } from 'bullmq'
+import type { SharedWait } from '../bullmq/shared-wait.ts'
+import { takeOverStalled } from '../bullmq/stalled.ts'
 import { OutboxError } from '../errors.ts'
 import { DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
@@ -15,32 +16,34 @@ import { within } from '../within.ts'
 type QueueName = typeof SEND_QUEUE | typeof DEAD_LETTER_QUEUE
 
 /** Longer than that, and it has shown nothing. Well under the time after which a worker that fetches nothing is ended. */
-const GLANCE_MS_MAX = 10_000
+const POLL_MS_MAX = 10_000
+/** The clock of this machine and Redis's drift apart slowly. */
+const MEASURE_EVERY_MS = 60_000
 
-export interface RoundsOptions {
+export interface QueuePollOptions {
   readonly appid: string
   readonly store: Store
   /** Undefined where workers wait on connections of their own. */
-  readonly bell: Doorbell | undefined
-  /** Whose jobs are taken over when their worker has died. */
-  readonly backends: Readonly<Record<QueueName, IQueueBackend>>
+  readonly sharedWait: SharedWait | undefined
   readonly everyMs: number
   /** Between two looks at jobs that somebody holds. */
   readonly stalledIntervalMs: number
+  /** False while this worker's own settlements are refused: what it would take over they may be about. */
+  readonly mayTakeOver: () => boolean
   readonly onError: (error: unknown) => void
 }
 
-export interface Rounds {
+export interface QueuePoll {
   start(): void
   stop(): void
-  /** Whether the last glance saw something in this queue that may be fetched. A Redis that is away shows nothing. */
+  /** Whether the last look saw something in this queue that may be fetched. A Redis that is away shows nothing. */
   sawWork(queue: QueueName): boolean
 }
 
-export function createRounds(options: RoundsOptions): Rounds {
-  const { bell, store, everyMs, onError } = options
+export function createQueuePoll(options: QueuePollOptions): QueuePoll {
+  const { sharedWait, store, everyMs, onError } = options
   const queues = ([SEND_QUEUE, DEAD_LETTER_QUEUE] as const).map((name) => {
-    const backend = options.backends[name]
+    const backend = store.backend(options.appid, name)
     const keys = ['meta', 'limiter', 'wait', 'delayed', 'active'].map((key) => backend.toKey(key))
     return { name, keys, marker: backend.toKey('marker'), watch: watchStalled(backend, options) }
   })
@@ -48,29 +51,34 @@ export function createRounds(options: RoundsOptions): Rounds {
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   let works: ReadonlySet<QueueName> = new Set()
+  let measuredAt = performance.now()
 
-  async function glance(): Promise<void> {
-    const call = { name: 'glance', keys, args: [] } as const
-    const seen = await within(runScript<[number, string, number][]>(store.redis, call), GLANCE_MS_MAX, undefined)
+  async function poll(): Promise<void> {
+    const call = { name: 'queue-poll', keys, args: [] } as const
+    const seen = await within(runScript<[number, string, number][]>(store.redis, call), POLL_MS_MAX, undefined)
     if (seen === undefined) throw new OutboxError('WXO_UNAVAILABLE', 'Redis does not answer')
+    const now = store.clock.now()
     const working = new Set<QueueName>()
     for (const [at, queue] of queues.entries()) {
       const [waits = 0, due = '-1', active = 0] = seen[at] ?? []
       if (stopped) return
-      if (waits === 1) bell?.ring(queue.marker)
-      else if (Number(due) >= 0) bell?.ring(queue.marker, Number(due))
+      if (waits === 1) sharedWait?.notify(queue.marker)
+      else if (Number(due) >= 0) sharedWait?.notify(queue.marker, store.clock.toLocal(Number(due)))
       // A delayed job becomes one that waits only when somebody fetches; until then being due is all that it can do.
-      if (waits === 1 || (Number(due) >= 0 && Number(due) <= Date.now())) working.add(queue.name)
+      if (waits === 1 || (Number(due) >= 0 && Number(due) <= now)) working.add(queue.name)
       queue.watch.see(active)
     }
     works = working
+    if (performance.now() - measuredAt < MEASURE_EVERY_MS) return
+    measuredAt = performance.now()
+    await store.clock.measure()
   }
 
   const next = async (): Promise<void> => {
     // While Redis is away, nothing that would be asked later is put in a queue.
     if (store.redis.status !== 'ready') works = new Set()
     else
-      await glance().catch((error: unknown) => {
+      await poll().catch((error: unknown) => {
         works = new Set()
         onError(error)
       })
@@ -90,14 +98,29 @@ export function createRounds(options: RoundsOptions): Rounds {
   }
 }
 
-/** Two looks make a stalled job: it is over the lock's end by less than one interval. */
-function watchStalled(backend: IQueueBackend, { stalledIntervalMs, onError }: RoundsOptions) {
+/**
+ * Two looks make a stalled job: it is over the lock's end by less than one interval. While Redis refuses writes no lock is renewed,
+ * and the answers of WeChat wait in their workers to be recorded. So after a look that was refused the looks begin anew:
+ * whoever is alive has recorded what it knows before anybody's message is taken over.
+ */
+function watchStalled(
+  backend: RedisQueueBackend,
+  { stalledIntervalMs, mayTakeOver, store, onError }: QueuePollOptions,
+) {
   let timer: NodeJS.Timeout | undefined
   let looking = false
+  let wasRefused = false
   const look = async (): Promise<void> => {
-    if (looking) return
+    if (looking || !mayTakeOver()) return
     looking = true
-    await backend.moveStalledJobsToWait().catch(onError)
+    try {
+      if (wasRefused) await store.redis.del(backend.toKey('stalled'))
+      wasRefused = false
+      await takeOverStalled(backend, stalledIntervalMs)
+    } catch (error) {
+      wasRefused = true
+      onError(error)
+    }
     looking = false
   }
   return {

@@ -1,36 +1,34 @@
 /**
- * One run of one message in a worker: from the job that BullMQ fetched to the decision made true in Redis. What WeChat
- * said and what that means is decided between `admit` and `settle`, by somebody who knows neither Redis nor BullMQ.
+ * One run of one message in a worker: from the job that was fetched to the settlement that the settler makes true. What
+ * WeChat said and what that means is decided between `admit` and the settlement, by somebody who knows neither Redis
+ * nor BullMQ.
  */
-import { type Attempt, type Charge, type Reason, reasonLine } from '@wechat-outbox/messages'
-import { DelayedError, type Job, UnrecoverableError } from 'bullmq'
+import type { Attempt, Charge, DeadLetter, Reason } from '@wechat-outbox/messages'
+import type { Job } from 'bullmq'
 import type { HoldKeeper } from '../app-hold/keeper.ts'
-import { appendHistory, attemptsOf, type HistoryEntry, parseJson, readHistory } from '../bullmq/job-hash.ts'
-import { type AppKeys, appKeys, SEND_QUEUE } from '../redis/keys.ts'
+import { appendHistory, attemptsOf, readHistory } from '../bullmq/job-hash.ts'
+import { letterOf, partsOf } from '../dead-letters/letter.ts'
+import { type AppKeys, appKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
-import type { Handover } from './handover.ts'
+import type { Item, Settler } from './settler.ts'
 import { type Answer, askForTurn, type Turn } from './turn.ts'
 
-/**
- * How long a message that is not first waits before it looks by itself, in ms. It is woken when its turn comes, and `heal`
- * sees to lanes where nobody was left to wake it; so this is only for what nobody has thought of, and it is long, because
- * every look is a fetch.
- */
-export const PARK_MS = 900_000
 /** How long a message steps back that was fetched before its app was held. It is fetched when the hold is over. */
 const HELD_MS = 500
 
 export type Settlement =
   | { readonly kind: 'delivered'; readonly attempts: readonly Attempt[] }
-  /** `counts`: the run was a try of the message's budget, and not a wait for its app. */
+  /** It waits and keeps its place. `counts`: the run was a try of the message's budget, and not a wait for its app. */
   | {
-      readonly kind: 'later'
+      readonly kind: 'snooze'
       readonly delayMs: number
       readonly counts: boolean
       readonly attempts: readonly Attempt[]
     }
   | { readonly kind: 'dead'; readonly reason: Reason; readonly attempts: readonly Attempt[] }
+  /** Nothing of it was sent: the next run begins as if this one had not been. */
+  | { readonly kind: 'give-back' }
   /** Its app is held: it steps back, and no try is counted. */
   | { readonly kind: 'held' }
   /** Not its turn. */
@@ -53,10 +51,12 @@ export interface Run {
   /** As it stands in Redis, written by anybody: to be read with `readJobData`. */
   readonly data: unknown
   readonly msgtype: string
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds by Redis's clock. */
   readonly acceptedAt: number
   /** Fires when the lock is lost or the worker's time to shut down is over. */
   readonly signal: AbortSignal
+  /** Epoch milliseconds by Redis's clock, by which `sendAt` and `expiresAt` are judged. */
+  now(): number
   /** Asks for this message's turn and, on `go`, marks it as being sent and renews its lease. It may have come with the fetch. */
   admit(message: LaneMember): Promise<Turn>
   /** Gives back a turn that has come with the fetch: something has to be waited for, and nothing is being sent meanwhile. */
@@ -69,9 +69,16 @@ export interface Run {
   lastAttempt(): Attempt | undefined
 }
 
-/** A run as the consumer holds it: it knows whose lane it asked at, and whether the mark in Redis is its own. */
+/** What a settlement came to: what the settler is told, and the dead letter if it makes one. */
+export interface Ending {
+  readonly item: Item
+  readonly dead?: { readonly id: string; readonly letter: DeadLetter }
+}
+
+/** A run as the consumer holds it. */
 export interface OwnRun extends Run {
-  holder(): Holder
+  /** What the settler has to be told. */
+  ending(settlement: Settlement): Ending
   /** To be called when the run is over, whatever it came to: another message may be the probe now, if this one was. */
   end(): Promise<void>
 }
@@ -83,49 +90,44 @@ export interface RunOptions {
   /** Calls that may start per second, over all workers of the app. */
   readonly maxPerSecond?: number | undefined
   readonly keeper: HoldKeeper
-  /** Where a turn may have come from, and a settlement may go to. Without it both are steps of their own. */
-  readonly handover?: Handover | undefined
+  /** Where a turn may have come from. */
+  readonly settler: Pick<Settler, 'admissionOf'>
 }
 
 export function createRun(job: Job, at: { token: string; signal: AbortSignal }, options: RunOptions): OwnRun {
-  const { appid, store, leaseMs, maxPerSecond = 0, keeper, handover } = options
+  const { appid, store, leaseMs, maxPerSecond = 0, keeper, settler } = options
   const keys = appKeys(appid)
   const id = String(job.id)
-  let admission = handover?.admissionOf(id, at.token)
-  let marked = admission !== undefined
-  let lane: string | undefined
-  let expires = false
+  let admission = settler.admissionOf(id, at.token)
+  let member: LaneMember | undefined
   let probes = false
   const ask = ({ touser, sendAt }: LaneMember, canWait: number | ''): Promise<Answer> => {
     return runScript(store.redis, {
       name: 'admit',
-      keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser), keys.heldLanes, keys.rate, keys.hold],
+      keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser), keys.parkedLanes, keys.rate, keys.hold],
       args: [id, at.token, leaseMs, keys.sendJobs, sendAt === undefined ? 0 : 1, maxPerSecond, canWait],
     })
   }
   const unmark = async (): Promise<boolean> => {
-    marked = false
     const call = { name: 'unmark', keys: [keys.sendJob(id), keys.sendLock(id)], args: [at.token] } as const
     return (await runScript<number>(store.redis, call)) === 1
   }
   return {
-    holder: () => ({ token: at.token, marked, expires, ...(lane === undefined ? {} : { touser: lane }) }),
     appid,
     id,
     data: job.data,
     msgtype: job.name,
     acceptedAt: job.timestamp,
     signal: at.signal,
+    now: () => store.clock.now(),
     async admit(message) {
-      lane = message.touser
-      expires = message.expiresAt !== undefined
+      member = message
       if (admission !== undefined) {
         const { tries, leaseFrom } = admission
         admission = undefined
         return { kind: 'go', tries, leaseFrom }
       }
       const asked = await askForTurn((canWait) => ask(message, canWait), at.signal)
-      marked = asked.turn.kind === 'go'
       probes = asked.probes
       return asked.turn
     },
@@ -146,109 +148,63 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
       admission = undefined
       await unmark()
     },
+    ending: (settlement) => endingOf({ job, token: at.token, member, keys, store }, settlement),
   }
 }
 
 const UNKNOWN: Charge = { kind: 'unknown' }
 
-/** Who settles: the lock's token, the lane it was admitted at, if any, and whether this run set the mark `sending`. */
-export interface Holder {
+interface Settling {
+  readonly job: Job
   readonly token: string
-  readonly touser?: string
-  readonly marked: boolean
-  /** The message has an `expiresAt`. */
-  readonly expires?: boolean
+  /** What the run asked for its turn with, if it did. */
+  readonly member: LaneMember | undefined
+  readonly keys: AppKeys
+  readonly store: Store
 }
 
-interface Settling extends Pick<RunOptions, 'appid' | 'store' | 'handover'> {
-  readonly settlement: Settlement
-}
-
-/**
- * Makes a settlement true. The only place that knows BullMQ's control errors: a returned value completes the job,
- * `UnrecoverableError` fails it with its reason and history in one step, and `DelayedError` says that the job has been
- * moved already – or is not ours to move.
- */
-export async function settle(job: Job, at: Holder, options: Settling): Promise<unknown> {
-  const { settlement, store, appid, handover } = options
-  const keys = appKeys(appid)
+function endingOf({ job, token, member, keys, store }: Settling, settlement: Settlement): Ending {
   const id = String(job.id)
+  const run = { id, token, touser: member?.touser, fetches: false }
+  const delivered = {
+    ...run,
+    kind: 'delivered',
+    hadExpiry: member?.expiresAt !== undefined,
+    isBullmqs: isBullmqs(job),
+  } as const
   switch (settlement.kind) {
     case 'delivered':
-      if (at.touser !== undefined && handover !== undefined) {
-        handover.leave(at.token, { id, touser: at.touser, expires: at.expires === true })
-      } else if (at.touser !== undefined) {
-        // Whoever asks from now on hears of a delivered message, and so its attempts are stored with the mark.
-        const args = [id, keys.sendJobs, JSON.stringify({ attempts: settlement.attempts }), at.expires === true ? 1 : 0]
-        await runScript(store.redis, {
-          name: 'settle',
-          keys: [keys.sendJob(id), keys.lane(at.touser), keys.heldLanes, keys.faultsInARow, keys.expiring],
-          args,
-        })
-      }
-      return { attempts: settlement.attempts }
+      return { item: { ...delivered, returned: JSON.stringify({ attempts: settlement.attempts }) } }
     case 'settled':
-      return parseJson(await store.redis.hget(keys.sendJob(id), 'returnvalue')) ?? { attempts: [] }
-    case 'dead':
-      throw deadError(settlement.reason, settlement.attempts)
-    case 'later': {
+      return { item: { ...delivered, returned: '' } }
+    case 'dead': {
+      const history = [...readHistory(job.stacktrace), { attempts: settlement.attempts, reason: settlement.reason }]
+      const end = { reason: settlement.reason, deadAt: store.clock.now() }
+      const letter = letterOf(id, { data: job.data, timestamp: job.timestamp, history }, end)
+      const parts = partsOf(keys, letter)
+      // A message that cannot be read may stand in a lane all the same.
+      const touser = run.touser ?? parts.touser
+      return { item: { ...run, kind: 'dead', touser, ...parts.dead }, dead: { id: parts.dead.letterId, letter } }
+    }
+    case 'snooze': {
       const { delayMs, counts, attempts } = settlement
-      const history =
-        attempts.length === 0 ? {} : { stacktrace: appendHistory(readHistory(job.stacktrace), { attempts }) }
-      // A mark from a run that died stays: only whoever was admitted over it has taken note of it. But a message that was
-      // parked once waits for itself now, and nobody is to wake it out of that.
-      const unparked = { ...history, parked: '0' }
-      const fields = at.marked ? { ...unparked, sending: '' } : unparked
-      await delay(job, { token: at.token, delayMs }, { ...options, counts, fields })
-      throw new DelayedError()
+      const history = attempts.length === 0 ? '' : appendHistory(readHistory(job.stacktrace), { attempts })
+      return { item: { ...run, kind: 'snooze', delayMs, counts, history } }
     }
     case 'held':
-      await delay(job, { token: at.token, delayMs: HELD_MS }, { ...options, counts: false, fields: { parked: '0' } })
-      throw new DelayedError()
+      return { item: { ...run, kind: 'snooze', delayMs: HELD_MS, counts: false, history: '' } }
     case 'park':
-      await delay(job, { token: at.token, delayMs: PARK_MS }, { ...options, counts: false, fields: { parked: '1' } })
-      if (at.touser !== undefined) await look(store, keys, { id, touser: at.touser })
-      throw new DelayedError()
+      return { item: { ...run, kind: 'park' } }
+    case 'give-back':
+      return { item: { ...run, kind: 'give-back' } }
+    // The script finds that neither lock nor mark are this run's, and leaves it alone.
     case 'lost':
-      throw new DelayedError()
+      return { item: { ...run, kind: 'give-back' } }
   }
 }
 
-/** Its message becomes `failedReason` and its stack an entry of `stacktrace`, both in the step that fails the job. */
-function deadError(reason: Reason, attempts: readonly Attempt[]): UnrecoverableError {
-  const error = new UnrecoverableError(reasonLine(reason))
-  const entry: HistoryEntry = { attempts, reason }
-  error.stack = JSON.stringify(entry)
-  return error
-}
-
-/** Either the settler sees the message parked, or the message sees that it has become first. */
-async function look(store: Store, keys: AppKeys, message: { id: string; touser: string }): Promise<void> {
-  await runScript(store.redis, {
-    name: 'look',
-    keys: [keys.lane(message.touser), keys.heldLanes],
-    args: [message.id, keys.sendJobs],
-  })
-}
-
-interface DelayOptions extends Pick<RunOptions, 'appid' | 'store'> {
-  readonly counts: boolean
-  readonly fields: Record<string, string>
-}
-
-/** Moves the job and sets fields of ours in one step. A lock that is lost leaves the job to whoever holds it now. */
-async function delay(job: Job, to: { token: string; delayMs: number }, options: DelayOptions): Promise<void> {
-  const backend = options.store.backend(options.appid, SEND_QUEUE)
-  const delayMs = Math.max(1, Math.ceil(to.delayMs))
-  try {
-    const how = { skipAttempt: !options.counts, fieldsToUpdate: options.fields }
-    await backend.moveToDelayed(String(job.id), Date.now(), delayMs, to.token, how)
-  } catch (error) {
-    if (!isNoLongerOurs(error)) throw error
-  }
-}
-
-/** BullMQ numbers its refusals: -1 no such job, -2 no lock, -3 not active, -6 somebody else's lock. */
-function isNoLongerOurs(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && [-1, -2, -3, -6].includes(Number(error.code))
+/** Whether only BullMQ's own method can complete a job: one that was added by other means, with options that ours never have. */
+function isBullmqs(job: Job): boolean {
+  if (job.parentKey !== undefined || job.deduplicationId !== undefined || job.repeatJobKey !== undefined) return true
+  return job.opts.removeOnComplete !== undefined
 }

@@ -18,7 +18,7 @@ export type Turn =
   | { readonly kind: 'settled' }
   | { readonly kind: 'lost' }
   /** The app's rate leaves no room for a while: the message waits in the queue, and no try is counted. */
-  | { readonly kind: 'later'; readonly delayMs: number; readonly counts: false; readonly attempts: readonly [] }
+  | { readonly kind: 'snooze'; readonly delayMs: number; readonly counts: false; readonly attempts: readonly [] }
 
 /** What `admit.lua` returns. */
 export type Answer = readonly [string, string?, string?, string?]
@@ -32,7 +32,7 @@ export async function askForTurn(
   signal: AbortSignal,
 ): Promise<{ turn: Turn; probes: boolean }> {
   const later = (delayMs: number) =>
-    ({ turn: { kind: 'later', delayMs, counts: false, attempts: [] }, probes: false }) as const
+    ({ turn: { kind: 'snooze', delayMs, counts: false, attempts: [] }, probes: false }) as const
   let leaseFrom = performance.now()
   let answer = await ask(RATE_WAIT_MS_MAX)
   if (answer[0] === 'wait') {

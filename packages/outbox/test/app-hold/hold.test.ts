@@ -64,7 +64,7 @@ function calling(answer: (run: Run) => 'ok' | 'fault' | 'busy', given: Partial<A
     seen.open -= 1
     if (said === 'ok') return { kind: 'delivered', attempts: [attemptMade()] }
     const attempts = [attemptMade({ outcome: 'suspended', errcode: 40164 })]
-    return { kind: 'later', delayMs: 1, counts: said === 'busy', attempts }
+    return { kind: 'snooze', delayMs: 1, counts: said === 'busy', attempts }
   }
   return { seen, deliver }
 }

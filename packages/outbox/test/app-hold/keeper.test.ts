@@ -87,7 +87,7 @@ describe('an app that has a rate', () => {
       if (turn.kind !== 'go') return turn
       calls.push(Date.now())
       await run.charge(healthy ? { kind: 'delivered' } : fault)
-      return healthy ? DELIVERED : { kind: 'later', delayMs: 1, counts: false, attempts: [] }
+      return healthy ? DELIVERED : { kind: 'snooze', delayMs: 1, counts: false, attempts: [] }
     }
     await hold()
     await world.outbox().sendMany(Array.from({ length: 60 }, (_, n) => text(`o-${n % 30}`)))

@@ -1,7 +1,7 @@
 import { startProcess, startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type Doorbell, doorbellFor } from '../../src/bullmq/shared-wait.ts'
+import { type SharedWait, sharedWaitFor } from '../../src/bullmq/shared-wait.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { connectRedis, type RedisClient } from '../../src/redis/connection.ts'
 import { openStore } from '../../src/redis/store.ts'
@@ -25,7 +25,7 @@ const marker = `${keys.sendJobs}marker`
 async function connections(): Promise<{ bells: number; own: number }> {
   const list = ((await (world.redis as Redis).client('LIST')) as string).split('\n')
   const count = (name: string): number => list.filter((line) => line.includes(`name=${name}`)).length
-  return { bells: count('wxo:doorbell'), own: count(`${keys.prefix}:`) }
+  return { bells: count('wxo:wait'), own: count(`${keys.prefix}:`) }
 }
 async function consume(deliver = delivering(sent)): Promise<void> {
   const { consumer } = await world.consumer(deliver)
@@ -113,18 +113,18 @@ describe('a marker that is lost', () => {
 describe('a road that swallows new connections', () => {
   let road: TcpProxy
   let redis: RedisClient
-  let bell: Doorbell | undefined
+  let sharedWait: SharedWait | undefined
   beforeEach(async () => {
     road = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
     redis = connectRedis(road.url('redis'), 'work')
     redis.on('error', () => undefined)
     const store = await openStore(redis)
-    bell = doorbellFor(redis)
-    const { consumer } = await world.consumer(delivering(sent), { store, bell })
+    sharedWait = sharedWaitFor(redis)
+    const { consumer } = await world.consumer(delivering(sent), { store, sharedWait })
     consumers.push(consumer)
   })
   afterEach(async () => {
-    bell?.close()
+    sharedWait?.close()
     redis.disconnect()
     await road.close()
   })
@@ -138,7 +138,7 @@ describe('a road that swallows new connections', () => {
 
   it('does not keep a sleeper from its messages', async () => {
     await asleep()
-    await swallow('wxo:doorbell')
+    await swallow('wxo:wait')
     const { id } = await world.outbox().send(text('o-silent'))
     await vi.waitFor(() => expect(sent).toEqual([id]), WAIT_MS)
   })

@@ -1,11 +1,9 @@
 // Our scripts and readers know how BullMQ lays its keys out. That is not part of its documented surface, so each thing
 // they know is checked here against what real calls leave in a real Redis.
 import { readFileSync } from 'node:fs'
-import type { JobData } from '@wechat-outbox/messages'
 import { type Job, Worker, type WorkerOptions } from 'bullmq'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readJobHash } from '../../src/bullmq/job-hash.ts'
-import { createEnqueuer } from '../../src/producer/enqueue.ts'
 import { appPrefix, SEND_QUEUE } from '../../src/redis/keys.ts'
 import { APP, createWorld, keys, type World } from '../support/world.ts'
 
@@ -88,37 +86,6 @@ describe('the keys of a queue', () => {
     await world.redis.zadd(key('marker'), '0', '0')
     await vi.waitFor(() => expect(done).toEqual(['m-late']), 10_000)
   })
-})
-
-it.each([0, 60_000])('is filled by `send.lua` as BullMQ itself fills it (delay %d)', async (delay) => {
-  const acceptedAt = 1_800_000_000_000
-  const data = {
-    v: 1,
-    touser: 'o1',
-    msgtype: 'text',
-    text: { content: '您好' },
-    ...(delay > 0 ? { sendAt: acceptedAt + delay } : {}),
-  }
-  const left = async () => {
-    const hash = await world.redis.hgetall(key('m-same'))
-    const { delay: delayed, ...rest } = JSON.parse(hash['opts'] ?? '') as { delay?: number }
-    expect(typeof rest).toBe('object')
-    const events = (await world.redis.xrange(key('events'), '-', '+')) as unknown as [string, string[]][]
-    return {
-      job: { ...hash, opts: delayed ?? 0 },
-      wait: await world.redis.lrange(key('wait'), '0', '-1'),
-      delayed: await world.redis.zrange(key('delayed'), '0', '-1', 'WITHSCORES'),
-      marker: await world.redis.zrange(key('marker'), '0', '-1', 'WITHSCORES'),
-      events: events.map(([, fields]) => fields),
-      keys: (await world.redis.keys(key('*'))).toSorted(),
-    }
-  }
-  await world.send.add('text', data, { jobId: 'm-same', timestamp: acceptedAt, delay })
-  const theirs = await left()
-  await world.redis.flushall()
-  const enqueuer = createEnqueuer(() => Promise.resolve(world.store))
-  await enqueuer.enqueue({ appid: APP, id: 'm-same', data: data as JobData, acceptedAt })
-  expect(await left()).toEqual(theirs)
 })
 
 describe('a job’s hash', () => {

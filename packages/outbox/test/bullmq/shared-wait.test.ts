@@ -1,18 +1,18 @@
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { createDoorbell, type Doorbell } from '../../src/bullmq/shared-wait.ts'
+import { createSharedWait, type SharedWait } from '../../src/bullmq/shared-wait.ts'
 import { createWorld, type World } from '../support/world.ts'
 
 let world: World
-let bell: Doorbell
+let sharedWait: SharedWait
 let redis: Redis
 beforeAll(async () => {
   world = await createWorld()
   redis = world.redis as Redis
-  bell = createDoorbell(redis)
+  sharedWait = createSharedWait(redis)
 })
 afterAll(async () => {
-  bell.close()
+  sharedWait.close()
   await world.close()
 })
 
@@ -20,26 +20,26 @@ const MINUTE_MS = 60_000
 let names = 0
 const key = (): string => `marker-${(names += 1)}`
 const bells = async (): Promise<string[]> =>
-  ((await redis.client('LIST')) as string).split('\n').filter((line) => line.includes('name=wxo:doorbell'))
+  ((await redis.client('LIST')) as string).split('\n').filter((line) => line.includes('name=wxo:wait'))
 
 it('tells whoever waits, however late they came and however many there are, on one connection', async () => {
   const keys = Array.from({ length: 300 }, key)
-  const first = keys.slice(0, 150).map((one) => bell.wait(one, MINUTE_MS))
+  const first = keys.slice(0, 150).map((one) => sharedWait.wait(one, MINUTE_MS))
   await vi.waitFor(async () => expect((await bells()).join()).toContain('cmd=bzpopmin'), 10_000)
-  const late = keys.slice(150).map((one) => bell.wait(one, MINUTE_MS))
+  const late = keys.slice(150).map((one) => sharedWait.wait(one, MINUTE_MS))
   for (const one of keys.toReversed()) await redis.zadd(one, 0, '0')
   const heard = await Promise.all([...first, ...late].map((waiting) => waiting.heard))
   expect(heard).toEqual(keys.map(() => ({ member: '0', score: 0 })))
-  // The world has a bell of its own, with nobody waiting at it.
+  // The world has a sharedWait of its own, with nobody waiting at it.
   expect(await bells()).toHaveLength(1)
 })
 
 it('hears at once those who begin to wait one after another', async () => {
   for (let turn = 0; turn < 50; turn += 1) {
     const [one, other] = [key(), key()]
-    const waiting = [bell.wait(one, MINUTE_MS)]
+    const waiting = [sharedWait.wait(one, MINUTE_MS)]
     await new Promise((resolve) => setImmediate(resolve))
-    waiting.push(bell.wait(other, MINUTE_MS))
+    waiting.push(sharedWait.wait(other, MINUTE_MS))
     await redis.multi().zadd(one, 0, '0').zadd(other, 0, '0').exec()
     await Promise.all(waiting.map(({ heard }) => heard))
   }
@@ -47,7 +47,7 @@ it('hears at once those who begin to wait one after another', async () => {
 
 it('keeps a marker of a later time as the end of the wait', async () => {
   const one = key()
-  const waiting = bell.wait(one, MINUTE_MS)
+  const waiting = sharedWait.wait(one, MINUTE_MS)
   const due = Date.now() + 300
   await redis.zadd(one, due, '1')
   expect(await waiting.heard).toBeNull()
@@ -56,8 +56,8 @@ it('keeps a marker of a later time as the end of the wait', async () => {
 
 it('puts back a marker that nobody waits for any more', async () => {
   const one = key()
-  const waiting = bell.wait(one, MINUTE_MS)
-  const other = bell.wait(key(), MINUTE_MS)
+  const waiting = sharedWait.wait(one, MINUTE_MS)
+  const other = sharedWait.wait(key(), MINUTE_MS)
   await vi.waitFor(async () => expect((await bells()).join()).toContain('cmd=bzpopmin'), 10_000)
   waiting.cancel(new Error('left'))
   await expect(waiting.heard).rejects.toThrow('left')
@@ -69,7 +69,7 @@ it('puts back a marker that nobody waits for any more', async () => {
 
 it('listens again after its connection was cut', async () => {
   const one = key()
-  const waiting = bell.wait(one, MINUTE_MS)
+  const waiting = sharedWait.wait(one, MINUTE_MS)
   const cut = await vi.waitFor(async () => {
     const [line = ''] = await bells()
     expect(line).toContain('cmd=bzpopmin')
@@ -82,8 +82,8 @@ it('listens again after its connection was cut', async () => {
 
 it('is rung by those who know without a marker', async () => {
   const [now, later] = [key(), key()]
-  const waiting = [bell.wait(now, MINUTE_MS), bell.wait(later, MINUTE_MS)]
-  bell.ring(now)
-  bell.ring(later, Date.now() + 50)
+  const waiting = [sharedWait.wait(now, MINUTE_MS), sharedWait.wait(later, MINUTE_MS)]
+  sharedWait.notify(now)
+  sharedWait.notify(later, Date.now() + 50)
   expect(await Promise.all(waiting.map(({ heard }) => heard))).toEqual([{ member: '0', score: 0 }, null])
 })

@@ -2,8 +2,8 @@
 // sends back. With a hundred thousand letters a page must cost what it costs with a few.
 import { type DeadLetter, deadLetterIdOf } from '@wechat-outbox/messages'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { indexesOf } from '../../src/dead-letters/letter.ts'
 import { type DeadLetterFilter, type DeadLetterPage, listDeadLetters } from '../../src/dead-letters/list.ts'
-import { indexesOf } from '../../src/dead-letters/mover.ts'
 import { APP, createWorld, keys, reasonOf, text, type World } from '../support/world.ts'
 
 const LETTERS = 100_000

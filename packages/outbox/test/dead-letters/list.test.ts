@@ -67,7 +67,7 @@ describe('an operator', () => {
     const deadId = deadLetterIdOf(id)
     await requestReplay(world.store, APP, deadId)
     expect((await listDeadLetters(world.store, APP, {})).items.map((item) => item.id)).toEqual([deadId])
-    expect(await discardDeadLetter(world.judge, { appid: APP, id: deadId }, 1000)).toBe('being-replayed')
+    expect(await discardDeadLetter(world.store, { appid: APP, id: deadId }, 1000)).toBe('being-replayed')
   })
 
   it('is told where a replay stands before a worker has carried it out', async () => {
@@ -85,11 +85,11 @@ describe('an operator', () => {
 
   it('discards for good, and old ones go by themselves', async () => {
     const [first = '', second = ''] = await buried(world, 2)
-    expect(await discardDeadLetter(world.judge, { appid: APP, id: deadLetterIdOf(first) }, 60_000)).toBe('discarded')
-    expect(await discardDeadLetter(world.judge, { appid: APP, id: deadLetterIdOf(first) }, 60_000)).toBe('unknown')
+    expect(await discardDeadLetter(world.store, { appid: APP, id: deadLetterIdOf(first) }, 60_000)).toBe('discarded')
+    expect(await discardDeadLetter(world.store, { appid: APP, id: deadLetterIdOf(first) }, 60_000)).toBe('unknown')
     expect(await world.outbox().status(first)).toMatchObject({ status: 'discarded' })
-    expect(await expireDeadLetters(world.store, world.judge, { appid: APP, before: 1 })).toBe(0)
-    expect(await expireDeadLetters(world.store, world.judge, { appid: APP, before: Date.now() })).toBe(1)
+    expect(await expireDeadLetters(world.store, { appid: APP, before: 1 })).toBe(0)
+    expect(await expireDeadLetters(world.store, { appid: APP, before: Date.now() })).toBe(1)
     expect(await world.outbox().status(second)).toBeNull()
     expect(await world.redis.keys('*:dead:*')).toEqual([])
   })

@@ -3,7 +3,7 @@ import { deadLetterIdOf } from '@wechat-outbox/messages'
 import { startProcess } from '@wechat-outbox/sandbox'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { requestReplay } from '../../src/dead-letters/list.ts'
-import { replay } from '../../src/dead-letters/replay.ts'
+import { replayRetried } from '../../src/dead-letters/replay.ts'
 import { buried, untilDead } from '../support/dead.ts'
 import { APP, createWorld, delivering, dies, keys, type World } from '../support/world.ts'
 
@@ -48,22 +48,28 @@ describe('a dead letter that is retried', () => {
     expect(await requestReplay(world.store, APP, 'd-nobody')).toEqual({ kind: 'unknown' })
   })
 
-  it('gives no second message when a replay is repeated after its message was delivered and trimmed', async () => {
-    const [id = ''] = await buried(world, 1)
-    const { data } = await untilDead(world, id)
-    const options = { store: world.store, appid: APP, rememberMs: 60_000 }
-    const [first, second] = await Promise.all([
-      replay(deadLetterIdOf(id), data, options),
-      replay(deadLetterIdOf(id), data, options),
-    ])
-    expect([first, second].map((one) => one.kind === 'replayed' && one.repeated)).toEqual([false, true])
-    await (await world.send.getJob(`${id}-1`))?.remove()
-    await world.redis.del(keys.lane('o-0'))
-    expect(await replay(deadLetterIdOf(id), data, options)).toEqual({ kind: 'replayed', id: `${id}-1`, repeated: true })
-    expect(await world.redis.exists(keys.sendJob(`${id}-1`), keys.lane('o-0'))).toBe(0)
-    await world.redis.del(keys.deadJob(deadLetterIdOf(id)))
-    expect(await replay(deadLetterIdOf(id), data, options)).toEqual({ kind: 'gone' })
-    expect(await world.redis.exists(keys.sendJob(`${id}-1`))).toBe(0)
+  it('is replayed by one of two workers that look at the same moment, and not again afterwards', async () => {
+    const ids = await buried(world, 60)
+    await world.dead.retryJobs({ state: 'failed' })
+    const options = { store: world.store, appid: APP, rememberMs: 60_000, perSecond: 0 }
+    const both = await Promise.all([replayRetried(options), replayRetried(options)])
+    const [first = [], second = []] = both.map(({ replayed }) => replayed)
+    expect([first.length, second.length]).toEqual([50, 0])
+    expect((await replayRetried(options)).replayed).toHaveLength(10)
+    expect(await replayRetried(options)).toEqual({ replayed: [], refused: [], againMs: undefined })
+    expect(await world.send.getJobCounts()).toMatchObject({ waiting: 60 })
+    expect(await world.redis.exists(...ids.map((id) => keys.deadJob(deadLetterIdOf(id))))).toBe(0)
+  })
+
+  it('keeps to the rate of replays over all workers', async () => {
+    await buried(world, 30)
+    await world.dead.retryJobs({ state: 'failed' })
+    const options = { store: world.store, appid: APP, rememberMs: 60_000, perSecond: 50 }
+    const [first, second] = [await replayRetried(options), await replayRetried(options)]
+    // A tenth of a second's replays at once, and the next when they are due.
+    expect(first.replayed.length).toBeGreaterThanOrEqual(5)
+    expect(first.replayed.length + second.replayed.length).toBeLessThan(30)
+    expect(first.againMs).toBeGreaterThan(0)
   })
 
   it('is a dead letter again when the replay fails, with its own reason in front', async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { pauseApp } from '../../src/app-hold/hold.ts'
-import { createMover } from '../../src/dead-letters/mover.ts'
+import { createBurier } from '../../src/dead-letters/bury.ts'
 import { expireMessages } from '../../src/lanes/expire.ts'
 import { APP, createWorld, delivering, keys, reasonOf, text, type World } from '../support/world.ts'
 
@@ -16,9 +16,9 @@ const untilDelivered = (count: number) =>
 describe('a message that expires while its app is held', () => {
   it('dies on time, wakes the next one, and leaves those alone that are sent or have time', async () => {
     const dead: { id: string }[] = []
-    const mover = createMover({
+    const burier = createBurier({
       appid: APP,
-      judge: world.judge,
+      store: world.store,
       explain: () => reasonOf(),
       explainExpiry: (last) => reasonOf({ errcode: null, name: 'expired', errmsg: last?.errmsg ?? '' }),
       onDead: (one) => dead.push(one),
@@ -37,7 +37,7 @@ describe('a message that expires while its app is held', () => {
     const gone = await outbox.send(past('o-dora'))
     await outbox.cancel(gone.id)
     await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 201))
-    expect(await expireMessages(mover, { store: world.store, appid: APP })).toBe(2)
+    expect(await expireMessages(burier, { store: world.store, appid: APP })).toBe(2)
     expect(dead.map(({ id }) => id.slice(2)).toSorted()).toEqual(
       [first.id, scheduled.id].map((id) => id.slice(2)).toSorted(),
     )

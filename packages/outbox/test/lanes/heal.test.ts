@@ -47,7 +47,7 @@ describe('a lane that stands still', () => {
     expect(await healLanes(world.store, APP, 0)).toBe(1)
     await vi.waitFor(() => expect(sent).toEqual(ids.slice(3)), 5000)
     release()
-    expect(await world.redis.exists(keys.lane('o-held'), keys.heldLanes)).toBe(0)
+    expect(await world.redis.exists(keys.lane('o-held'), keys.parkedLanes)).toBe(0)
   })
 
   it('is remembered before its messages are parked, so that a crash in between leaves none of them alone', async () => {
@@ -56,7 +56,7 @@ describe('a lane that stands still', () => {
     await world.consumer(async (run) => {
       const turn = await run.admit(memberOf(run))
       if (turn.kind === 'park') {
-        held.push(await world.redis.zscore(keys.heldLanes, keys.lane('o-crash')))
+        held.push(await world.redis.zscore(keys.parkedLanes, keys.lane('o-crash')))
         gate.resolve()
       } else await gate.promise
       return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
@@ -88,7 +88,7 @@ describe('a lane that stands still', () => {
     expect(await healLanes(world.store, APP, 60_000)).toBe(0)
     release()
     await vi.waitFor(() => expect(sent).toHaveLength(3), 5000)
-    await vi.waitFor(async () => expect(await world.redis.exists(keys.heldLanes)).toBe(0), 5000)
+    await vi.waitFor(async () => expect(await world.redis.exists(keys.parkedLanes)).toBe(0), 5000)
   })
 })
 

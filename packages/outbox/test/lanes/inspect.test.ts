@@ -49,7 +49,7 @@ async function parkSecond(touser: string): Promise<[string, string]> {
     const turn = await run.admit(memberOf(run))
     if (turn.kind !== 'go') return turn
     await gate.promise
-    return { kind: 'later', delayMs: 60_000, counts: true, attempts: [attemptMade({ outcome: 'retry' })] }
+    return { kind: 'snooze', delayMs: 60_000, counts: true, attempts: [attemptMade({ outcome: 'retry' })] }
   })
   await vi.waitFor(async () => expect(await world.redis.hget(keys.sendJob(second), 'parked')).toBe('1'), LIMIT)
   gate.resolve()

@@ -1,6 +1,7 @@
 import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createEnqueuer, type NewMessage, storedData } from '../../src/producer/enqueue.ts'
+import { idempotencyDigest } from '../../src/redis/keys.ts'
 import type { Store } from '../../src/redis/store.ts'
 import { APP, createWorld, keys, text, type World } from '../support/world.ts'
 
@@ -15,7 +16,6 @@ const message = (n: number, touser = 'o1'): NewMessage => ({
   appid: APP,
   id: `m-${n}`,
   data: { v: 1, ...text(touser, `n${n}`) },
-  acceptedAt: 1_900_000_000_000,
 })
 const jobs = async (): Promise<string[]> => (await world.redis.keys(`${keys.sendJobs}m-*`)).toSorted()
 
@@ -35,7 +35,11 @@ describe('what waits for Redis', () => {
     const results = await settled
     expect(results.every((one) => one.status === 'rejected' && one.reason.code === 'WXO_UNAVAILABLE')).toBe(true)
     open = () => Promise.resolve(world.store)
-    expect(await vi.waitFor(() => enqueuer.enqueue(message(1)))).toEqual({ id: 'm-1', duplicate: false })
+    expect(await vi.waitFor(() => enqueuer.enqueue(message(1)))).toEqual({
+      id: 'm-1',
+      duplicate: false,
+      stands: 'scheduled',
+    })
     expect(await jobs()).toEqual([keys.sendJob('m-1')])
   })
 })
@@ -64,7 +68,7 @@ describe('messages that are stored together', () => {
     expect(others).toMatchObject([{ status: 'fulfilled' }])
     expect(await world.redis.lrange(keys.lane('o1'), '0', '-1')).toEqual(['m-1', 'm-2', 'm-4'])
     expect(await jobs()).toEqual(['m-1', 'm-2', 'm-4'].map(keys.sendJob))
-    expect(await world.redis.exists(keys.idempotency('broken'))).toBe(0)
+    expect(await world.redis.exists(keys.idempotency + idempotencyDigest('broken'))).toBe(0)
   })
 
   it('leave nothing behind when Redis is full, and say so', async () => {
@@ -82,13 +86,13 @@ describe('messages that are stored together', () => {
     const guard = { key: 'again', fingerprint: 'f', ttlMs: 60_000 }
     const later = { sendAt: 1_900_000_060_000, expiresAt: 1_900_000_120_000 }
     const one = (n: number) => ({ ...message(n), guard, data: { ...message(n).data, ...later } })
-    expect(await enqueuer.enqueue(one(1))).toEqual({ id: 'm-1', duplicate: false })
+    expect(await enqueuer.enqueue(one(1))).toEqual({ id: 'm-1', duplicate: false, stands: 'scheduled' })
     const before = await world.redis.keys('*')
     expect(await enqueuer.enqueue(one(2))).toEqual({ id: 'm-1', duplicate: true })
     expect((await world.redis.keys('*')).toSorted()).toEqual(before.toSorted())
     expect(await world.redis.zrange(keys.expiring, '0', '-1')).toEqual(['m-1'])
     expect(await world.redis.zrange(keys.sendDelayed, '0', '-1')).toEqual(['m-1'])
-    expect(await world.redis.pttl(keys.idempotency('again'))).toBeGreaterThan(0)
+    expect(await world.redis.pttl(keys.idempotency + idempotencyDigest('again'))).toBeGreaterThan(0)
   })
 
   it('keep the order of the calls when some of them had to wait for the connection', async () => {

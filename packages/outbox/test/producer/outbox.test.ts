@@ -189,7 +189,7 @@ describe('an Outbox over connections of its process', () => {
         .trim()
         .split('\n').length
     const before = await clients()
-    const outbox = new Outbox({ redis: { open: () => Promise.resolve(world.store), judge: world.judge }, appid: APP })
+    const outbox = new Outbox({ redis: { open: () => Promise.resolve(world.store) }, appid: APP })
     const { id } = await outbox.send({ ...text('o-link'), sendAt: Date.now() + 60_000 })
     expect(await outbox.status(id)).toMatchObject({ id, status: 'scheduled' })
     expect(await outbox.cancel(id)).toBe('cancelled')

@@ -3,26 +3,20 @@
  * or `hold`, which answers never.
  */
 
-import { doorbellFor } from '../../src/bullmq/shared-wait.ts'
+import { sharedWaitFor } from '../../src/bullmq/shared-wait.ts'
 import { connectRedis } from '../../src/redis/connection.ts'
-import { createJudge } from '../../src/redis/judge.ts'
 import { openStore } from '../../src/redis/store.ts'
 import { createConsumer } from '../../src/worker/consumer.ts'
 import { consumerDefaults, delivering, dies, memberOf } from './world.ts'
 
 const [url = '', mode = 'die'] = process.argv.slice(2)
 const redis = connectRedis(url, 'work')
-const watching = connectRedis(url, 'work')
-for (const client of [redis, watching]) client.on('error', () => undefined)
+redis.on('error', () => undefined)
 const store = await openStore(redis)
-const watcher = await openStore(watching)
 const deliver = delivering([])
 const consumer = createConsumer({
-  ...consumerDefaults(
-    store,
-    createJudge(() => Promise.resolve(watcher)),
-  ),
-  bell: doorbellFor(redis),
+  ...consumerDefaults(store),
+  sharedWait: sharedWaitFor(redis),
   deliver: async (run) => {
     if (mode === 'deliver') return deliver(run)
     if (mode === 'hold') {
@@ -41,6 +35,8 @@ const consumer = createConsumer({
     suspended: () => undefined,
     resumed: () => undefined,
     stillHeld: () => undefined,
+    unsettled: () => undefined,
+    settledAgain: () => undefined,
   },
 })
 await consumer.run()

@@ -2,8 +2,8 @@
 import { type DeadLetter, deadLetterIdOf } from '@wechat-outbox/messages'
 import type { Job } from 'bullmq'
 import { expect, vi } from 'vitest'
-import { createMover } from '../../src/dead-letters/mover.ts'
-import type { Judge } from '../../src/redis/judge.ts'
+import { createBurier } from '../../src/dead-letters/bury.ts'
+import type { Store } from '../../src/redis/store.ts'
 import { APP, dies, keys, reasonOf, text, type World } from './world.ts'
 
 export const dying = (): Promise<ReturnType<typeof dies>> => Promise.resolve(dies())
@@ -46,17 +46,17 @@ export async function failed(world: World, touser: string, count = 1): Promise<s
   return ids
 }
 
-/** A mover that tells what it found. */
-export function moverOn(judge: Judge) {
+/** A burier that tells what it found. */
+export function burierOn(store: Store) {
   const dead: string[] = []
   const occupied: string[] = []
-  const mover = createMover({
+  const burier = createBurier({
     appid: APP,
-    judge,
+    store,
     explain: (errmsg) => reasonOf({ errmsg }),
     explainExpiry: () => reasonOf(),
     onDead: ({ id }) => dead.push(id),
     onOccupied: (id) => occupied.push(id),
   })
-  return { mover, dead, occupied }
+  return { burier, dead, occupied }
 }

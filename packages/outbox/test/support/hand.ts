@@ -1,65 +1,82 @@
 /** A worker moved by hand: a test fetches a message, takes the steps of its run one by one, and ends it between any two. */
-import { type Job, Worker } from 'bullmq'
-import { appPrefix, SEND_QUEUE } from '../../src/redis/keys.ts'
-import { createRun, type OwnRun, type Settlement, settle } from '../../src/worker/run.ts'
+import { Job } from 'bullmq'
+import { takeOverStalled } from '../../src/bullmq/stalled.ts'
+import { SEND_QUEUE } from '../../src/redis/keys.ts'
+import type { Store } from '../../src/redis/store.ts'
+import { createRun, type OwnRun, type Settlement } from '../../src/worker/run.ts'
+import { createSettler, type Settled, type Settler } from '../../src/worker/settler.ts'
 import { APP, keys, openKeeper, type World } from './world.ts'
 
-const LEASE_MS = 60_000
+export const LEASE_MS = 60_000
 
 export interface Held {
   readonly id: string
   readonly job: Job
   readonly token: string
   readonly run: OwnRun
-  /** Makes a settlement true; gives what the job will return, or the name of the control error that BullMQ is told. */
-  settle(settlement: Settlement): Promise<unknown>
+  /** Makes a settlement true, and fetches another message in the same step if that is asked for. */
+  settle(settlement: Settlement, fetches?: boolean): Promise<Settled>
   /** The worker dies here: its lock lapses, and the message waits for the next one. */
   die(): Promise<void>
 }
 
 export interface Hand {
+  readonly settler: Settler
   /** @throws when nothing waits */
   fetch(): Promise<Held>
-  close(): Promise<void>
+  /** The message that a settlement has fetched. */
+  next(held: Held, settled: Settled): Held
 }
 
-export function createHand(world: World): Hand {
-  const worker = new Worker(SEND_QUEUE, undefined, {
-    connection: world.redis,
-    prefix: appPrefix(APP),
-    autorun: false,
-    lockDuration: LEASE_MS,
-    skipLockRenewal: true,
-    skipStalledCheck: true,
-    maxStalledCount: 1_000_000,
-  })
-  worker.on('error', () => undefined)
+/** `isReady`: whether what is fetched may have its turn. By default every run asks for it. */
+export function createHand(world: World, options: { isReady?: () => boolean; store?: Store } = {}): Hand {
+  const { isReady = () => false, store = world.store } = options
+  const settler = settlerOn(store, isReady)
   let fetched = 0
+  const begin = (token: string, settled: Settled): Held => {
+    if (settled.fetched === undefined) throw new Error('nothing waits')
+    const job = Job.fromJSON(world.send as never, settled.fetched.json, settled.fetched.id) as Job
+    const at = { token, signal: new AbortController().signal }
+    const run = createRun(job, at, { appid: APP, store, leaseMs: LEASE_MS, keeper: openKeeper, settler })
+    return {
+      id: run.id,
+      job,
+      token,
+      run,
+      settle: (settlement, fetches = false) => settler.settle({ ...run.ending(settlement).item, fetches } as never),
+      async die() {
+        await world.redis.del(keys.sendLock(run.id))
+        await giveStalledBack(world)
+      },
+    }
+  }
   return {
+    settler,
     async fetch() {
       fetched += 1
       const token = `hand:${fetched}`
-      const job: Job | undefined = await worker.getNextJob(token, { block: false })
-      if (job === undefined) throw new Error('nothing waits')
-      const options = { appid: APP, store: world.store, leaseMs: LEASE_MS, keeper: openKeeper }
-      const run = createRun(job, { token, signal: new AbortController().signal }, options)
-      return {
-        id: run.id,
-        job,
-        token,
-        run,
-        settle: (settlement) =>
-          settle(job, run.holder(), { ...options, settlement }).catch((error: Error) => error.name),
-        async die() {
-          await world.redis.del(keys.sendLock(run.id))
-          // BullMQ gives a job back at its second look without a lock.
-          for (let looks = 0; looks < 2; looks += 1) {
-            await world.redis.del(`${keys.sendJobs}stalled-check`)
-            await worker.getBackend().moveStalledJobsToWait()
-          }
-        },
-      }
+      return begin(token, await settler.settle({ kind: 'fetch', id: '', token, fetches: true }))
     },
-    close: () => worker.close(true),
+    next: ({ token }, settled) => begin(token, settled),
+  }
+}
+
+export function settlerOn(store: Store, isReady: () => boolean): Settler {
+  return createSettler({
+    appid: APP,
+    store,
+    lockMs: LEASE_MS,
+    keepDelivered: { ms: 3_600_000, count: 100_000 },
+    isReady,
+    report: { unsettled: () => undefined, settledAgain: () => undefined },
+  })
+}
+
+/** BullMQ gives a job back at its second look without a lock; what keeps looks apart in time is put aside. */
+export async function giveStalledBack(world: World, appid = APP): Promise<void> {
+  const backend = world.store.backend(appid, SEND_QUEUE)
+  for (let looks = 0; looks < 2; looks += 1) {
+    await world.redis.del(backend.toKey('stalled-check'))
+    await takeOverStalled(backend, 1)
   }
 }

@@ -2,14 +2,18 @@
 
 /**
  * What WeChat says to the call of one run; `token` refuses it, and takes the message with the next token. `wait`: the run
- * makes no call and asks for no turn, because its app has no token or its data needs a newer worker.
+ * makes no call and asks for no turn, because its app has no token or its data needs a newer worker. `back`: it is given back.
  */
-export type Answer = 'take' | 'retry' | 'die' | 'token' | 'wait'
+export type Answer = 'take' | 'retry' | 'die' | 'token' | 'wait' | 'back'
 
 export type Command =
   | { readonly do: 'enqueue'; readonly person: number; readonly scheduled: boolean }
   /** `inOneStep`: the turn comes with the fetch, and a delivery settles, completes and fetches the next. */
   | { readonly do: 'fetch'; readonly worker: number; readonly answer: Answer; readonly inOneStep: boolean }
+  /** Redis answers the settlement of one run with an error, and its worker keeps it: the run goes on when Redis takes it. */
+  | { readonly do: 'refuse'; readonly nth: number; readonly error: RedisRefusal }
+  /** Redis takes a settlement that was kept. */
+  | { readonly do: 'take'; readonly nth: number }
   /** The next step of one of the runs under way. */
   | { readonly do: 'step'; readonly nth: number }
   | { readonly do: 'cancel'; readonly nth: number }

@@ -6,14 +6,14 @@ import type { AppFault, Attempt, DeadLetter, Reason, SendRequest } from '@wechat
 import { startLocalRedis } from '@wechat-outbox/sandbox'
 import { Queue } from 'bullmq'
 import type { HoldKeeper } from '../../src/app-hold/keeper.ts'
-import { type Doorbell, doorbellFor } from '../../src/bullmq/shared-wait.ts'
+import { type SharedWait, sharedWaitFor } from '../../src/bullmq/shared-wait.ts'
 import { Outbox, type OutboxOptions } from '../../src/producer/outbox.ts'
 import { connectRedis, type RedisClient, whenReady } from '../../src/redis/connection.ts'
-import { createJudge, type Judge } from '../../src/redis/judge.ts'
 import { appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../../src/redis/keys.ts'
 import { openStore, type Store } from '../../src/redis/store.ts'
 import { type Consumer, type ConsumerOptions, createConsumer } from '../../src/worker/consumer.ts'
 import type { LaneMember, Run, Settlement } from '../../src/worker/run.ts'
+import type { Trouble } from '../../src/worker/settler.ts'
 
 /** What a loaded machine may take; none of it is asserted. */
 export const WAIT_MS = 20_000
@@ -25,8 +25,7 @@ export interface World {
   readonly url: string
   readonly redis: RedisClient
   readonly store: Store
-  readonly judge: Judge
-  readonly bell: Doorbell | undefined
+  readonly sharedWait: SharedWait | undefined
   readonly send: Queue
   readonly dead: Queue
   outbox(options?: Partial<OutboxOptions>): Outbox
@@ -46,21 +45,20 @@ export interface Reported {
   readonly suspended: { fault: AppFault; until: number }[]
   /** What became of probes, in order. */
   readonly resumed: ('resumed' | 'again')[]
+  /** What Redis refused to record. */
+  readonly troubles: Trouble[]
 }
 
 export async function createWorld(): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), 'wxo-outbox-'))
   let server = await startLocalRedis({ dir })
   const { url, port } = server
-  const clients = [connectRedis(url, 'work'), connectRedis(url, 'work')] as const
+  const redis = connectRedis(url, 'work')
   const closing: (() => Promise<unknown>)[] = []
-  for (const client of clients) client.on('error', () => undefined)
-  await Promise.all(clients.map((client) => whenReady(client, 5000)))
-  const [redis, watching] = clients
+  redis.on('error', () => undefined)
+  await whenReady(redis, 5000)
   const store = await openStore(redis)
-  const watcher = await openStore(watching)
-  const judge = createJudge(() => Promise.resolve(watcher))
-  const bell = doorbellFor(redis)
+  const sharedWait = sharedWaitFor(redis)
   const queue = (name: string): Queue => {
     const made = new Queue(name, { connection: redis, prefix: appPrefix(APP) })
     made.on('error', () => undefined)
@@ -77,8 +75,7 @@ export async function createWorld(): Promise<World> {
     url,
     redis,
     store,
-    judge,
-    bell,
+    sharedWait,
     send,
     dead,
     outbox: openOutbox,
@@ -93,10 +90,11 @@ export async function createWorld(): Promise<World> {
         problems: [],
         suspended: [],
         resumed: [],
+        troubles: [],
       }
       const consumer = createConsumer({
-        ...consumerDefaults(store, judge),
-        bell,
+        ...consumerDefaults(store),
+        sharedWait,
         deliver,
         report: {
           dead: (one) => reported.dead.push(one),
@@ -107,6 +105,8 @@ export async function createWorld(): Promise<World> {
           suspended: (fault, until) => reported.suspended.push({ fault, until }),
           resumed: () => reported.resumed.push('resumed'),
           stillHeld: () => reported.resumed.push('again'),
+          unsettled: (trouble) => reported.troubles.push(trouble),
+          settledAgain: () => undefined,
         },
         ...options,
       })
@@ -123,8 +123,8 @@ export async function createWorld(): Promise<World> {
     async close() {
       for (const close of closing.toReversed()) await close()
       await Promise.all([send.close(), dead.close()])
-      bell?.close()
-      for (const client of clients) client.disconnect()
+      sharedWait?.close()
+      redis.disconnect()
       await server.stop()
       await rm(dir, { recursive: true, force: true })
     },
@@ -134,12 +134,12 @@ export async function createWorld(): Promise<World> {
 /** Each run asks for its turn itself, as it does when something has to be waited for before a call. */
 export const ASKING = { isReady: () => false }
 
-export function consumerDefaults(store: Store, judge: Judge) {
+export function consumerDefaults(store: Store) {
   return {
     appid: APP,
     store,
-    judge,
-    explainFailure: (text: string): Reason => reasonOf({ errcode: null, name: 'stalled', errmsg: text }),
+    explainFailure: (text: string, wasOpen: boolean): Reason =>
+      reasonOf({ errcode: null, name: wasOpen ? 'unsure' : 'failed-elsewhere', errmsg: text }),
     explainExpiry: (): Reason => reasonOf({ errcode: null, name: 'expired', errmsg: '' }),
     isReady: () => true,
     probeToken: () => Promise.resolve(true),
@@ -175,7 +175,7 @@ export const dies = (given: Partial<Reason> = {}): Settlement => ({
 })
 
 export const retry = (delayMs: number): Settlement => ({
-  kind: 'later',
+  kind: 'snooze',
   delayMs,
   counts: true,
   attempts: [attemptMade({ outcome: 'retry', errcode: -1 })],

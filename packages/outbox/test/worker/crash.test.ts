@@ -2,22 +2,14 @@
 // steps. Each of these tests fails when its line is taken out.
 import { deadLetterIdOf } from '@wechat-outbox/messages'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { replay } from '../../src/dead-letters/replay.ts'
+import { requestReplay } from '../../src/dead-letters/list.ts'
+import { replayRetried } from '../../src/dead-letters/replay.ts'
+import { healLanes } from '../../src/lanes/heal.ts'
 import { cancelMessage } from '../../src/producer/cancel.ts'
-import type { Judge } from '../../src/redis/judge.ts'
-import { failed, moverOn, untilDead } from '../support/dead.ts'
+import type { Store } from '../../src/redis/store.ts'
+import { burierOn, failed, untilDead } from '../support/dead.ts'
 import { createHand, type Hand } from '../support/hand.ts'
-import {
-  APP,
-  attemptMade,
-  createWorld,
-  DELIVERED,
-  delivering,
-  keys,
-  memberOf,
-  text,
-  type World,
-} from '../support/world.ts'
+import { APP, createWorld, DELIVERED, delivering, keys, memberOf, text, type World } from '../support/world.ts'
 
 let world: World
 let hand: Hand
@@ -26,10 +18,7 @@ beforeAll(async () => {
   hand = createHand(world)
 })
 beforeEach(() => world.redis.flushall())
-afterAll(async () => {
-  await hand.close()
-  await world.close()
-})
+afterAll(() => world.close())
 
 const lane = (): Promise<string[]> => world.redis.lrange(keys.lane('o-one'), '0', '-1')
 const waiting = (): Promise<string[]> => world.redis.lrange(keys.sendWait, '0', '-1')
@@ -37,25 +26,11 @@ const waiting = (): Promise<string[]> => world.redis.lrange(keys.sendWait, '0', 
 const accepted = (count: number): Promise<string[]> => world.accept(Array.from({ length: count }, () => text('o-one')))
 
 describe('a worker that dies', () => {
-  it('after settling and before completing leaves a message that is finished without sending, and its follower alone', async () => {
-    const [first, second] = await accepted(2)
-    const dying = await hand.fetch()
-    expect(await dying.run.admit(memberOf(dying.run))).toMatchObject({ kind: 'go' })
-    await dying.settle(DELIVERED)
-    expect(await lane()).toEqual([second])
-    await dying.die()
-    // Given back, it stands before the follower.
-    const next = await hand.fetch()
-    expect(next.id).toBe(first)
-    expect(await next.run.admit(memberOf(next.run))).toEqual({ kind: 'settled' })
-    expect(await next.settle({ kind: 'settled' })).toEqual({ attempts: DELIVERED.attempts })
-    expect(await lane()).toEqual([second])
-  })
-
   it('holding a message that WeChat has, first in its lane, holds up nobody', async () => {
     const [first = '', second = ''] = await accepted(2)
     const holding = await hand.fetch()
     await world.redis.hset(keys.sendJob(first), 'settled', 'delivered')
+    await healLanes(world.store, APP, 0)
     const follower = await hand.fetch()
     expect(follower.id).toBe(second)
     expect(await follower.run.admit(memberOf(follower.run))).toMatchObject({ kind: 'go' })
@@ -65,13 +40,22 @@ describe('a worker that dies', () => {
   it('wakes the follower of such a message when it is found', async () => {
     const [first = '', second = ''] = await accepted(2)
     const holding = await hand.fetch()
-    const follower = await hand.fetch()
-    expect(await follower.run.admit(memberOf(follower.run))).toEqual({ kind: 'park' })
-    await follower.settle({ kind: 'park' })
     expect(await waiting()).toEqual([])
     await world.redis.hset(keys.sendJob(first), 'settled', 'delivered')
     expect(await holding.run.admit(memberOf(holding.run))).toEqual({ kind: 'settled' })
     expect(await waiting()).toEqual([second])
+  })
+
+  it('before its answer is recorded leaves a message that is finished without sending when the answer comes after all', async () => {
+    const [first = '', second = ''] = await accepted(2)
+    const slow = await hand.fetch()
+    await slow.run.admit(memberOf(slow.run))
+    await slow.die()
+    expect(await slow.settle(DELIVERED)).toMatchObject({ outcome: 'done' })
+    expect(await world.send.getCompletedCount()).toBe(1)
+    expect((await hand.fetch()).id).toBe(second)
+    expect(await lane()).toEqual([second])
+    expect(first).toBe(slow.id)
   })
 })
 
@@ -79,12 +63,9 @@ describe('a worker that starts', () => {
   it('wakes the first of a lane that has stood still since another died', async () => {
     const [first = '', second = ''] = await accepted(2)
     const dying = await hand.fetch()
-    const follower = await hand.fetch()
-    expect(await follower.run.admit(memberOf(follower.run))).toEqual({ kind: 'park' })
-    await follower.settle({ kind: 'park' })
     // By hand: nobody is left who would take the first one off the lane and wake the second.
     await world.redis.multi().lrem(keys.sendActive, 1, first).del(keys.sendJob(first), keys.sendLock(dying.id)).exec()
-    await world.redis.zadd(keys.heldLanes, 1, keys.lane('o-one'))
+    await world.redis.zadd(keys.parkedLanes, 1, keys.lane('o-one'))
     const sent: string[] = []
     const { consumer } = await world.consumer(delivering(sent))
     onTestFinished(async () => void (await consumer.close(2000)))
@@ -102,7 +83,7 @@ describe('a run', () => {
   })
 
   it('makes no job of one that was removed under it, neither by asking for its turn nor by settling', async () => {
-    await accepted(2)
+    await world.accept([text('o-one'), text('o-two')])
     const asking = await hand.fetch()
     await world.redis.del(keys.sendJob(asking.id))
     expect(await asking.run.admit(memberOf(asking.run))).toEqual({ kind: 'lost' })
@@ -126,18 +107,19 @@ describe('a run', () => {
   })
 })
 
-/** Lets something happen between the look of a step and its transaction, once. */
-function withMeanwhile(judge: Judge, meanwhile: () => Promise<unknown>): Judge {
+/** A store on which something happens between what a step reads of a job and what it does about it, once. */
+function withMeanwhile(meanwhile: () => Promise<unknown>): Store {
   let happened = false
-  return {
-    step: (watched, look) =>
-      judge.step(watched, async (store) => {
-        const judged = await look(store)
-        if (!happened) await meanwhile()
-        happened = true
-        return judged
-      }),
-  }
+  const redis = Object.create(world.redis) as typeof world.redis
+  redis.hgetall = (async (key: string) => {
+    const read = await world.redis.hgetall(key)
+    if (!happened) {
+      happened = true
+      await meanwhile()
+    }
+    return read
+  }) as typeof redis.hgetall
+  return { ...world.store, redis }
 }
 
 describe('cancelling', () => {
@@ -146,7 +128,7 @@ describe('cancelling', () => {
     await world.redis.set(keys.sendLock(held), 'a worker', 'PX', 60_000)
     const [over = ''] = await failed(world, 'o-two')
     for (const id of [held, over]) {
-      expect(await cancelMessage(world.judge, { appid: APP, id }, 60_000)).toBe('too-late')
+      expect(await cancelMessage(world.store, { appid: APP, id }, 60_000)).toBe('too-late')
       expect(await world.redis.exists(keys.sendJob(id))).toBe(1)
     }
     expect(await lane()).toEqual([held])
@@ -159,8 +141,8 @@ describe('between a look and what follows from it', () => {
     ['settles it late', async () => world.redis.hset(keys.sendJob((await lane())[0] ?? ''), 'settled', 'delivered')],
   ])('somebody %s, and it is not cancelled', async (_what, meanwhile) => {
     const [id = ''] = await accepted(1)
-    const judge = withMeanwhile(world.judge, meanwhile)
-    expect(await cancelMessage(judge, { appid: APP, id }, 60_000)).toBe('too-late')
+    const store = withMeanwhile(meanwhile)
+    expect(await cancelMessage(store, { appid: APP, id }, 60_000)).toBe('too-late')
     expect(await world.redis.exists(keys.sendJob(id))).toBe(1)
     expect(await lane()).toEqual([id])
   })
@@ -168,7 +150,7 @@ describe('between a look and what follows from it', () => {
   it('somebody retries the failed message, and it is not dead', async () => {
     const [id = ''] = await failed(world, 'o-one')
     const retry = async () => (await world.send.getJob(id))?.retry()
-    expect(await moverOn(withMeanwhile(world.judge, retry)).mover.move(id)).toEqual({ kind: 'not-failed' })
+    expect(await burierOn(withMeanwhile(retry)).burier.bury(id)).toEqual({ kind: 'changed' })
     expect(await world.dead.getJob(deadLetterIdOf(id))).toBeUndefined()
     expect([await waiting(), await lane()]).toEqual([[id], [id]])
   })
@@ -178,8 +160,8 @@ describe('a failed message', () => {
   it('that a worker holds all the same is left alone', async () => {
     const [id = ''] = await failed(world, 'o-one')
     await world.redis.set(keys.sendLock(id), 'a worker', 'PX', 60_000)
-    const { mover, dead } = moverOn(world.judge)
-    expect(await mover.sweep(world.store)).toBe(0)
+    const { burier, dead } = burierOn(world.store)
+    expect(await burier.sweep()).toBe(0)
     expect([dead, await lane()]).toEqual([[], [id]])
     expect(await world.dead.getJob(deadLetterIdOf(id))).toBeUndefined()
   })
@@ -188,8 +170,8 @@ describe('a failed message', () => {
     const [id = ''] = await failed(world, 'o-one')
     const deadId = deadLetterIdOf(id)
     await world.dead.add('text', { messageId: 'm-another', acceptedAt: 1 }, { jobId: deadId })
-    const { mover, occupied } = moverOn(world.judge)
-    expect(await mover.sweep(world.store)).toBe(0)
+    const { burier, occupied } = burierOn(world.store)
+    expect(await burier.sweep()).toBe(0)
     expect(occupied).toEqual([deadId])
     expect(await world.redis.zrange(keys.sendFailed, '0', '-1')).toEqual([id])
     expect((await world.dead.getJob(deadId))?.data).toEqual({ messageId: 'm-another', acceptedAt: 1 })
@@ -200,21 +182,22 @@ describe('a failed message', () => {
     const ids = await failed(world, 'o-one', 201)
     const [, second = ''] = await world.redis.zrange(keys.sendFailed, '0', '1')
     const vanish = () => world.redis.zrem(keys.sendFailed, second)
-    const { mover } = moverOn(withMeanwhile(world.judge, vanish))
-    expect(await mover.sweep(world.store)).toBe(ids.length - 1)
+    const { burier } = burierOn(withMeanwhile(vanish))
+    expect(await burier.sweep()).toBe(ids.length - 1)
     expect(await world.redis.exists(keys.sendFailed)).toBe(0)
   })
 })
 
 describe('a replay', () => {
-  it('does nothing to a message that stands where its own would', async () => {
+  it('does nothing to a message that stands where its own would, and the letter stays', async () => {
     const [id = ''] = await failed(world, 'o-one')
-    await moverOn(world.judge).mover.move(id)
+    await burierOn(world.store).burier.bury(id)
     await world.send.add('text', { v: 1, ...text('o-other') }, { jobId: `${id}-1` })
-    const { data } = await untilDead(world, id)
-    const options = { store: world.store, appid: APP, rememberMs: 60_000 }
-    expect(await replay(deadLetterIdOf(id), data, options)).toEqual({ kind: 'gone' })
+    const letter = deadLetterIdOf(id)
+    await requestReplay(world.store, APP, letter)
+    const options = { store: world.store, appid: APP, rememberMs: 60_000, perSecond: 0 }
+    expect(await replayRetried(options)).toMatchObject({ replayed: [], refused: [{ id: letter }] })
     expect(await lane()).toEqual([])
-    expect(await world.redis.hget(keys.deadJob(deadLetterIdOf(id)), 'replayedAs')).toBeNull()
+    expect(await (await untilDead(world, id)).getState()).toBe('failed')
   })
 })

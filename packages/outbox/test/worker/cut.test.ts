@@ -3,12 +3,12 @@
 import { deadLetterIdOf } from '@wechat-outbox/messages'
 import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { replay } from '../../src/dead-letters/replay.ts'
+import { requestReplay } from '../../src/dead-letters/list.ts'
+import { replayRetried } from '../../src/dead-letters/replay.ts'
 import { createEnqueuer, type NewMessage } from '../../src/producer/enqueue.ts'
 import { connectRedis, type RedisClient, whenReady } from '../../src/redis/connection.ts'
-import { createJudge } from '../../src/redis/judge.ts'
 import { openStore, type Store } from '../../src/redis/store.ts'
-import { failed, moverOn, untilDead } from '../support/dead.ts'
+import { burierOn, failed, untilDead } from '../support/dead.ts'
 import { APP, createWorld, keys, text, type World } from '../support/world.ts'
 
 /** Bytes between two cuts: less than a call of a script has, so that there is one between each two of them. */
@@ -69,7 +69,6 @@ const messageTo = (name: string, guard?: NewMessage['guard']): NewMessage => ({
   appid: APP,
   id: `m-${name}`,
   data: { v: 1, ...text(`o-${name}`) },
-  acceptedAt: Date.now(),
   ...(guard === undefined ? {} : { guard }),
 })
 const failedOne = async (name: string): Promise<{ id: string; touser: string }> => {
@@ -107,40 +106,41 @@ describe('a connection that breaks', () => {
   })
 
   it('leaves a failed message or its dead letter, and never both nor neither', async () => {
-    const { mover } = moverOn(createJudge(() => Promise.resolve(store)))
-    const again = moverOn(world.judge).mover
+    const { burier } = burierOn(store)
+    const again = burierOn(world.store).burier
     const cuts = await cutEverywhere({
       prepare: failedOne,
-      act: ({ id }) => mover.move(id),
+      act: ({ id }) => burier.bury(id),
       async look({ id, touser }) {
         const isDead = (await world.redis.zscore(keys.deadFailed, deadLetterIdOf(id))) !== null
         expect(await jobsOf(id)).toEqual(isDead ? [] : [id])
         expect(await laneOf(touser)).toEqual(isDead ? [] : [id])
-        await again.move(id)
+        await again.bury(id)
         expect(await (await untilDead(world, id)).getState()).toBe('failed')
         expect(await jobsOf(id)).toEqual([])
       },
     })
-    expect(cuts).toBeGreaterThan(7)
+    expect(cuts).toBeGreaterThan(5)
     expect(await world.redis.exists(keys.sendFailed)).toBe(0)
   })
 
   it('leaves a dead letter replayed or not, and a repeat makes no second message', async () => {
-    const options = { appid: APP, rememberMs: 60_000 }
+    const options = { appid: APP, rememberMs: 60_000, perSecond: 0 }
     const cuts = await cutEverywhere({
       async prepare(name) {
         const { id, touser } = await failedOne(name)
-        await moverOn(world.judge).mover.move(id)
-        return { deadId: deadLetterIdOf(id), newId: `${id}-1`, touser, letter: (await untilDead(world, id)).data }
+        await burierOn(world.store).burier.bury(id)
+        await requestReplay(world.store, APP, deadLetterIdOf(id))
+        return { deadId: deadLetterIdOf(id), newId: `${id}-1`, touser }
       },
-      act: ({ deadId, letter }) => replay(deadId, letter, { ...options, store }),
-      async look({ deadId, newId, touser, letter }) {
-        const replayedAs = await world.redis.hget(keys.deadJob(deadId), 'replayedAs')
-        expect(await jobsOf(newId)).toEqual(replayedAs === null ? [] : [newId])
-        expect(await laneOf(touser)).toEqual(replayedAs === null ? [] : [newId])
-        const repeated = await replay(deadId, letter, { ...options, store: world.store })
-        expect(repeated).toEqual({ kind: 'replayed', id: newId, repeated: replayedAs !== null })
-        expect(await laneOf(touser)).toEqual(await jobsOf(newId))
+      act: () => replayRetried({ ...options, store }),
+      async look({ deadId, newId, touser }) {
+        const isReplayed = (await world.redis.exists(keys.deadJob(deadId))) === 0
+        expect(await jobsOf(newId)).toEqual(isReplayed ? [newId] : [])
+        expect(await laneOf(touser)).toEqual(isReplayed ? [newId] : [])
+        const { replayed } = await replayRetried({ ...options, store: world.store })
+        expect(replayed).toEqual(isReplayed ? [] : [{ id: newId, replayOf: deadId }])
+        expect(await laneOf(touser)).toEqual([newId])
       },
     })
     expect(cuts).toBeGreaterThan(7)

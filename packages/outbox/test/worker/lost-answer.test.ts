@@ -4,7 +4,7 @@ import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connectRedis } from '../../src/redis/connection.ts'
 import { openStore } from '../../src/redis/store.ts'
-import { attemptMade, createWorld, DELIVERED, keys, memberOf, text, WAIT_MS, type World } from '../support/world.ts'
+import { createWorld, DELIVERED, keys, memberOf, text, WAIT_MS, type World } from '../support/world.ts'
 
 let world: World
 beforeEach(async () => {
@@ -21,7 +21,7 @@ describe('a fetch whose answer is lost', () => {
     onTestFinished(() => road.close())
   })
 
-  /** A worker on the road, which is told by a bell that is not on it. `meet` meets each message before it is delivered. */
+  /** A worker on the road, which is told by a sharedWait that is not on it. `meet` meets each message before it is delivered. */
   async function workOnRoad(
     meet: (id: string) => unknown,
     concurrency: number,
@@ -56,7 +56,7 @@ describe('a fetch whose answer is lost', () => {
     // The one that the repeated fetch has found is not given back, or it would be fetched again while it is being sent.
     const other = (): Promise<void> => vi.waitFor(async () => expect(await delivered()).toBe(1), WAIT_MS)
     const turns = await workOnRoad((id) => id === ids[1] && other(), 2)
-    // It has looked, found nothing, and waits at the bell.
+    // It has looked, found nothing, and waits at the sharedWait.
     await vi.waitFor(async () => expect(await world.redis.info('clients')).toContain('blocked_clients:1'), WAIT_MS)
     road.cutReplies(true)
     ids.push(...(await accepted('o-lost-1', 'o-lost-2')))

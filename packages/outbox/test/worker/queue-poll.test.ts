@@ -3,13 +3,13 @@ import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { connectRedis, type RedisClient, whenReady } from '../../src/redis/connection.ts'
 import { DEAD_LETTER_QUEUE, SEND_QUEUE } from '../../src/redis/keys.ts'
 import { openStore } from '../../src/redis/store.ts'
-import { createRounds, type Rounds } from '../../src/worker/queue-poll.ts'
+import { createQueuePoll, type QueuePoll } from '../../src/worker/queue-poll.ts'
 import { APP, createWorld, keys, text, type World } from '../support/world.ts'
 
 let world: World
 let road: TcpProxy
 let redis: RedisClient
-let rounds: Rounds
+let poll: QueuePoll
 beforeAll(async () => {
   world = await createWorld()
   road = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
@@ -17,24 +17,20 @@ beforeAll(async () => {
   redis.on('error', () => undefined)
   await whenReady(redis, 5000)
   const store = await openStore(redis)
-  const backends = {
-    [SEND_QUEUE]: store.backend(APP, SEND_QUEUE),
-    [DEAD_LETTER_QUEUE]: store.backend(APP, DEAD_LETTER_QUEUE),
-  }
-  rounds = createRounds({
+  poll = createQueuePoll({
     appid: APP,
     store,
-    bell: undefined,
-    backends,
+    sharedWait: undefined,
     everyMs: 20,
     stalledIntervalMs: 60_000,
+    mayTakeOver: () => true,
     onError: () => undefined,
   })
-  rounds.start()
+  poll.start()
 })
 afterEach(() => world.redis.flushdb())
 afterAll(async () => {
-  rounds.stop()
+  poll.stop()
   redis.disconnect()
   await road.close()
   await world.close()
@@ -42,7 +38,7 @@ afterAll(async () => {
 
 const sees = (send: boolean, dead: boolean): Promise<void> =>
   vi.waitFor(
-    () => expect([rounds.sawWork(SEND_QUEUE), rounds.sawWork(DEAD_LETTER_QUEUE)]).toEqual([send, dead]),
+    () => expect([poll.sawWork(SEND_QUEUE), poll.sawWork(DEAD_LETTER_QUEUE)]).toEqual([send, dead]),
     20_000,
   )
 

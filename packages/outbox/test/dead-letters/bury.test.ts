@@ -3,10 +3,9 @@ import { deadLetterIdOf } from '@wechat-outbox/messages'
 import { startProcess } from '@wechat-outbox/sandbox'
 import { Worker } from 'bullmq'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createMover } from '../../src/dead-letters/mover.ts'
 import { appPrefix } from '../../src/redis/keys.ts'
-import { dying, untilDead } from '../support/dead.ts'
-import { APP, consumerDefaults, createWorld, dies, keys, reasonOf, text, type World } from '../support/world.ts'
+import { burierOn, dying, untilDead } from '../support/dead.ts'
+import { APP, createWorld, dies, keys, text, WAIT_MS, type World } from '../support/world.ts'
 
 let world: World
 beforeEach(async () => {
@@ -43,7 +42,7 @@ describe('a message that dies', () => {
     })
   })
 
-  it('is moved as well when it failed by stalling, which no run sees', async () => {
+  it('is buried as well when other hands failed it by stalling, which no run sees', async () => {
     const { id } = await world.outbox().send(text('o-stalls'))
     const lapses = { maxStalledCount: 0, lockDuration: 100, skipLockRenewal: true, stalledInterval: 150 }
     const options = { connection: world.redis, prefix: appPrefix(APP), concurrency: 2, ...lapses }
@@ -53,7 +52,7 @@ describe('a message that dies', () => {
     await foreign.close(true)
     await world.consumer(dying)
     const job = await untilDead(world, id)
-    expect(job.failedReason).toMatch(/^stalled: job stalled/)
+    expect(job.failedReason).toMatch(/^failed-elsewhere: job stalled/)
   })
 
   it('is not dead when WeChat has taken it', async () => {
@@ -62,32 +61,27 @@ describe('a message that dies', () => {
       await world.redis.hset(keys.sendJob(run.id), 'settled', 'delivered')
       return dies()
     })
-    await vi.waitFor(async () => expect(await world.redis.exists(keys.sendJob(id))).toBe(0), 5000)
+    await vi.waitFor(async () => expect(await world.send.getCompletedCount()).toBe(1), WAIT_MS)
+    expect((await world.outbox().status(id))?.status).toBe('delivered')
     expect(await world.dead.getJob(deadLetterIdOf(id))).toBeUndefined()
     await consumer.close(1000)
   })
 
-  it('is moved once by many movers at the same time, and not at all once it was retried', async () => {
+  it('is left alone once somebody has retried it', async () => {
     const { id } = await world.outbox().send(text('o-once'))
     const options = { connection: world.redis, prefix: appPrefix(APP) }
     const foreign = new Worker('send', () => Promise.reject(new Error('x')), options)
     await vi.waitFor(async () => expect(await world.redis.zscore(keys.sendFailed, id)).not.toBeNull(), 5000)
     await foreign.close()
-    const dead: unknown[] = []
-    const mover = createMover({
-      ...consumerDefaults(world.store, world.judge),
-      explain: (errmsg) => reasonOf({ errmsg }),
-      onDead: (one) => dead.push(one),
-      onOccupied: () => undefined,
-    })
+    const { burier, dead } = burierOn(world.store)
     await (await world.send.getJob(id))?.retry()
-    expect((await mover.move(id)).kind).toBe('not-failed')
+    expect((await burier.bury(id)).kind).toBe('changed')
     expect(await world.send.getJob(id)).toBeDefined()
     expect(dead).toEqual([])
   })
 })
 
-describe('moving over kill -9', () => {
+describe('dying over kill -9', () => {
   it('loses and doubles nothing', async () => {
     const outbox = world.outbox()
     const ids = await world.accept(Array.from({ length: 1000 }, (_, n) => text(`o-${n % 50}`, `n${n}`)))

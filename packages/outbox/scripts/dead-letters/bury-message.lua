@@ -1,0 +1,53 @@
+-- A message that no run settles becomes a dead letter: its job failed by other hands, or it expired while it waited. Only if it is
+-- still as its caller saw it; so what the caller read is what the letter says.
+--   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane or '' for a message without a recipient   KEYS[4] parked lanes
+--   KEYS[5] failed   KEYS[6] messages that expire
+--   ARGV[1] id   ARGV[2] prefix of jobs   ARGV[3] prefix of the queue of dead letters   ARGV[4] fetches that its caller saw
+--   ARGV[5] 'failed' or 'expired'   ARGV[6] id of the dead letter   ARGV[7] the letter (JSON), or '' for a message that WeChat has
+--   ARGV[8] {reason, deadAt, acceptedAt, indexes} (JSON)
+-- Returns 'dead', 'settled' (WeChat has it, or it is gone: removed), 'changed', 'held' (a worker holds it), or 'occupied' (another
+-- message's letter stands under the id: both are left alone).
+--- include wake
+--- include remove-job
+--- include bury
+local id, jobs = ARGV[1], ARGV[2]
+local isFailed = ARGV[5] == 'failed'
+local exists, settled, sending, fetches, name, idem =
+  unpack(redis.call('HMGET', KEYS[1], 'timestamp', 'settled', 'sending', 'ats', 'name', 'idem'))
+if isFailed and not redis.call('ZSCORE', KEYS[5], id) then return 'changed' end
+if redis.call('EXISTS', KEYS[2]) == 1 then return 'held' end
+
+local function leave()
+  redis.call('ZREM', KEYS[6], id)
+  if KEYS[3] == '' then return end
+  redis.call('LREM', KEYS[3], 1, id)
+  wake(KEYS[3], jobs, KEYS[4])
+end
+
+if not exists or settled then
+  -- Failed, and WeChat has it or nothing is left of it.
+  if isFailed then
+    redis.call('ZREM', KEYS[5], id)
+    removeJob(KEYS[1])
+    leave()
+  end
+  return 'settled'
+end
+if (fetches or '0') ~= ARGV[4] or ARGV[7] == '' then return 'changed' end
+-- A call that may be open is left to the next run: what became of it `ifUnsure` decides.
+if not isFailed and sending and sending ~= '' then return 'changed' end
+if not isFailed and not (redis.call('ZSCORE', jobs .. 'delayed', id) or redis.call('LPOS', jobs .. 'wait', id)) then return 'changed' end
+local more = cjson.decode(ARGV[8])
+local buried = bury({
+  id = ARGV[6], name = name, json = ARGV[7], reason = more.reason, deadAt = more.deadAt, message = id,
+  acceptedAt = more.acceptedAt, indexes = more.indexes, idem = idem,
+}, { dead = ARGV[3] })
+if buried == 'occupied' then return 'occupied' end
+if isFailed then
+  redis.call('ZREM', KEYS[5], id)
+  removeJob(KEYS[1])
+else
+  removeWaiting(id, jobs)
+end
+leave()
+return buried == 'there' and 'settled' or 'dead'

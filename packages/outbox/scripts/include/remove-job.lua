@@ -1,0 +1,16 @@
+-- removeJob(jobKey): the keys of a job, BullMQ's own beside it included. Where it stood is for the caller to clear.
+local function removeJob(jobKey)
+  redis.call('DEL', jobKey, jobKey .. ':logs', jobKey .. ':dependencies', jobKey .. ':processed', jobKey .. ':failed',
+    jobKey .. ':unsuccessful')
+end
+
+-- removeWaiting(id, queue): takes a job that waits out of its queue, wherever it waits. `queue`: BullMQ's prefix. Returns
+-- whether it waited.
+local function removeWaiting(id, queue)
+  local waited = redis.call('ZREM', queue .. 'delayed', id) + redis.call('LREM', queue .. 'wait', 1, id)
+  if waited == 0 then waited = redis.call('ZREM', queue .. 'prioritized', id) + redis.call('LREM', queue .. 'paused', 1, id) end
+  if waited == 0 then return false end
+  removeJob(queue .. id)
+  redis.call('XADD', queue .. 'events', '*', 'event', 'removed', 'jobId', id, 'prev', 'waiting')
+  return true
+end

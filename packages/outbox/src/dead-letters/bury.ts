@@ -1,0 +1,127 @@
+/**
+ * Dead letters of messages that no run settles: their jobs failed by other hands, or they expired while they waited. A run's own
+ * dead letter is part of its settlement; these are found by a sweep, and each is made by one script, on the condition that
+ * nothing has happened to the message since it was read.
+ *
+ * A message that WeChat took although its job failed is no dead letter: its job is only removed.
+ */
+import { type Attempt, type DeadLetter, deadLetterIdOf, type Reason, readJobData } from '@wechat-outbox/messages'
+import { attemptsOf, isWaiting, type JobHash, readJobHash, recipientIn } from '../bullmq/job-hash.ts'
+import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
+import { runScript } from '../redis/scripts.ts'
+import type { Store } from '../redis/store.ts'
+import { letterOf, partsOf } from './letter.ts'
+
+export type Buried =
+  | { readonly kind: 'dead'; readonly id: string; readonly letter: DeadLetter }
+  | { readonly kind: 'settled' }
+  /** It is not failed, or has not expired, or no longer is what was read. */
+  | { readonly kind: 'changed' }
+  /** A worker holds it: whatever it is doing, it is not over. */
+  | { readonly kind: 'held' }
+  /** A dead letter of that id is there already, and it is another message's. It is left alone, and so is the job. */
+  | { readonly kind: 'occupied'; readonly id: string }
+
+export interface BurierOptions {
+  readonly appid: string
+  readonly store: Store
+  /** Names the reason of a job that failed without one of ours, from BullMQ's text; `wasOpen`: while its call may have been open. */
+  readonly explain: (failedReason: string, wasOpen: boolean) => Reason
+  readonly explainExpiry: (last: Attempt | undefined) => Reason
+  readonly onDead: (dead: { id: string; letter: DeadLetter }) => void
+  readonly onOccupied: (id: string) => void
+}
+
+export interface Burier {
+  /** Buries a message whose job has failed; anything else about it is not an error. */
+  bury(id: string): Promise<Buried>
+  /** Buries a message that has expired while it waited: nothing of it was under way. */
+  expire(id: string): Promise<Buried>
+  /** Buries all that have failed. Returns how many dead letters that made. */
+  sweep(): Promise<number>
+}
+
+const SWEEP_BATCH = 200
+
+export function createBurier(options: BurierOptions): Burier {
+  const keys = appKeys(options.appid)
+  const { redis } = options.store
+  const told = (buried: Buried): Buried => {
+    if (buried.kind === 'dead') options.onDead(buried)
+    if (buried.kind === 'occupied') options.onOccupied(buried.id)
+    return buried
+  }
+  const bury = async (id: string): Promise<Buried> => told(await buryFailed(id, options))
+  return {
+    bury,
+    expire: async (id) => told(await buryExpired(id, options)),
+    async sweep() {
+      let dead = 0
+      let left = 0
+      // Those that stay (occupied or held) are stepped over, and so the sweep ends. Those that are not failed any more have
+      // left the set as well, and to step over them would be to step over others.
+      for (;;) {
+        const ids = await redis.zrange(keys.sendFailed, String(left), String(left + SWEEP_BATCH - 1))
+        if (ids.length === 0) return dead
+        const kinds = await Promise.all(ids.map(async (id) => (await bury(id)).kind))
+        dead += kinds.filter((kind) => kind === 'dead').length
+        left += kinds.filter((kind) => kind === 'occupied' || kind === 'held').length
+      }
+    },
+  }
+}
+
+async function buryFailed(id: string, options: BurierOptions): Promise<Buried> {
+  const { appid, store, explain } = options
+  const fields = await store.redis.hgetall(appKeys(appid).sendJob(id))
+  const job = readJobHash(fields)
+  if (job === null || job.settled) return burying({ id, fields, letter: undefined, as: 'failed' }, options)
+  const reason = job.history.at(-1)?.reason ?? explain(job.failedReason, Boolean(fields['sending']))
+  const letter = letterOf(id, job, { reason, deadAt: job.finishedOn })
+  return burying({ id, fields, letter, as: 'failed' }, options)
+}
+
+/** In the time of a hold nobody else sees to it that a message dies when it should. */
+async function buryExpired(id: string, options: BurierOptions): Promise<Buried> {
+  const { appid, store, explainExpiry } = options
+  const [state, fields] = await Promise.all([
+    store.backend(appid, SEND_QUEUE).getState(id),
+    store.redis.hgetall(appKeys(appid).sendJob(id)),
+  ])
+  const job = readJobHash(fields)
+  if (job === null || job.settled) return { kind: 'settled' }
+  const expiresAt = expiryOf(job)
+  const now = store.clock.now()
+  if (!isWaiting(state) || expiresAt === undefined || expiresAt > now) return { kind: 'changed' }
+  const letter = letterOf(id, job, { reason: explainExpiry(attemptsOf(job.history).at(-1)), deadAt: now })
+  return burying({ id, fields, letter, as: 'expired' }, options)
+}
+
+function expiryOf(job: JobHash): number | undefined {
+  const read = readJobData(job.data)
+  return read.kind === 'ok' ? read.data.expiresAt : undefined
+}
+
+interface Burying {
+  readonly id: string
+  /** The job as it was read. */
+  readonly fields: Record<string, string>
+  /** Undefined for a message that needs none. */
+  readonly letter: DeadLetter | undefined
+  readonly as: 'failed' | 'expired'
+}
+
+async function burying({ id, fields, letter, as }: Burying, { appid, store }: BurierOptions): Promise<Buried> {
+  const keys = appKeys(appid)
+  const parts = letter && partsOf(keys, letter)
+  const touser = parts?.touser ?? recipientIn(readJobHash(fields)?.data)
+  const { letterId, letter: json = '', more = {} } = parts?.dead ?? { letterId: deadLetterIdOf(id) }
+  const lane = touser === undefined ? '' : keys.lane(touser)
+  const kind = await runScript<Buried['kind']>(store.redis, {
+    name: 'bury-message',
+    keys: [keys.sendJob(id), keys.sendLock(id), lane, keys.parkedLanes, keys.sendFailed, keys.expiring],
+    args: [id, keys.sendJobs, keys.deadJobs, fields['ats'] ?? '0', as, letterId, json, JSON.stringify(more)],
+  })
+  if (kind === 'dead') return letter === undefined ? { kind: 'changed' } : { kind, id: letterId, letter }
+  return kind === 'occupied' ? { kind, id: letterId } : { kind }
+}

@@ -1,0 +1,44 @@
+/** A dead letter: what is written of a message that died, and the lists that it stands in. */
+import {
+  type DeadLetter,
+  deadLetterIdOf,
+  type Reason,
+  readJobData,
+  reasonLine,
+  recipientOf,
+} from '@wechat-outbox/messages'
+import { attemptsOf, type JobHash, recipientIn } from '../bullmq/job-hash.ts'
+import type { AppKeys } from '../redis/keys.ts'
+
+export function letterOf(
+  id: string,
+  job: Pick<JobHash, 'data' | 'timestamp' | 'history'>,
+  end: { reason: Reason; deadAt: number },
+): DeadLetter {
+  const read = readJobData(job.data)
+  return {
+    v: 1,
+    messageId: id,
+    message: read.kind === 'ok' ? read.data : { unreadable: job.data ?? null },
+    reason: end.reason,
+    attempts: attemptsOf(job.history),
+    acceptedAt: job.timestamp,
+    deadAt: end.deadAt,
+  }
+}
+
+/** What the scripts take to bury a letter, and the recipient in whose lane its message may stand, whoever wrote it. */
+export function partsOf(keys: AppKeys, letter: DeadLetter) {
+  const { message, reason, deadAt, acceptedAt } = letter
+  const touser = recipientIn('unreadable' in message ? message.unreadable : message)
+  const more = { reason: reasonLine(reason), deadAt, acceptedAt, indexes: indexesOf(keys, letter) }
+  return { touser, dead: { letterId: deadLetterIdOf(letter.messageId), letter: JSON.stringify(letter), more } }
+}
+
+/** The sorted sets that list a dead letter: one for each filter, so that no list has to look at what it leaves out. */
+export function indexesOf(keys: AppKeys, letter: DeadLetter): string[] {
+  const reason = String(letter.reason.errcode ?? letter.reason.name)
+  const touser = recipientOf(letter)
+  const ofPerson = touser === undefined ? [] : [keys.deadByPerson(touser), keys.deadByPersonAndReason(touser, reason)]
+  return [keys.deadByTime, keys.deadByReason(reason), ...ofPerson]
+}

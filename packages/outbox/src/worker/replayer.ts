@@ -1,0 +1,81 @@
+/**
+ * Replays what somebody has retried, as soon as it is retried: it waits for the marker that BullMQ puts beside the queue of dead
+ * letters, together with all that waits in this process, and looks by itself from time to time. Not a BullMQ Worker: a
+ * replay is one step in Redis, so there is nothing to lock, to renew or to take over.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SharedWait } from '../bullmq/shared-wait.ts'
+import { type ReplayOptions, replayRetried } from '../dead-letters/replay.ts'
+import { messageOf } from '../errors.ts'
+import { appKeys } from '../redis/keys.ts'
+import type { Watchdog } from './watchdog.ts'
+
+export interface ReplayerOptions extends ReplayOptions {
+  /** Undefined on a Redis Cluster: then it looks every second. */
+  readonly sharedWait: SharedWait | undefined
+  readonly watchdog: Watchdog
+  readonly onReplayed: (replayed: { id: string; replayOf: string }) => void
+  readonly onProblem: (problem: { what: string; error: string; id?: string }) => void
+}
+
+export interface Replayer {
+  run(): void
+  /** Resolves when the batch under way has ended. */
+  close(): Promise<void>
+}
+
+const LOOK_EVERY_MS = 60_000
+const LOOK_WITHOUT_WAIT_MS = 1000
+const AFTER_FAULT_MS_MAX = 5000
+
+export function createReplayer(options: ReplayerOptions): Replayer {
+  const { appid, sharedWait, watchdog, onReplayed, onProblem } = options
+  const marker = appKeys(appid).deadMarker
+  const stop = new AbortController()
+  let running: Promise<void> = Promise.resolve()
+  let faults = 0
+
+  async function wait(ms: number): Promise<void> {
+    if (ms > 0) await sleep(ms, undefined, { signal: stop.signal }).catch(() => undefined)
+  }
+
+  async function waitForMore(): Promise<void> {
+    if (sharedWait === undefined) return wait(LOOK_WITHOUT_WAIT_MS)
+    const waiting = sharedWait.wait(marker, LOOK_EVERY_MS)
+    const cancel = (): void => waiting.cancel(new Error('closed'))
+    stop.signal.addEventListener('abort', cancel)
+    await waiting.heard.catch(() => undefined)
+    stop.signal.removeEventListener('abort', cancel)
+  }
+
+  /** One batch. Returns how long to wait for the next, or undefined: until something is retried. */
+  async function replayBatch(): Promise<number | undefined> {
+    try {
+      const { replayed, refused, againMs } = await watchdog.watching(replayRetried(options))
+      faults = 0
+      for (const one of replayed) onReplayed(one)
+      for (const { id, why } of refused) onProblem({ what: 'replaying a dead letter', error: why, id })
+      return againMs
+    } catch (error) {
+      // One line for a row of faults: whoever watches Redis says more.
+      if (faults === 0) onProblem({ what: 'replaying dead letters', error: messageOf(error) })
+      faults += 1
+      return Math.min(50 * 2 ** Math.min(faults, 10), AFTER_FAULT_MS_MAX)
+    }
+  }
+
+  async function loop(): Promise<void> {
+    while (!stop.signal.aborted) {
+      const againMs = await replayBatch()
+      await (againMs === undefined ? waitForMore() : wait(againMs))
+    }
+  }
+
+  return {
+    run: () => void (running = loop()),
+    close() {
+      stop.abort()
+      return running
+    },
+  }
+}

@@ -1,0 +1,182 @@
+/** What a worker tells `settle.lua` and hears of it: pure translations, so that the settler is about time and trouble alone. */
+import { JOB_DATA_VERSION } from '@wechat-outbox/messages'
+import type { JobJson } from 'bullmq'
+import type { AppKeys } from '../redis/keys.ts'
+import type { ScriptCall } from '../redis/scripts.ts'
+
+interface OfRun {
+  readonly id: string
+  /** The run's lock token. */
+  readonly token: string
+  /** Whose lane the message leaves or stays in; absent where that cannot be told. */
+  readonly touser?: string | undefined
+  /** The run asks for another message. */
+  readonly fetches: boolean
+}
+
+/** What a run came to, as the script takes it. */
+export type Item =
+  /** No message has ended: the run only asks for one. */
+  | {
+      readonly kind: 'fetch'
+      readonly id: ''
+      readonly token: string
+      readonly touser?: undefined
+      readonly fetches: boolean
+    }
+  | (OfRun & {
+      readonly kind: 'delivered'
+      /** What the job returns, as JSON; '' for what stands in Redis already. */
+      readonly returned: string
+      readonly hadExpiry: boolean
+      /** BullMQ's own method completes the job afterwards. */
+      readonly isBullmqs: boolean
+    })
+  | (OfRun & {
+      readonly kind: 'snooze'
+      readonly delayMs: number
+      readonly counts: boolean
+      /** The whole history with this run, as JSON; '' where nothing was added. */
+      readonly history: string
+    })
+  | (OfRun & {
+      readonly kind: 'dead'
+      readonly letterId: string
+      readonly letter: string
+      readonly more: { reason: string; deadAt: number; acceptedAt: number; indexes: readonly string[] }
+    })
+  | (OfRun & { readonly kind: 'park' | 'give-back' })
+
+export type Outcome = 'done' | 'gone' | 'settled' | 'occupied' | 'failed'
+
+export interface Fetched {
+  readonly id: string
+  readonly json: JobJson
+  /** Tries made before, of a message that has its turn. */
+  readonly tries?: number
+}
+
+export interface Settled {
+  readonly outcome: Outcome
+  readonly error?: string
+  readonly fetched: Fetched | undefined
+  /** When the earliest delayed job becomes due, in epoch ms by Redis's clock; 0 where that is not known. */
+  readonly dueAt: number
+  /** The queue has what only BullMQ's own method can fetch: a rate, priorities. */
+  readonly onlyBullmq: boolean
+}
+
+export interface SettleScript {
+  /** Every lock lasts so long, in ms. */
+  readonly lockMs: number
+  readonly keepDelivered: { readonly ms: number; readonly count: number }
+  readonly isReady: boolean
+}
+
+export function argumentsOf(keys: AppKeys, items: readonly Item[], script: SettleScript): ScriptCall {
+  const { lockMs, keepDelivered, isReady } = script
+  const args: (string | number)[] = [
+    keys.sendJobs,
+    keys.lanes,
+    keys.deadJobs,
+    keys.idempotency,
+    lockMs,
+    JOB_DATA_VERSION,
+    isReady ? '1' : '',
+    Math.floor(keepDelivered.ms / 1000),
+    keepDelivered.count,
+  ]
+  for (const item of items) {
+    args.push(item.kind, item.id, item.token, item.touser ?? '', item.fetches ? '1' : '', ...ofKind(item))
+  }
+  return { name: 'settle', keys: keysOf(keys), args }
+}
+
+function keysOf(keys: AppKeys): string[] {
+  return [
+    keys.sendMeta,
+    keys.sendWait,
+    keys.sendActive,
+    keys.sendDelayed,
+    keys.sendCompleted,
+    keys.sendFailed,
+    keys.sendEvents,
+    keys.sendMarker,
+    keys.sendStalled,
+    keys.sendPrioritized,
+    keys.parkedLanes,
+    keys.hold,
+    keys.faultsInARow,
+    keys.expiring,
+  ]
+}
+
+function ofKind(item: Item): [string, string, string] {
+  switch (item.kind) {
+    case 'delivered':
+      return [item.returned, item.hadExpiry ? '1' : '', item.isBullmqs ? '1' : '']
+    case 'snooze':
+      return [String(Math.max(1, Math.ceil(item.delayMs))), item.counts ? '1' : '', item.history]
+    case 'dead':
+      return [item.letterId, item.letter, JSON.stringify(item.more)]
+    case 'park':
+    case 'give-back':
+    case 'fetch':
+      return ['', '', '']
+  }
+}
+
+/** Three values stand before those of the runs. */
+const BEFORE_RUNS = 3
+
+export function readAnswer(answered: readonly unknown[], n: number, item: Item): Settled {
+  const [, dueAt, onlyBullmq] = answered as [string, string, string]
+  const [outcome, ...rest] = answered[BEFORE_RUNS + n] as [Outcome, ...(string | null)[]]
+  const at = { dueAt: Number(dueAt), onlyBullmq: item.fetches && onlyBullmq === '1' }
+  if (outcome === 'failed') return { outcome, error: rest[0] ?? '', fetched: undefined, ...at }
+  return { outcome, fetched: rest.length === 0 ? undefined : readFetched(rest), ...at }
+}
+
+/** What every message of ours begins with. */
+const OURS = /^\{"v":\d+,"touser":"/
+
+/** BullMQ hands no job to anybody whose data is no JSON; then its text is handed over, and dies of what it is. */
+function asJson(data: string): string {
+  if (OURS.test(data)) return data
+  try {
+    JSON.parse(data)
+    return data
+  } catch {
+    return JSON.stringify(data)
+  }
+}
+
+/** In the order of FIELDS in `grant-turn.lua`. */
+function readFetched(values: readonly (string | null)[]): Fetched {
+  const [id, tries, name, data, opts, timestamp, atm, ats, stc, stacktrace, , , , parentKey, deid, rjk] = values
+  const json: JobJson = {
+    id: id ?? '',
+    name: name ?? '',
+    data: asJson(data ?? '{}'),
+    opts: opts === null || opts === undefined || opts === '{}' ? {} : (JSON.parse(opts) as object),
+    progress: 0,
+    delay: 0,
+    priority: 0,
+    timestamp: Number(timestamp),
+    attemptsStarted: Number(ats ?? 0) + 1,
+    attemptsMade: Number(atm ?? 0),
+    stalledCounter: Number(stc ?? 0),
+    processedOn: Date.now(),
+    stacktrace: (stacktrace ?? undefined) as never,
+    failedReason: undefined as never,
+    returnvalue: undefined as never,
+    ...(parentKey ? { parentKey } : {}),
+    ...(deid ? { deduplicationId: deid } : {}),
+    ...(rjk ? { repeatJobKey: rjk } : {}),
+  }
+  return {
+    id: json.id,
+    json,
+    ...(tries === '' || tries === null || tries === undefined ? {} : { tries: Number(tries) }),
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * Makes true what runs came to. WeChat's answer is worth nothing before Redis has it: a process that loses it sends again, or
+ * buries what was delivered. So a settlement is kept until Redis says that it holds, whatever Redis answers meanwhile
+ * (READONLY, NOREPLICAS, OOM, BUSY, MISCONF, NOSCRIPT …) and however long the run's lock has been gone.
+ *
+ *   queued ──end of the event loop's turn──→ in a script ──answered──→ settled, or gone: another run has settled the message
+ *      ↑                                         │
+ *      └──────── backoff, then once more ←───────┘ refused as a whole, or by itself
+ *
+ * One script settles all that ended in one turn of the event loop, and fetches the next messages for the same runs; a run
+ * that only fetches takes part. An idle worker's only message leaves at the end of the turn as well, and so waits for nothing.
+ */
+import { messageOf } from '../errors.ts'
+import { type AppKeys, appKeys } from '../redis/keys.ts'
+import { runScript } from '../redis/scripts.ts'
+import type { Store } from '../redis/store.ts'
+import { argumentsOf, type Item, type Outcome, readAnswer, type Settled, type SettleScript } from './settle-script.ts'
+
+export interface SettlerOptions extends Omit<SettleScript, 'isReady'> {
+  readonly appid: string
+  readonly store: Store
+  /** Whether a message that is fetched now can be sent at once. */
+  readonly isReady: () => boolean
+  readonly report: SettlerReport
+}
+
+export interface SettlerReport {
+  /** Settlements are refused: the first time, and then once in a while. */
+  readonly unsettled: (trouble: Trouble) => void
+  /** What was refused has been settled. */
+  readonly settledAgain: () => void
+}
+
+/** What stands between the worker and Redis. */
+export interface Trouble {
+  readonly error: string
+  /** Runs whose end Redis does not have yet. */
+  readonly pending: number
+  /** Since when, by `performance.now()`. */
+  readonly sinceMs: number
+}
+
+/** The turn of a message that came with its fetch. */
+export interface Admission {
+  readonly tries: number
+  /** By `performance.now()`: the lease began no earlier. */
+  readonly leaseFrom: number
+}
+
+export interface Settler {
+  /** Resolves when Redis has it, with the message that was fetched instead. Never rejects. */
+  settle(item: Item): Promise<Settled>
+  /** The turn of the message that a run begins with, once. */
+  admissionOf(id: string, token: string): Admission | undefined
+  /** What Redis refuses at present. */
+  trouble(): Trouble | undefined
+  /** Fetches nothing more. Resolves when everything is settled. */
+  close(): Promise<void>
+  /** Gives up what is left, because the process ends: the messages are taken over as those of a worker that died. */
+  abandon(): void
+}
+
+/** Runs in one script: Redis serves nobody else while it works, some 30 µs for each. */
+const BATCH_MAX = 50
+const BACKOFF_MS = 20
+/** Short beside any lease: once Redis writes again, settlements come before anybody takes the messages over. */
+const BACKOFF_MS_MAX = 500
+const REPORT_EVERY_MS = 10_000
+
+const NOTHING: Settled = { outcome: 'done', fetched: undefined, dueAt: 0, onlyBullmq: false }
+
+interface Pending {
+  item: Item
+  failures: number
+  readonly resolve: (settled: Settled) => void
+}
+
+function backoffMs(failures: number): number {
+  return Math.min(BACKOFF_MS * 2 ** Math.min(failures, 10), BACKOFF_MS_MAX) * (0.5 + Math.random() / 2)
+}
+
+export function createSettler(options: SettlerOptions): Settler {
+  const { appid, store, isReady, report } = options
+  const keys = appKeys(appid)
+  // By lock token: a run has one message at a time.
+  const admitted = new Map<string, Admission & { readonly id: string }>()
+  const pending = new Set<Pending>()
+  const trouble = watchTrouble(report, () => pending.size)
+  let queue: Pending[] = []
+  let isDue = false
+  /** Settlements that Redis has refused by themselves. */
+  let failing = 0
+  let closing: PromiseWithResolvers<void> | undefined
+
+  function add(one: Pending): void {
+    queue.push(one)
+    if (isDue || trouble.isWaiting()) return
+    isDue = true
+    setImmediate(flush)
+  }
+
+  function flush(): void {
+    isDue = false
+    const due = queue
+    queue = []
+    for (let from = 0; from < due.length; from += BATCH_MAX) void run(due.slice(from, from + BATCH_MAX))
+  }
+
+  async function run(batch: readonly Pending[]): Promise<void> {
+    const connection = store.connection()
+    const leaseFrom = performance.now()
+    try {
+      const items = batch.map(({ item }) => item)
+      const call = argumentsOf(keys, items, { ...options, isReady: isReady() })
+      const answered = await runScript<unknown[]>(store.redis, call)
+      const settled = items.map((item, n) => readAnswer(answered, n, item))
+      if (store.connection() !== connection)
+        await giveBack(
+          keys,
+          store,
+          settled.map((one, n) => [items[n], one]),
+        )
+      if (failing === 0) trouble.over()
+      for (const [n, one] of batch.entries()) end(one, settled[n] ?? NOTHING, leaseFrom)
+    } catch (error) {
+      for (const one of batch) queue.push(one)
+      trouble.met(messageOf(error), flush)
+    }
+  }
+
+  function end(one: Pending, settled: Settled, leaseFrom: number): void {
+    const { item } = one
+    if (settled.outcome === 'failed') {
+      // Refused by itself: the others of its script are settled, and it comes again with the next ones.
+      trouble.note(settled.error ?? '')
+      failing += one.failures === 0 ? 1 : 0
+      one.failures += 1
+      setTimeout(add, backoffMs(one.failures), one)
+      return
+    }
+    const { fetched } = settled
+    if (fetched?.tries !== undefined) admitted.set(item.token, { id: fetched.id, tries: fetched.tries, leaseFrom })
+    pending.delete(one)
+    if (one.failures > 0) failing -= 1
+    if (pending.size === 0) closing?.resolve()
+    one.resolve(settled)
+  }
+
+  return {
+    settle: (item) =>
+      new Promise((resolve) => {
+        const one = { item, failures: 0, resolve }
+        pending.add(one)
+        add(one)
+      }),
+    admissionOf(id, token) {
+      const admission = admitted.get(token)
+      admitted.delete(token)
+      return admission?.id === id ? admission : undefined
+    },
+    trouble: trouble.read,
+    close() {
+      closing ??= Promise.withResolvers<void>()
+      // What is under way may bring a message, which has to have its run.
+      for (const one of queue) {
+        if (one.item.kind === 'fetch') end(one, NOTHING, 0)
+        else one.item = { ...one.item, fetches: false }
+      }
+      queue = queue.filter((one) => pending.has(one))
+      if (pending.size === 0) closing.resolve()
+      return closing.promise
+    },
+    abandon() {
+      for (const one of pending) end(one, NOTHING, 0)
+      queue = []
+    },
+  }
+}
+
+/** Redis refuses, be it everything or one settlement: one wait for all, one line now and then. */
+function watchTrouble(report: SettlerReport, pending: () => number) {
+  let failures = 0
+  let timer: NodeJS.Timeout | undefined
+  let current: { error: string; sinceMs: number } | undefined
+  let reportedAt = Number.NEGATIVE_INFINITY
+  const read = (): Trouble | undefined => current && { ...current, pending: pending() }
+
+  function note(error: string): void {
+    const now = performance.now()
+    current = { error, sinceMs: current?.sinceMs ?? now }
+    if (now - reportedAt < REPORT_EVERY_MS) return
+    reportedAt = now
+    report.unsettled({ ...current, pending: pending() })
+  }
+
+  return {
+    read,
+    note,
+    isWaiting: () => timer !== undefined,
+    met(error: string, again: () => void): void {
+      note(error)
+      if (timer !== undefined) return
+      failures += 1
+      timer = setTimeout(() => {
+        timer = undefined
+        again()
+      }, backoffMs(failures))
+    },
+    over(): void {
+      if (current === undefined) return
+      failures = 0
+      current = undefined
+      reportedAt = Number.NEGATIVE_INFINITY
+      report.settledAgain()
+    },
+  }
+}
+
+/** The client has asked again after its connection was lost, so two messages may have been fetched for one run. */
+async function giveBack(
+  keys: AppKeys,
+  store: Store,
+  runs: readonly (readonly [Item | undefined, Settled])[],
+): Promise<void> {
+  const known = runs.flatMap(([item, { fetched }]) => (item?.fetches ? [item.token, fetched?.id ?? ''] : []))
+  if (known.length === 0) return
+  const call = {
+    name: 'give-back',
+    keys: [keys.sendActive, keys.sendWait, keys.sendMarker],
+    args: [keys.sendJobs, ...known],
+  } as const
+  // What stays as it is, the look for stalled jobs finds.
+  await runScript(store.redis, call).catch(() => undefined)
+}
+
+export type { Item, Outcome, Settled }

@@ -1,0 +1,51 @@
+/** What a crash or other hands left undone, and what has grown too old: at start and every 30 seconds, one sweep at a time. */
+import type { HoldKeeper } from '../app-hold/keeper.ts'
+import type { Burier } from '../dead-letters/bury.ts'
+import { expireDeadLetters } from '../dead-letters/list.ts'
+import { messageOf } from '../errors.ts'
+import { expireMessages } from '../lanes/expire.ts'
+import { healLanes } from '../lanes/heal.ts'
+import type { Store } from '../redis/store.ts'
+
+export interface SweeperOptions {
+  readonly appid: string
+  readonly store: Store
+  readonly retain: { readonly deadMs: number }
+  readonly report: {
+    readonly expired: (count: number) => void
+    readonly problem: (problem: { what: string; error: string }) => void
+  }
+}
+
+const SWEEP_EVERY_MS = 30_000
+
+export function createSweeper(options: SweeperOptions, { burier, keeper }: { burier: Burier; keeper: HoldKeeper }) {
+  const { appid, store, retain, report } = options
+  let timer: NodeJS.Timeout | undefined
+  let current: Promise<void> = Promise.resolve()
+  let stopped = false
+  const sweep = async (): Promise<void> => {
+    try {
+      await keeper.look()
+      await burier.sweep()
+      await expireMessages(burier, { store, appid })
+      await healLanes(store, appid)
+      const expired = await expireDeadLetters(store, { appid, before: store.clock.now() - retain.deadMs })
+      if (expired > 0) report.expired(expired)
+    } catch (error) {
+      report.problem({ what: 'the sweep', error: messageOf(error) })
+    }
+    if (!stopped) timer = setTimeout(next, SWEEP_EVERY_MS)
+  }
+  const next = (): void => {
+    current = sweep()
+  }
+  return {
+    start: next,
+    stop(): void {
+      stopped = true
+      clearTimeout(timer)
+    },
+    idle: (): Promise<void> => current,
+  }
+}
