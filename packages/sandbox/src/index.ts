@@ -12,4 +12,7 @@ export { type FakeApp, SANDBOX_APP_ID, SANDBOX_APP_SECRET } from './fake-wechat/
 export { type FindRedisOptions, type FoundRedis, findRedis } from './find-redis.ts'
 export { freeLoopbackPort } from './free-port.ts'
 export { type LocalRedis, type LocalRedisOptions, startLocalRedis } from './local-redis.ts'
+export { REDIS_ERRORS, type RedisErrorName, scriptNamesOf } from './redis-errors.ts'
+export { type RedisProxy, type RedisProxyOptions, startRedisProxy } from './redis-proxy.ts'
+export type { Fate, OnCommand } from './redis-session.ts'
 export { startTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.ts'

@@ -1,7 +1,8 @@
 // Networks fail in ways no mock has thought of. This is a real TCP proxy between two real parts: it resets, goes
 // silent, loses replies or refuses connections when a test says so, and otherwise passes bytes on unchanged.
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
+import { LOOPBACK, listen, pairWith, reset, resetPair, type SocketPair } from './socket-pair.ts'
 
 export type TcpProxyOptions = {
   targetHost?: string
@@ -39,10 +40,8 @@ export type TcpProxy = {
   close: () => Promise<void>
 }
 
-type Pair = { client: Socket; server: Socket; stalled: boolean }
+type Pair = SocketPair & { stalled: boolean }
 type Switches = { newStalled: boolean; repliesCut: boolean; bytesLeft: number }
-
-const HOST = '127.0.0.1'
 
 /** Passes bytes one way, no faster than the other side takes them. */
 const pass = (from: Socket, to: Socket, rules: { pair: Pair; switches: Switches; isReply: boolean }): void => {
@@ -64,52 +63,29 @@ const pass = (from: Socket, to: Socket, rules: { pair: Pair; switches: Switches;
   from.on('end', () => to.end())
 }
 
-const reset = (socket: Socket): void => {
-  // A connection that is still being made cannot be reset, only dropped.
-  if (socket.connecting) socket.destroy()
-  else socket.resetAndDestroy()
-}
-
-const listen = async (server: Server, port: number): Promise<number> => {
-  server.listen(port, HOST)
-  await once(server, 'listening')
-  return (server.address() as AddressInfo).port
-}
-
 /** Starts a proxy on the loopback. The target need not be up: connections are then reset. */
 export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy> => {
   const pairs = new Set<Pair>()
   const switches: Switches = { newStalled: false, repliesCut: false, bytesLeft: Infinity }
   const join = (client: Socket): void => {
-    const server = connect({ port: options.targetPort, host: options.targetHost ?? HOST, allowHalfOpen: true })
-    const pair = { client, server, stalled: false }
+    const target = { host: options.targetHost, port: options.targetPort }
+    const pair: Pair = { ...pairWith(client, target, () => pairs.delete(pair)), stalled: false }
+    const { server } = pair
     pairs.add(pair)
-    for (const [socket, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      socket.setNoDelay(true)
-      // An error on one side is shown to the other as a reset, since that is what a broken road looks like.
-      socket.on('error', () => reset(other))
-      socket.on('close', () => {
-        pairs.delete(pair)
-        if (!other.destroyed) other.destroySoon()
-      })
-    }
     pass(client, server, { pair, switches, isReply: false })
     pass(server, client, { pair, switches, isReply: true })
     if (switches.newStalled) stallPair(pair, true)
   }
   const newServer = (): Server => createServer({ allowHalfOpen: true }, join)
   const resetAll = (): void => {
-    for (const { client, server } of pairs) [client, server].forEach(reset)
+    pairs.forEach(resetPair)
   }
   let listener: Server | null = newServer()
   const port = await listen(listener, options.port ?? 0)
 
   return {
     port,
-    url: (scheme) => `${scheme}://${HOST}:${port}`,
+    url: (scheme) => `${scheme}://${LOOPBACK}:${port}`,
     resetAll,
     stall: (on) => {
       switches.newStalled = on
