@@ -70,7 +70,8 @@ describe.each([
     const answers = await outbox.sendMany(about.repeats.map(({ request }) => request))
     const expected = about.repeats.map(({ id }) => {
       const status = statusOf(id)
-      return { id, status: status === 'none' ? 'delivered' : status, duplicate: true }
+      // That version noted no ending beside a key; where nothing else is left, nobody can say what came of the message.
+      return { id, status: status === 'none' ? 'unknown' : status, duplicate: true }
     })
     expect(answers).toEqual(expected)
   }

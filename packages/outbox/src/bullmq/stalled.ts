@@ -4,11 +4,11 @@ import type { RedisQueueBackend } from 'bullmq'
 /** Nothing dies of stalling: the `sending` mark tells whether a run can have sent anything, however often one died. */
 export const STALLED_COUNT_MAX = 1_000_000_000
 
-/** One look: what stood without a lock at the last one and still does waits again. @throws what Redis answers */
-export async function takeOverStalled(backend: RedisQueueBackend, intervalMs: number): Promise<void> {
+/** One look: what stood without a lock at the last one and still does waits again. Returns its ids. @throws what Redis answers */
+export async function takeOverStalled(backend: RedisQueueBackend, intervalMs: number): Promise<string[]> {
   const names = ['stalled', 'wait', 'active', 'stalled-check', 'meta', 'paused', 'marker', 'events', 'repeat']
   const args = [STALLED_COUNT_MAX, backend.toKey(''), Date.now(), intervalMs]
-  await backend.execCommand(await backend.client, 'moveStalledJobsToWait', [
+  return backend.execCommand(await backend.client, 'moveStalledJobsToWait', [
     ...names.map((name) => backend.toKey(name)),
     ...args,
   ])

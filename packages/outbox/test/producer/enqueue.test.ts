@@ -38,7 +38,7 @@ describe('what waits for Redis', () => {
     expect(await vi.waitFor(() => enqueuer.enqueue(message(1)))).toEqual({
       id: 'm-1',
       duplicate: false,
-      stands: 'scheduled',
+      stands: 'queued',
     })
     expect(await jobs()).toEqual([keys.sendJob('m-1')])
   })

@@ -61,9 +61,9 @@ export function createHand(world: World, options: { isReady?: () => boolean; sto
   }
 }
 
-export function settlerOn(store: Store, isReady: () => boolean): Settler {
+export function settlerOn(store: Store, isReady: () => boolean, appid = APP): Settler {
   return createSettler({
-    appid: APP,
+    appid,
     store,
     lockMs: LEASE_MS,
     keepDelivered: { ms: 3_600_000, count: 100_000 },

@@ -11,7 +11,7 @@ export type Command =
   /** `inOneStep`: the turn comes with the fetch, and a delivery settles, completes and fetches the next. */
   | { readonly do: 'fetch'; readonly worker: number; readonly answer: Answer; readonly inOneStep: boolean }
   /** Redis answers the settlement of one run with an error, and its worker keeps it: the run goes on when Redis takes it. */
-  | { readonly do: 'refuse'; readonly nth: number; readonly error: RedisRefusal }
+  | { readonly do: 'refuse'; readonly nth: number; readonly error: string }
   /** Redis takes a settlement that was kept. */
   | { readonly do: 'take'; readonly nth: number }
   /** The next step of one of the runs under way. */

@@ -4,60 +4,58 @@
  * each message, and after every step the two are compared.
  */
 import assert from 'node:assert/strict'
-import { createRedisBackend, type Job, Worker } from 'bullmq'
-import { createMover } from '../../src/dead-letters/mover.ts'
+import { Job } from 'bullmq'
+import { takeOverStalled } from '../../src/bullmq/stalled.ts'
+import { createBurier } from '../../src/dead-letters/bury.ts'
 import { healLanes } from '../../src/lanes/heal.ts'
 import { cancelMessage } from '../../src/producer/cancel.ts'
 import { createEnqueuer, type Enqueuer } from '../../src/producer/enqueue.ts'
 import type { RedisClient } from '../../src/redis/connection.ts'
-import { appKeys, appPrefix, SEND_QUEUE } from '../../src/redis/keys.ts'
-import { createHandover } from '../../src/worker/handover.ts'
-import { createRun, PARK_MS } from '../../src/worker/run.ts'
+import { appKeys, SEND_QUEUE } from '../../src/redis/keys.ts'
+import { createRun } from '../../src/worker/run.ts'
+import type { Settled } from '../../src/worker/settler.ts'
+import { settlerOn } from './hand.ts'
 import type { Command } from './lane-commands.ts'
 import { checkEnds, checkLanes, join, newLedger, readStandings, type Standing } from './lane-ledger.ts'
-import { HOUR_MS, type LaneContext, LEASE_MS, nextStep, type Running } from './lane-run.ts'
+import { begin, HOUR_MS, type LaneContext, LEASE_MS, nextStep, type Running, settled } from './lane-run.ts'
+import type { RefusingRedis } from './refusing-redis.ts'
 import { openKeeper, reasonOf, type World } from './world.ts'
 
 type Fetch = Omit<Extract<Command, { do: 'fetch' }>, 'do'>
-type Fetched = Awaited<ReturnType<Job['moveToCompleted']>>
 
 /** Far beyond what any sequence needs: a drain that does not end is a violation of its own. */
 const DRAIN_STEPS_MAX = 3000
 
 export class LaneMachine {
   readonly #at: LaneContext
-  readonly #worker: Worker
+  readonly #refusing: RefusingRedis
   readonly #enqueuer: Enqueuer
   #runs: Running[] = []
   #serial = 0
   /** Whether what is fetched may have its turn. */
   #isReady = false
 
-  constructor(world: World, appid: string, ifUnsure: 'send' | 'dead') {
-    const isReady = (): boolean => this.#isReady
-    const handover = createHandover({ appid, store: world.store, isReady, parkMs: PARK_MS })
-    const opts = {
-      connection: world.redis,
-      prefix: appPrefix(appid),
-      autorun: false,
-      lockDuration: LEASE_MS,
-      skipLockRenewal: true,
-      skipStalledCheck: true,
-      maxStalledCount: 1_000_000,
-    }
-    this.#worker = new Worker(SEND_QUEUE, undefined, opts, (...made) => handover.aboard(createRedisBackend(...made)))
-    this.#worker.on('error', () => undefined)
-    const mover = createMover({
+  constructor(world: World, refusing: RefusingRedis, at: { appid: string; ifUnsure: 'send' | 'dead' }) {
+    const { appid, ifUnsure } = at
+    const burier = createBurier({
       appid,
-      judge: world.judge,
+      store: world.store,
       explain: (errmsg) => reasonOf({ errmsg }),
       explainExpiry: () => reasonOf(),
       onDead: () => undefined,
       onOccupied: (id) => assert.fail(`${id} is occupied`),
     })
-    const keys = appKeys(appid)
-    const fetched = (run: Running, next: unknown): Promise<void> => this.#goOn(run, next as Fetched)
-    this.#at = { world, appid, keys, mover, handover, fetched, ledger: newLedger(), ifUnsure }
+    this.#refusing = refusing
+    this.#at = {
+      world,
+      appid,
+      keys: appKeys(appid),
+      burier,
+      settler: settlerOn(world.store, () => this.#isReady, appid),
+      fetched: (run, said) => this.#goOn(run, said),
+      ledger: newLedger(),
+      ifUnsure,
+    }
     this.#enqueuer = createEnqueuer(() => Promise.resolve(world.store))
   }
 
@@ -80,7 +78,21 @@ export class LaneMachine {
       case 'minute':
         return void (await this.#elapse(command.nth, true))
       case 'sweep':
-        return void (await this.#at.mover.sweep(this.#at.world.store))
+        return void (await this.#at.burier.sweep())
+      case 'refuse': {
+        const run = nth(
+          this.#runs.filter(({ at }) => at === 'settle'),
+          command.nth,
+        )
+        return run && this.#refuse(run, command.error)
+      }
+      case 'take': {
+        const run = nth(
+          this.#runs.filter(({ at }) => at === 'kept'),
+          command.nth,
+        )
+        return run && this.#take(run)
+      }
       case 'lapse': {
         const run = nth(this.#runs, command.nth)
         return run && this.#lapse(run)
@@ -94,10 +106,9 @@ export class LaneMachine {
 
   async #enqueue(person: string, scheduled: boolean): Promise<void> {
     const id = `m-${this.#at.ledger.messages.length}`
-    const acceptedAt = Date.now()
-    const sendAt = scheduled ? { sendAt: acceptedAt + HOUR_MS } : {}
+    const sendAt = scheduled ? { sendAt: Date.now() + HOUR_MS } : {}
     const data = { v: 1, touser: person, msgtype: 'text', text: { content: id }, ...sendAt } as const
-    await this.#enqueuer.enqueue({ appid: this.#at.appid, id, data, acceptedAt })
+    await this.#enqueuer.enqueue({ appid: this.#at.appid, id, data })
     this.#at.ledger.messages.push({ id, person, ...sendAt })
     if (!scheduled) join(this.#at.ledger, person, id)
   }
@@ -106,30 +117,40 @@ export class LaneMachine {
     this.#serial += 1
     const token = `worker-${worker}:${this.#serial}`
     this.#isReady = inOneStep
-    const job: Job | undefined = await this.#worker.getNextJob(token, { block: false })
+    const said = await this.#at.settler.settle({ kind: 'fetch', id: '', token, fetches: true })
     await this.#noteJoined()
-    if (job === undefined) return false
-    this.#begin(job, { token, worker, answer, inOneStep })
+    if (said.fetched === undefined) return false
+    this.#begin(said, { token, worker, answer, inOneStep })
     return true
   }
 
-  /** What the completion of a run's job has fetched is the next of its worker. */
-  async #goOn({ worker, answer, inOneStep, token }: Running, next: Fetched): Promise<void> {
+  /** What the settlement of a run has fetched is the next of its worker. */
+  async #goOn({ worker, answer, inOneStep, token }: Running, said: Settled): Promise<void> {
     await this.#noteJoined()
-    if (!Array.isArray(next) || !next[0]) return
-    const job = await this.#worker['nextJobFromJobData'](next[0], next[1], token)
-    if (job !== undefined) this.#begin(job, { token, worker, answer, inOneStep })
+    // Who gives one message back for ever gets to no other.
+    const next = answer === 'back' ? 'take' : answer
+    if (said.fetched !== undefined) this.#begin(said, { token, worker, answer: next, inOneStep })
   }
 
-  #begin(job: Job, by: Pick<Running, 'token' | 'worker' | 'answer' | 'inOneStep'>): void {
-    const id = String(job.id)
-    this.#at.ledger.unlooked.delete(id)
+  #begin({ fetched }: Settled, by: Pick<Running, 'token' | 'worker' | 'answer' | 'inOneStep'>): void {
+    assert.ok(fetched)
+    const { id, json } = fetched
     assert.ok(!this.#at.ledger.backingOff.has(id), `${id} is fetched out of its backoff`)
-    const { world, appid, handover } = this.#at
+    const { world, appid, settler } = this.#at
     const at = { token: by.token, signal: new AbortController().signal }
-    const run = createRun(job, at, { appid, store: world.store, leaseMs: LEASE_MS, keeper: openKeeper, handover })
-    const first = by.answer === 'wait' ? 'delay' : 'admit'
-    this.#runs.push({ ...by, id, job, run, at: first, value: undefined, look: async () => undefined })
+    const job = Job.fromJSON(world.send as never, json, id) as Job
+    const run = createRun(job, at, { appid, store: world.store, leaseMs: LEASE_MS, keeper: openKeeper, settler })
+    const waits = by.answer === 'wait'
+    const attempts = [] as const
+    this.#runs.push({
+      ...by,
+      id,
+      run,
+      at: waits ? 'settle' : 'admit',
+      marked: fetched.tries !== undefined,
+      took: false,
+      settlement: { kind: 'snooze', delayMs: HOUR_MS, counts: false, attempts },
+    })
   }
 
   /** Scheduled messages that are due join their lanes at the end, in the step that fetches or parks them. */
@@ -147,8 +168,7 @@ export class LaneMachine {
   }
 
   async #cancel(id: string): Promise<void> {
-    const { judge } = this.#at.world
-    const cancellation = await cancelMessage(judge, { appid: this.#at.appid, id }, HOUR_MS)
+    const cancellation = await cancelMessage(this.#at.world.store, { appid: this.#at.appid, id }, HOUR_MS)
     if (cancellation !== 'cancelled') return
     assert.ok(!this.#at.ledger.taken.includes(id), `${id} is cancelled, and WeChat has it`)
     this.#at.ledger.cancelled.add(id)
@@ -174,17 +194,37 @@ export class LaneMachine {
     await this.#moveStalled()
   }
 
-  #interrupt({ id, run, at }: Running): void {
-    if (run.holder().marked) this.#at.ledger.interrupted.add(id)
-    if (at === 'settle') this.#at.ledger.cut.add(id)
+  #interrupt({ id, marked, took, at }: Running): void {
+    if (marked) this.#at.ledger.interrupted.add(id)
+    if (took && (at === 'settle' || at === 'kept')) this.#at.ledger.cut.add(id)
   }
 
   #crash(worker: number): void {
     for (const run of this.#runs.filter((one) => one.worker === worker)) {
       this.#interrupt(run)
-      if (run.at === 'look') this.#at.ledger.unlooked.add(run.id)
+      this.#refusing.forget(run.token)
     }
     this.#runs = this.#runs.filter((one) => one.worker !== worker)
+  }
+
+  /** Redis answers with an error, and the settlement is kept; whatever comes next comes before it is recorded. */
+  async #refuse(run: Running, error: string): Promise<void> {
+    const { appid } = this.#at
+    const kept = this.#refusing.settle(run.token, error, (settler) => begin({ ...this.#at, appid, settler }, run))
+    const now = await kept.refused
+    if (now !== undefined) {
+      await settled(this.#at, run, now)
+      run.at = 'ended'
+      this.#runs = this.#runs.filter((one) => one !== run)
+      return
+    }
+    run.at = 'kept'
+  }
+
+  async #take(run: Running): Promise<void> {
+    await settled(this.#at, run, await this.#refusing.take(run.token))
+    run.at = 'ended'
+    this.#runs = this.#runs.filter((one) => one !== run)
   }
 
   /** The locks of runs that are no more lapse, and BullMQ gives their jobs back. */
@@ -202,15 +242,15 @@ export class LaneMachine {
     let moved = 0
     for (let looks = 0; looks < 2; looks += 1) {
       await this.#redis.del(`${this.#at.keys.sendJobs}stalled-check`)
-      moved += (await this.#worker.getBackend().moveStalledJobsToWait()).length
+      const backend = this.#at.world.store.backend(this.#at.appid, SEND_QUEUE)
+      moved += (await takeOverStalled(backend, 1)).length
     }
     return moved
   }
 
   /** Compares Redis with what is known. Throws where they differ. */
   async check(): Promise<void> {
-    const looking = this.#runs.filter(({ at }) => at === 'look').map(({ id }) => id)
-    await checkLanes(this.#at.world.redis, this.#at.keys, { ledger: this.#at.ledger, looking })
+    await checkLanes(this.#at.world.redis, this.#at.keys, this.#at.ledger)
   }
 
   /** Runs everything to its end and judges it. */
@@ -228,18 +268,13 @@ export class LaneMachine {
   async #drain(): Promise<boolean> {
     const [run] = this.#runs
     if (run !== undefined) {
-      await this.#step(run)
+      await (run.at === 'kept' ? this.#take(run) : this.#step(run))
       return true
     }
     if (await this.#fetch({ worker: 0, answer: 'take', inOneStep: this.#serial % 2 === 0 })) return true
     if ((await this.#recover()) > 0) return true
-    if ((await this.#at.mover.sweep(this.#at.world.store)) > 0) return true
-    if (await this.#elapse(0, false)) return true
-    if (this.#at.ledger.unlooked.size === 0) return false
-    // From here on whoever is first and parked is a violation: the sweep has to find it, and no parked time passes.
-    await healLanes(this.#at.world.store, this.#at.appid, 0)
-    this.#at.ledger.unlooked.clear()
-    return true
+    if ((await this.#at.burier.sweep()) > 0) return true
+    return this.#elapse(0, false)
   }
 
   #read(): Promise<Map<string, Standing>> {
@@ -248,10 +283,6 @@ export class LaneMachine {
 
   get #redis(): RedisClient {
     return this.#at.world.redis
-  }
-
-  async close(): Promise<void> {
-    await this.#worker.close(true)
   }
 }
 

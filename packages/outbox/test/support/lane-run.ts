@@ -80,7 +80,6 @@ export async function settled(at: LaneContext, run: Running, said: Settled): Pro
     if (standing?.exists) ledger.settled.add(run.id)
   }
   if (kind === 'snooze' && said.outcome === 'done') ledger.backingOff.add(run.id)
-  ledger.keeping.delete(run.id)
   await at.fetched(run, said)
 }
 

@@ -130,14 +130,17 @@ describe('a connection that breaks', () => {
       async prepare(name) {
         const { id, touser } = await failedOne(name)
         await burierOn(world.store).burier.bury(id)
-        await requestReplay(world.store, APP, deadLetterIdOf(id))
         return { deadId: deadLetterIdOf(id), newId: `${id}-1`, touser }
       },
-      act: () => replayRetried({ ...options, store }),
+      async act({ deadId }) {
+        await requestReplay(store, APP, deadId)
+        await replayRetried({ ...options, store })
+      },
       async look({ deadId, newId, touser }) {
         const isReplayed = (await world.redis.exists(keys.deadJob(deadId))) === 0
         expect(await jobsOf(newId)).toEqual(isReplayed ? [newId] : [])
         expect(await laneOf(touser)).toEqual(isReplayed ? [newId] : [])
+        await requestReplay(world.store, APP, deadId)
         const { replayed } = await replayRetried({ ...options, store: world.store })
         expect(replayed).toEqual(isReplayed ? [] : [{ id: newId, replayOf: deadId }])
         expect(await laneOf(touser)).toEqual([newId])

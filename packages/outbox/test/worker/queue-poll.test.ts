@@ -37,10 +37,7 @@ afterAll(async () => {
 })
 
 const sees = (send: boolean, dead: boolean): Promise<void> =>
-  vi.waitFor(
-    () => expect([poll.sawWork(SEND_QUEUE), poll.sawWork(DEAD_LETTER_QUEUE)]).toEqual([send, dead]),
-    20_000,
-  )
+  vi.waitFor(() => expect([poll.sawWork(SEND_QUEUE), poll.sawWork(DEAD_LETTER_QUEUE)]).toEqual([send, dead]), 20_000)
 
 it('sees messages that wait, and none while the queue is paused', async () => {
   await sees(false, false)
