@@ -30,7 +30,7 @@ export interface Attempt {
 /** How many attempts a message remembers, the newest ones: waiting for a token or a quota may take many. */
 export const ATTEMPTS_MAX = 50
 
-/** What happened to one call, before anybody judges it. No URL and no token is ever part of it. */
+/** What happened to one call, before anybody judges it. Its texts are clean: no URL, no token, one short line (`errmsg.ts`). */
 export type Outcome =
   | { readonly kind: 'answered'; readonly errcode: number; readonly errmsg: string; readonly rid?: string }
   /** The request was never written: DNS, connect or TLS failed. */

@@ -8,6 +8,7 @@ export {
 } from './attempt.ts'
 export type { AppFault, Charge, HoldCause, HoldKind } from './charge.ts'
 export { type DeadLetter, recipientOf } from './dead-letter.ts'
+export { cleanErrmsg, ERRMSG_CHARS_MAX } from './errmsg.ts'
 export { fingerprint } from './fingerprint.ts'
 export {
   deadLetterIdOf,

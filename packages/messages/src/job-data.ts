@@ -3,6 +3,7 @@
  * different times, so it carries a version. A worker reads every version up to its own and lets a higher one wait.
  */
 import { z } from 'zod'
+import { cleanErrmsg } from './errmsg.ts'
 import { REQUEST_BYTES_MAX } from './limits.ts'
 import { type Checked, type CheckedRequest, check, sendRequestSchema } from './send-request.ts'
 
@@ -24,6 +25,7 @@ export type JobData = { readonly v: typeof JOB_DATA_VERSION } & CheckedRequest &
 export type ReadJobData =
   | { readonly kind: 'ok'; readonly data: JobData }
   | { readonly kind: 'newer'; readonly v: number }
+  /** `problem` names keys of the data, so it is cleaned like any text from outside. */
   | { readonly kind: 'invalid'; readonly problem: string }
 
 /** The length of a text is the producer's to judge: its limit is configurable there, and a stored message was accepted. */
@@ -57,7 +59,7 @@ function withOrigin(request: CheckedRequest, origin: z.output<typeof originSchem
 }
 
 function invalid(problem: string): ReadJobData {
-  return { kind: 'invalid', problem: problem.slice(0, 1000) }
+  return { kind: 'invalid', problem: cleanErrmsg(problem) }
 }
 
 /** The body that WeChat gets: its own fields, in its own order, and nothing else. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import {
   checkSendRequest,
   EARLIER_REASONS_MAX,
+  ERRMSG_CHARS_MAX,
   type JobData,
   readJobData,
   sendRequestSchema,
@@ -65,8 +66,13 @@ describe('readJobData', () => {
     const many = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`key${n}`, 'S3CRET']))
     const result = read({ ...job, ...many, text: { content: 'S3CRET'.repeat(20_000) } })
     expect(result.kind).toBe('invalid')
-    expect(JSON.stringify(result).length).toBeLessThan(1100)
+    expect(JSON.stringify(result).length).toBeLessThan(400)
     expect(JSON.stringify(result)).not.toContain('S3CRET')
+  })
+
+  it('keeps a secret out of a problem, which names the keys of the data', () => {
+    const result = read({ ...job, 'secret=abc': 'x', ['k'.repeat(500)]: 'x' })
+    expect(result).toMatchObject({ kind: 'invalid', problem: expect.stringContaining('secret=*** is not a known key') })
   })
 
   it('keeps where a replay comes from', () => {
@@ -96,7 +102,7 @@ describe('anything at all', () => {
     fc.assert(
       fc.property(raw, (value) => {
         const result = read(value)
-        if (result.kind === 'invalid') expect(result.problem.length).toBeLessThanOrEqual(1000)
+        if (result.kind === 'invalid') expect(result.problem.length).toBeLessThanOrEqual(ERRMSG_CHARS_MAX)
         else expect(['ok', 'newer']).toContain(result.kind)
       }),
       { numRuns: 500 },

@@ -1,7 +1,6 @@
 /** The history entry of one call: what came back and what it was judged to be, as `status(id)` and dead letters show it. */
 import type { Attempt, AttemptOutcome, Outcome } from '@wechat-outbox/messages'
 import type { Decision } from './decide.ts'
-import { cleanErrmsg } from './errmsg.ts'
 import { lastAnswerOf } from './reasons.ts'
 
 export interface Timing {
@@ -14,13 +13,12 @@ export interface Timing {
 /** Where WeChat said nothing, `errcode` is absent and `errmsg` holds the transport's few words. */
 export function attemptOf(outcome: Outcome, decision: Decision, { at, ms }: Timing): Attempt {
   const { errcode, errmsg, rid } = lastAnswerOf(outcome)
-  const cleaned = cleanErrmsg(errmsg)
   return {
     at,
     outcome: attemptOutcome(outcome, decision),
     ms,
     ...(errcode === null ? {} : { errcode }),
-    ...(cleaned === '' ? {} : { errmsg: cleaned }),
+    ...(errmsg === '' ? {} : { errmsg }),
     ...(rid === undefined ? {} : { rid }),
   }
 }

@@ -24,7 +24,6 @@ export {
   TOKEN_ERRCODES,
   tokenErrcode,
 } from './errcodes.ts'
-export { cleanErrmsg, ERRMSG_CHARS_MAX } from './errmsg.ts'
 export {
   expiredReason,
   expiryReason,

@@ -1,10 +1,9 @@
 /**
  * Why a message died or waits, in words that need no looking up: built here and nowhere else, so that every reason has a
- * stable name, a meaning in both languages and a cleaned `errmsg`.
+ * stable name and a meaning in both languages. An `errmsg` comes here cleaned, from who has read it (`messages/src/errmsg.ts`).
  */
-import type { Attempt, Outcome, Reason } from '@wechat-outbox/messages'
+import { type Attempt, cleanErrmsg, type Outcome, type Reason } from '@wechat-outbox/messages'
 import { type ErrcodeRow, OWN_REASONS, OWN_SOURCE, type OwnReasonName, sendErrcode, tokenErrcode } from './errcodes.ts'
-import { cleanErrmsg } from './errmsg.ts'
 
 /** What the last call came to, as far as a reason repeats it. */
 export interface LastAnswer {
@@ -88,9 +87,9 @@ export function invalidMessageReason(problem: string): Reason {
   return ownReason('invalid-message', { errcode: null, errmsg: problem })
 }
 
-/** The message was taken over too often; `detail` is what BullMQ says about it. */
+/** The message was taken over too often; `detail` is what BullMQ says about it, and other hands may have said it. */
 export function stalledReason(detail: string): Reason {
-  return ownReason('stalled', { errcode: null, errmsg: detail })
+  return ownReason('stalled', { errcode: null, errmsg: cleanErrmsg(detail) })
 }
 
 const ownMeanings = new Map<OwnReasonName, Reason['meaning']>(OWN_REASONS.map((row) => [row.name, row.meaning]))
@@ -105,7 +104,7 @@ function rowReason(row: ErrcodeRow, answer: LastAnswer): Reason {
   return { ...said(answer), name: row.name, meaning: row.meaning, source: row.source }
 }
 
-function said({ errcode, errmsg, rid }: LastAnswer): Pick<Reason, 'errcode' | 'errmsg' | 'rid'> {
-  const cleaned = cleanErrmsg(errmsg)
-  return rid === undefined ? { errcode, errmsg: cleaned } : { errcode, errmsg: cleaned, rid }
+/** An answer may come inside an outcome or another reason, whose other fields are not repeated. */
+function said({ errcode, errmsg, rid }: LastAnswer): LastAnswer {
+  return rid === undefined ? { errcode, errmsg } : { errcode, errmsg, rid }
 }

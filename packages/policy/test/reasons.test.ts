@@ -16,8 +16,8 @@ describe('a reason of our own', () => {
     expect(expiredReason(last)).toMatchObject({ name: 'expired', ...last })
   })
 
-  it('keeps the problem of an invalid message short and clean', () => {
-    const reason = invalidMessageReason(`secret=abc ${'x'.repeat(1000)}`)
+  it('keeps short and clean what BullMQ says, which other hands may have written', () => {
+    const reason = stalledReason(`secret=abc ${'x'.repeat(1000)}`)
     expect(reason.errmsg).toHaveLength(300)
     expect(reason.errmsg).not.toContain('abc')
   })

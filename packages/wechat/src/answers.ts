@@ -3,9 +3,8 @@
  * with a numeric `errcode` is WeChat's own word. Whatever else arrives after the request was written says nothing about
  * what WeChat did with it.
  */
-import type { Outcome } from '@wechat-outbox/messages'
+import { cleanErrmsg, type Outcome } from '@wechat-outbox/messages'
 import type { Exchanged } from './call.ts'
-import { cleanErrmsg, ridOf } from './clean.ts'
 import { retryAfterMsOf } from './retry-after.ts'
 
 export type TokenAnswer =
@@ -30,8 +29,8 @@ export function outcomeOf(exchanged: Exchanged, secrets: readonly string[], nowM
   if (exchanged.status >= 500) return { kind: 'unsure', detail: `HTTP ${exchanged.status}` }
   if (answer === undefined) return { kind: 'unsure', detail: `HTTP ${exchanged.status} without a JSON object` }
   if (errcode === undefined) return { kind: 'unsure', detail: `HTTP ${exchanged.status} without a numeric errcode` }
-  const errmsg = cleanErrmsg(answer['errmsg'], secrets)
-  const rid = ridOf(answer['errmsg'])
+  const errmsg = errmsgOf(answer, secrets)
+  const rid = ridOf(answer)
   return rid === undefined ? { kind: 'answered', errcode, errmsg } : { kind: 'answered', errcode, errmsg, rid }
 }
 
@@ -67,7 +66,7 @@ export function tokenAnswerOf(exchanged: Exchanged, { secrets, lifetimeS }: Toke
   }
   const errcode = errcodeOf(answer)
   if (errcode !== undefined && errcode !== 0) {
-    return { kind: 'refused', errcode, errmsg: cleanErrmsg(answer['errmsg'], secrets) }
+    return { kind: 'refused', errcode, errmsg: errmsgOf(answer, secrets) }
   }
   const { access_token: value, expires_in: expiresInS = lifetimeS } = answer
   if (status !== 200 || typeof value !== 'string' || !TOKEN.test(value)) {
@@ -79,7 +78,12 @@ export function tokenAnswerOf(exchanged: Exchanged, { secrets, lifetimeS }: Toke
   return { kind: 'token', value, expiresInS }
 }
 
-export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+interface Answer extends Readonly<Record<string, unknown>> {
+  readonly errmsg?: unknown
+  readonly errcode?: unknown
+}
+
+export function parseObject(text: string): Answer | undefined {
   try {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
@@ -89,8 +93,19 @@ export function parseObject(text: string): Readonly<Record<string, unknown>> | u
   }
 }
 
-export function errcodeOf(answer: Readonly<Record<string, unknown>>): number | undefined {
-  const { errcode } = answer
+export function errcodeOf({ errcode }: Answer): number | undefined {
   // Adding 0 turns -0 into 0: both are a zero in JSON.
   return typeof errcode === 'number' && Number.isSafeInteger(errcode) ? errcode + 0 : undefined
+}
+
+/** WeChat's words without ours in them, cleaned here and not again by those who repeat them. Missing or no text: `''`. */
+export function errmsgOf({ errmsg }: Answer, secrets: readonly string[]): string {
+  return typeof errmsg === 'string' ? cleanErrmsg(errmsg, secrets) : ''
+}
+
+const RID = /\brid: ?([0-9a-f]{1,16}-[0-9a-f]{1,16}-[0-9a-f]{1,16})\b/iu
+
+/** WeChat's request id, which it puts into `errmsg`: its support asks for it. */
+function ridOf({ errmsg }: Answer): string | undefined {
+  return typeof errmsg === 'string' ? RID.exec(errmsg)?.[1] : undefined
 }

@@ -5,9 +5,8 @@
  */
 import { Readable } from 'node:stream'
 import { Pool } from 'undici'
-import { errcodeOf, parseObject } from './answers.ts'
+import { errcodeOf, errmsgOf, parseObject } from './answers.ts'
 import { parseBaseUrl } from './base-url.ts'
-import { cleanErrmsg } from './clean.ts'
 import type { SendToken } from './client.ts'
 import { faultDetail } from './faults.ts'
 import { queryString } from './query.ts'
@@ -127,7 +126,7 @@ async function readText(body: AsyncIterable<Buffer>): Promise<string | null> {
 function relayedOf(status: number, text: string, secret: string): Relayed {
   const answer = status === 200 ? parseObject(text) : undefined
   if (answer === undefined) return { kind: 'broken', detail: `HTTP ${status} without a JSON object` }
-  const clean = 'errmsg' in answer ? { ...answer, errmsg: cleanErrmsg(answer['errmsg'], [secret]) } : answer
+  const clean = 'errmsg' in answer ? { ...answer, errmsg: errmsgOf(answer, [secret]) } : answer
   // It has no reason to stand anywhere else. Should it, nothing of the answer goes further.
   if (JSON.stringify(clean).includes(secret)) return { kind: 'broken', detail: 'the answer repeats the token' }
   return { kind: 'answered', errcode: errcodeOf(answer) ?? 0, answer: clean }

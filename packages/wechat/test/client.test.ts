@@ -75,6 +75,15 @@ describe('a send', () => {
     await expect(openClient(server.url).send(call)).resolves.toMatchObject({ errmsg: masked })
   })
 
+  it.each([
+    ['at /send?access_token=abc123', 'at /send?access_token=***'],
+    ['authorization: Bearer abc123\r\nvia a proxy', 'authorization: Bearer *** via a proxy'],
+    ['x'.repeat(1000), 'x'.repeat(300)],
+  ])('tells it clean, so that history, reasons and logs can repeat it as it is: %s', async (errmsg, clean) => {
+    const server = await serverSaying(answer(JSON.stringify({ errcode: 40003, errmsg })))
+    await expect(openClient(server.url).send(call)).resolves.toMatchObject({ errmsg: clean })
+  })
+
   it('rejects a body that is not JSON, for that is a bug', async () => {
     const send = openClient('http://127.0.0.1:1').send({ ...call, body: { big: 1n } })
     await expect(send).rejects.toBeInstanceOf(TypeError)

@@ -35,6 +35,12 @@ describe('cleanErrmsg', () => {
     expect(cut.isWellFormed()).toBe(true)
   })
 
+  it('masks known secrets wherever they stand, plain or encoded, before it cuts the text', () => {
+    const secret = 'a+b/c=d'.repeat(40)
+    const errmsg = `${`${secret} ${encodeURIComponent(secret)} `.repeat(12)}${'x'.repeat(100)}${secret}`
+    expect(cleanErrmsg(errmsg, ['', secret])).toBe(`${'*** '.repeat(24)}${'x'.repeat(100)}***`)
+  })
+
   it('never leaves a named token of any text', () => {
     const around = fc.string({ maxLength: 400 })
     fc.assert(
