@@ -4,8 +4,8 @@
  *   prepare  the request, from the job            pure
  *   admit    is it this message's turn?           not yet → park; its app is held → step back
  *   send     one HTTP call                        never throws for what WeChat says: an outcome
- *   charge   is it the app's fault?               then its messages wait, and none loses a try
- *   decide   outcome → decision                   pure, from the table
+ *   judge    outcome → decision, ifHeld, signal   pure, from the table
+ *   signal   is it the app's fault?               then it is held, its messages wait, and none loses a try
  *   record   one log line, the counters
  *   settle   make the decision true in Redis      (the store does, with what is returned here)
  *
@@ -16,12 +16,11 @@ import { type Attempt, type JobData, type Outcome, readJobData, wechatBody } fro
 import type { Run, Settlement } from '@wechat-outbox/outbox'
 import {
   attemptOf,
-  chargeOf,
   type Decision,
-  decide,
   expiryReason,
   invalidMessageReason,
   isTokenRefusal,
+  judge,
   type Situation,
 } from '@wechat-outbox/policy'
 import type { WechatClient } from '@wechat-outbox/wechat'
@@ -125,20 +124,17 @@ async function attempt(
     timeoutMs: Math.floor(Math.min(call.timeoutMs, options.sendTimeoutMs)),
   })
   const ms = Math.round(performance.now() - started)
-  const decision = await judge(context, outcome, options)
+  const decision = await decisionOn(outcome, context, options)
   note(context, { outcome, decision, at, ms }, options)
   return decision
 }
 
-/** First what the outcome says about the app, because an app that is held is why a message waits instead of dying. */
-async function judge(context: Context, outcome: Outcome, options: DeliverOptions): Promise<Decision> {
-  const { run, tokenRefreshes } = context
-  const decided = decide(outcome, situationOf(context, options))
+/** The store hears first what the call says about the app, because an app that is held is why a message waits instead of dying. */
+async function decisionOn(outcome: Outcome, context: Context, options: DeliverOptions): Promise<Decision> {
+  const { decision, ifHeld, signal } = judge(outcome, situationOf(context, options))
   // The call is not over yet: it is made again at once, with another token.
-  if (decided.action === 'refresh-token') return decided
-  const { probeEveryMs } = options
-  const held = await run.charge(chargeOf(outcome, { nowMs: Date.now(), tokenRefreshes, probeEveryMs }))
-  return held ? decide(outcome, { ...situationOf(context, options), held }) : decided
+  if (decision.action === 'refresh-token') return decision
+  return (await context.run.signalApp(signal)) ? ifHeld : decision
 }
 
 /**
@@ -148,7 +144,8 @@ async function judge(context: Context, outcome: Outcome, options: DeliverOptions
 function resume(context: Context & { agoMs: number }, options: DeliverOptions): Settlement | undefined {
   const outcome: Outcome = { kind: 'unsure', detail: 'the worker ended while the call was open' }
   const situation = situationOf({ ...context, tries: context.tries - 1 }, options)
-  const decision = decide(outcome, situation)
+  // A dead worker says nothing about its app.
+  const { decision } = judge(outcome, situation)
   note(context, { outcome, decision, at: Date.now() - context.agoMs, ms: 0 }, options)
   return decision.action === 'retry' ? undefined : settlementOf(decision, context.attempts)
 }
@@ -159,16 +156,17 @@ async function withoutToken(
   options: DeliverOptions,
 ): Promise<Settlement> {
   const context: Context = { ...at, tries: 0, tokenRefreshes: 0 }
-  const decision = await judge(context, outcome, options)
+  const decision = await decisionOn(outcome, context, options)
   note(context, { outcome, decision, at: Date.now(), ms: 0 }, options)
   return settlementOf(decision, at.attempts)
 }
 
 function situationOf({ run, data, tries, tokenRefreshes }: Context, options: DeliverOptions): Situation {
-  const { triesMax, backoffMs, backoffMsMax } = options
+  const { triesMax, backoffMs, backoffMsMax, probeEveryMs } = options
   const { expiresAt, ifUnsure = 'resend' } = data
   const now = { nowMs: run.now(), random: Math.random() }
-  return { ...now, tries: tries + 1, triesMax, backoffMs, backoffMsMax, expiresAt, ifUnsure, tokenRefreshes }
+  const limits = { triesMax, backoffMs, backoffMsMax, probeEveryMs }
+  return { ...now, ...limits, tries: tries + 1, expiresAt, ifUnsure, tokenRefreshes }
 }
 
 interface Judged {

@@ -24,7 +24,7 @@ const run: Run = {
   signal: new AbortController().signal,
   admit: () => Promise.resolve({ kind: 'go', tries: 0, leaseFrom: 0 }),
   waive: () => Promise.resolve(),
-  charge: () => Promise.resolve(false),
+  signalApp: () => Promise.resolve(false),
   unmark: () => Promise.resolve(true),
   lastAttempt: () => undefined,
 }

@@ -1,3 +1,4 @@
+export type { AppFault, AppSignal, HoldCause, HoldKind } from './app-signal.ts'
 export {
   ATTEMPTS_MAX,
   type Attempt,
@@ -6,7 +7,6 @@ export {
   type Reason,
   reasonLine,
 } from './attempt.ts'
-export type { AppFault, Charge, HoldCause, HoldKind } from './charge.ts'
 export { type DeadLetter, recipientOf } from './dead-letter.ts'
 export { cleanErrmsg, ERRMSG_CHARS_MAX } from './errmsg.ts'
 export { fingerprint } from './fingerprint.ts'

@@ -1,6 +1,6 @@
 /** The history entry of one call: what came back and what it was judged to be, as `status(id)` and dead letters show it. */
 import type { Attempt, AttemptOutcome, Outcome } from '@wechat-outbox/messages'
-import type { Decision } from './decide.ts'
+import type { Decision } from './judgement.ts'
 import { lastAnswerOf } from './reasons.ts'
 
 export interface Timing {

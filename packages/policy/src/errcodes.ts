@@ -5,25 +5,21 @@
  */
 
 /** What is done about an answer to a send. `docs/errcodes.md` explains each of them to an operator. */
-export type ErrcodeAction =
-  | 'delivered'
-  | 'retry'
-  | 'refresh-token'
-  | 'dead'
-  | 'throttle-minute'
-  | 'throttle-day'
-  | 'suspend'
+export type ErrcodeAction = 'delivered' | 'retry' | 'refresh-token' | 'dead' | HoldAction
+
+/** What holds the whole app, whether a send was answered so or a call for a token. */
+export type HoldAction = 'throttle-minute' | 'throttle-day' | 'suspend'
 
 export interface Meaning {
   readonly en: string
   readonly zh: string
 }
 
-export interface ErrcodeRow {
+export interface ErrcodeRow<Action extends ErrcodeAction = ErrcodeAction> {
   readonly errcode: number
   /** Stable: dashboards, alerts and scripts of operators may rely on it. Unique among the codes of a send. */
   readonly name: string
-  readonly action: ErrcodeAction
+  readonly action: Action
   readonly meaning: Meaning
   readonly source: string
   /** The fault may be the app's: after this many such answers in a row, without a success between, it is suspended. */
@@ -122,7 +118,7 @@ export const SEND_ERRCODES: readonly ErrcodeRow[] = [
  * changes nothing, or the endpoint has been asked too often.
  */
 // biome-ignore format: a code is one line, however long.
-export const TOKEN_ERRCODES: readonly ErrcodeRow[] = [
+export const TOKEN_ERRCODES: readonly ErrcodeRow<HoldAction>[] = [
   { errcode: 40001, name: 'invalid-secret', action: 'suspend', meaning: { en: 'The AppSecret is wrong.', zh: 'AppSecret 错误。' }, source: GLOBAL },
   { errcode: 40002, name: 'invalid-grant-type', action: 'suspend', meaning: { en: 'The kind of credential asked for is wrong.', zh: '不合法的凭证类型（grant_type）。' }, source: GLOBAL },
   { errcode: 40013, name: 'invalid-appid', action: 'suspend', meaning: { en: 'The appid is wrong.', zh: '不合法的 AppID。' }, source: GLOBAL },
@@ -171,6 +167,6 @@ export function isTokenRefusal(errcode: number): boolean {
 }
 
 /** The row of a code from a token endpoint, or undefined: a passing fault there, such as -1. */
-export function tokenErrcode(errcode: number): ErrcodeRow | undefined {
+export function tokenErrcode(errcode: number): ErrcodeRow<HoldAction> | undefined {
   return byTokenErrcode.get(errcode)
 }

@@ -1,15 +1,7 @@
+export { untilQuotaMs } from './app-faults.ts'
 export { attemptOf, type Timing } from './attempt-of.ts'
 export { type Backoff, backoffDelayMs } from './backoff.ts'
-export { type ChargeSituation, chargeOf, RETRY_AFTER_MS_MAX, untilQuotaMs } from './charge.ts'
-export {
-  APP_WAIT_MS,
-  type Decision,
-  decide,
-  type Situation,
-  TOKEN_REFRESHES_MAX,
-  TOKEN_WAIT_MS,
-  type WaitOutcome,
-} from './decide.ts'
+export { APP_WAIT_MS } from './decisions.ts'
 export {
   type ErrcodeAction,
   type ErrcodeRow,
@@ -24,6 +16,11 @@ export {
   TOKEN_ERRCODES,
   tokenErrcode,
 } from './errcodes.ts'
+export { judge } from './judge.ts'
+export { TOKEN_REFRESHES_MAX } from './judge-answer.ts'
+export { RETRY_AFTER_MS_MAX } from './judge-no-answer.ts'
+export { TOKEN_WAIT_MS } from './judge-no-token.ts'
+export type { Decision, Judgement, Situation, WaitOutcome } from './judgement.ts'
 export {
   expiredReason,
   expiryReason,

@@ -3,7 +3,7 @@
  * it. Every worker of the app keeps such a watch, and Redis decides which of them probes. While nothing is held there is
  * no timer; what other processes have held is found by the sweep.
  */
-import type { AppFault, Charge } from '@wechat-outbox/messages'
+import type { AppFault, AppSignal } from '@wechat-outbox/messages'
 import { messageOf } from '../errors.ts'
 import { appKeys } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
@@ -26,7 +26,7 @@ export interface HoldKeeperOptions {
 
 export interface HoldKeeper {
   /** What a run's call says about the app. Returns whether the app is held. */
-  charge(at: { token: string; probes: boolean; charge: Charge }): Promise<boolean>
+  signal(at: { token: string; probes: boolean; signal: AppSignal }): Promise<boolean>
   /** A run that was the probe has ended without a call. */
   unused(token: string): Promise<void>
   /** Looks whether the app is held, and watches it if it is. Never rejects. */
@@ -89,7 +89,7 @@ export function createHoldKeeper(options: HoldKeeperOptions): HoldKeeper {
   const keys = appKeys(appid)
   const { tick, takeTurn, stop } = createProber(options)
 
-  async function chargeFault(token: string, fault: AppFault): Promise<boolean> {
+  async function signalFault(token: string, fault: AppFault): Promise<boolean> {
     const reported = await reportFault(store, appid, { token, fault })
     if (reported.kind === 'new') report.suspended(fault, reported.until)
     if (reported.kind === 'again') report.stillHeld()
@@ -98,7 +98,7 @@ export function createHoldKeeper(options: HoldKeeperOptions): HoldKeeper {
     return reported.kind !== 'open'
   }
 
-  async function prove(token: string, proof: Exclude<Charge['kind'], 'fault'>): Promise<void> {
+  async function prove(token: string, proof: Exclude<AppSignal['kind'], 'fault'>): Promise<void> {
     const proved = await proveApp(store, appid, { token, proof })
     if (proved === 'lifted') report.resumed()
     if (proved === 'again') {
@@ -109,11 +109,11 @@ export function createHoldKeeper(options: HoldKeeperOptions): HoldKeeper {
 
   return {
     look: tick,
-    async charge({ token, probes, charge }) {
-      if (charge.kind === 'fault') return chargeFault(token, charge)
-      if (probes) await prove(token, charge.kind)
+    async signal({ token, probes, signal }) {
+      if (signal.kind === 'fault') return signalFault(token, signal)
+      if (probes) await prove(token, signal.kind)
       // A delivery ends every row when it is settled. Any other answer shows that the road is open; nobody waits for the note.
-      else if (charge.kind === 'healthy' || charge.kind === 'reached')
+      else if (signal.kind === 'healthy' || signal.kind === 'reached')
         store.redis.hdel(keys.faultsInARow, 'road').catch(() => undefined)
       return false
     },

@@ -3,10 +3,10 @@
  * WeChat said and what that means is decided between `admit` and the settlement, by somebody who knows neither Redis
  * nor BullMQ.
  */
-import type { Attempt, Charge, DeadLetter, Reason } from '@wechat-outbox/messages'
+import type { AppSignal, Attempt, DeadLetter, Reason } from '@wechat-outbox/messages'
 import type { Job } from 'bullmq'
 import type { HoldKeeper } from '../app-hold/keeper.ts'
-import { appendHistory, attemptsOf, readHistory } from '../bullmq/job-hash.ts'
+import { appendHistory, attemptsOf, readHistory, recipientIn } from '../bullmq/job-hash.ts'
 import { letterOf, partsOf } from '../dead-letters/letter.ts'
 import { type AppKeys, appKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
@@ -62,7 +62,7 @@ export interface Run {
   /** Gives back a turn that has come with the fetch: something has to be waited for, and nothing is being sent meanwhile. */
   waive(): Promise<void>
   /** What a call of this run says about the app. Returns whether the app is held, now or since before. */
-  charge(charge: Charge): Promise<boolean>
+  signalApp(signal: AppSignal): Promise<boolean>
   /** Takes the mark back after WeChat has refused the call. False: the lock is lost. */
   unmark(): Promise<boolean>
   /** The last attempt of the runs before this one. */
@@ -131,10 +131,10 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
       probes = asked.probes
       return asked.turn
     },
-    async charge(charge) {
+    async signalApp(signal) {
       // A call that this side broke off says nothing about the road.
-      const said = at.signal.aborted && charge.kind === 'fault' && charge.cause === 'road' ? UNKNOWN : charge
-      const held = await keeper.charge({ token: at.token, probes, charge: said })
+      const said = at.signal.aborted && signal.kind === 'fault' && signal.cause === 'road' ? UNKNOWN : signal
+      const held = await keeper.signal({ token: at.token, probes, signal: said })
       probes = false
       return held
     },
@@ -152,7 +152,7 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
   }
 }
 
-const UNKNOWN: Charge = { kind: 'unknown' }
+const UNKNOWN: AppSignal = { kind: 'unknown' }
 
 interface Settling {
   readonly job: Job
@@ -165,7 +165,8 @@ interface Settling {
 
 function endingOf({ job, token, member, keys, store }: Settling, settlement: Settlement): Ending {
   const id = String(job.id)
-  const run = { id, token, touser: member?.touser, fetches: false }
+  // A message that cannot be read may stand in a lane all the same.
+  const run = { id, token, touser: member?.touser ?? recipientIn(job.data), fetches: false }
   const delivered = {
     ...run,
     kind: 'delivered',
@@ -182,9 +183,7 @@ function endingOf({ job, token, member, keys, store }: Settling, settlement: Set
       const end = { reason: settlement.reason, deadAt: store.clock.now() }
       const letter = letterOf(id, { data: job.data, timestamp: job.timestamp, history }, end)
       const parts = partsOf(keys, letter)
-      // A message that cannot be read may stand in a lane all the same.
-      const touser = run.touser ?? parts.touser
-      return { item: { ...run, kind: 'dead', touser, ...parts.dead }, dead: { id: parts.dead.letterId, letter } }
+      return { item: { ...run, kind: 'dead', ...parts.dead }, dead: { id: parts.dead.letterId, letter } }
     }
     case 'snooze': {
       const { delayMs, counts, attempts } = settlement

@@ -59,8 +59,8 @@ function calling(answer: (run: Run) => 'ok' | 'fault' | 'busy', given: Partial<A
     seen.openMax = Math.max(seen.openMax, seen.open)
     await new Promise((resolve) => setImmediate(resolve))
     const said = answer(run)
-    const charge = { ok: { kind: 'delivered' }, busy: { kind: 'reached' }, fault: fault(given) } as const
-    await run.charge(charge[said])
+    const signal = { ok: { kind: 'delivered' }, busy: { kind: 'reached' }, fault: fault(given) } as const
+    await run.signalApp(signal[said])
     seen.open -= 1
     if (said === 'ok') return { kind: 'delivered', attempts: [attemptMade()] }
     const attempts = [attemptMade({ outcome: 'suspended', errcode: 40164 })]
@@ -236,7 +236,7 @@ describe('a probe', () => {
     const { resumed } = await world.consumer(
       async (run) => {
         if (token) return deliver(run)
-        await run.charge(fault({ cause: 'token', holdMs: 100 }))
+        await run.signalApp(fault({ cause: 'token', holdMs: 100 }))
         return { kind: 'held' }
       },
       {

@@ -59,7 +59,7 @@ describe('an app that is held and asleep', () => {
         if (turn.kind !== 'go') return turn
         calls += 1
         if (calls === 1) return retry(2000)
-        await run.charge({ kind: 'delivered' })
+        await run.signalApp({ kind: 'delivered' })
         sent.push(touserOf(run))
         return DELIVERED
       })
@@ -86,7 +86,7 @@ describe('an app that has a rate', () => {
       const turn = await run.admit(memberOf(run))
       if (turn.kind !== 'go') return turn
       calls.push(Date.now())
-      await run.charge(healthy ? { kind: 'delivered' } : fault)
+      await run.signalApp(healthy ? { kind: 'delivered' } : fault)
       return healthy ? DELIVERED : { kind: 'snooze', delayMs: 1, counts: false, attempts: [] }
     }
     await hold()

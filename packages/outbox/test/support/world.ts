@@ -201,7 +201,7 @@ export const text = (touser: string, content = 'hello') => ({ touser, msgtype: '
 
 /** For runs of apps that nothing holds. */
 export const openKeeper: HoldKeeper = {
-  charge: () => Promise.resolve(false),
+  signal: () => Promise.resolve(false),
   unused: () => Promise.resolve(),
   look: () => Promise.resolve(),
   stop: () => undefined,

@@ -24,7 +24,7 @@ export interface AppFault {
   readonly inARow?: { readonly group: string; readonly max: number }
 }
 
-export type Charge =
+export type AppSignal =
   | { readonly kind: 'delivered' }
   /** WeChat refused the message for a fault of its own: the app may send. */
   | { readonly kind: 'healthy' }

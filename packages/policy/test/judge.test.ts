@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import {
   APP_WAIT_MS,
   type Decision,
-  decide,
+  judge,
   SEND_ERRCODES,
   type Situation,
   TOKEN_ERRCODES,
@@ -22,7 +22,9 @@ const situation: Situation = {
   backoffMsMax: 300_000,
   ifUnsure: 'resend',
   tokenRefreshes: 0,
+  probeEveryMs: 60_000,
 }
+const decide = (outcome: Outcome, given: Situation) => judge(outcome, given).decision
 const answered = (errcode: number, errmsg = 'text') => ({ kind: 'answered', errcode, errmsg }) satisfies Outcome
 const unsure: Outcome = { kind: 'unsure', detail: 'timeout while waiting for headers' }
 const notSent: Outcome = { kind: 'not-sent', detail: 'connect ECONNREFUSED' }
@@ -74,8 +76,8 @@ describe('an answer of WeChat', () => {
     'holds the app instead, and the message with it, once that is the app’s fault: $errcode $name',
     ({ errcode, name }) => {
       const wait = { action: 'wait', delayMs: APP_WAIT_MS, outcome: 'suspended', reason: { errcode, name } }
-      expect(decide(answered(errcode), { ...situation, held: true })).toMatchObject(wait)
-      expect(decide(answered(40003), { ...situation, held: true })).toMatchObject({ action: 'dead' })
+      expect(judge(answered(errcode), situation).ifHeld).toMatchObject(wait)
+      expect(judge(answered(40003), situation).ifHeld).toMatchObject({ action: 'dead' })
     },
   )
 
@@ -201,10 +203,15 @@ const situations: fc.Arbitrary<Situation> = fc.record({
   expiresAt: fc.option(fc.integer({ min: NOW_MS - 1e7, max: NOW_MS + 1e7 }), { nil: undefined }),
   ifUnsure: fc.constantFrom('resend' as const, 'dead-letter' as const),
   tokenRefreshes: fc.nat({ max: 5 }),
+  probeEveryMs: fc.integer({ min: 100, max: 3_600_000 }),
 })
 
 function always(holds: (decision: Decision, given: Situation, outcome: Outcome) => void): void {
-  const property = fc.property(outcomes, situations, (outcome, given) => holds(decide(outcome, given), given, outcome))
+  const property = fc.property(outcomes, situations, (outcome, given) => {
+    const { decision, ifHeld } = judge(outcome, given)
+    holds(decision, given, outcome)
+    holds(ifHeld, given, outcome)
+  })
   fc.assert(property, { numRuns: 2000 })
 }
 
@@ -220,14 +227,24 @@ describe('whatever comes back and whatever the situation is', () => {
     })
   })
 
-  it('a wait looks at no tries, is short and ends by expiresAt', () => {
-    always((decision, given, outcome) => {
+  it('a wait is short and ends by expiresAt', () => {
+    always((decision, given) => {
       if (decision.action !== 'wait') return
-      expect(decide(outcome, { ...given, tries: given.tries + 1000 })).toEqual(decision)
       expect(decision.delayMs).toBeGreaterThanOrEqual(1)
       expect(decision.delayMs).toBeLessThanOrEqual(Math.max(APP_WAIT_MS, TOKEN_WAIT_MS, given.backoffMsMax))
       expect(NOW_MS + decision.delayMs).toBeLessThanOrEqual(given.expiresAt ?? Number.POSITIVE_INFINITY)
     })
+  })
+
+  it('the tries that were made change no wait', () => {
+    fc.assert(
+      fc.property(outcomes, situations, (outcome, given) => {
+        const [now, later] = [judge(outcome, given), judge(outcome, { ...given, tries: given.tries + 1000 })]
+        if (now.decision.action === 'wait') expect(later.decision).toEqual(now.decision)
+        if (now.ifHeld.action === 'wait') expect(later.ifHeld).toEqual(now.ifHeld)
+      }),
+      { numRuns: 2000 },
+    )
   })
 
   it('nothing but an ok delivers, and an ok always does', () => {
@@ -240,6 +257,20 @@ describe('whatever comes back and whatever the situation is', () => {
     always((decision, given) => {
       if (decision.action === 'refresh-token') expect(given.tokenRefreshes).toBeLessThan(TOKEN_REFRESHES_MAX)
     })
+  })
+
+  it('a hold changes only a death, into a wait with the same reason', () => {
+    fc.assert(
+      fc.property(outcomes, situations, (outcome, given) => {
+        const { decision, ifHeld, signal } = judge(outcome, given)
+        if (ifHeld === decision) return
+        expect(signal).toHaveProperty('inARow')
+        if (decision.action !== 'dead') throw new Error(`a hold changes ${decision.action}`)
+        if (ifHeld.action === 'wait') expect(ifHeld.reason).toEqual(decision.reason)
+        else expect(ifHeld).toMatchObject({ action: 'dead', reason: { name: 'expired' } })
+      }),
+      { numRuns: 2000 },
+    )
   })
 
   it('a reason has a name, both meanings and a short text', () => {

@@ -1,10 +1,20 @@
+/** What a call says about its app: the other half of the judgement. */
 import type { AppFault, Outcome } from '@wechat-outbox/messages'
 import { describe, expect, it } from 'vitest'
-import { chargeOf, RETRY_AFTER_MS_MAX, SEND_ERRCODES, TOKEN_ERRCODES, untilQuotaMs } from '../src/index.ts'
+import { judge, RETRY_AFTER_MS_MAX, SEND_ERRCODES, type Situation, TOKEN_ERRCODES, untilQuotaMs } from '../src/index.ts'
 
-const situation = { nowMs: Date.parse('2026-11-22T12:00:00Z'), tokenRefreshes: 0, probeEveryMs: 60_000 }
-const charge = (outcome: Outcome, given: Partial<typeof situation> = {}) =>
-  chargeOf(outcome, { ...situation, ...given })
+const situation: Situation = {
+  nowMs: Date.parse('2026-11-22T12:00:00Z'),
+  random: 0.5,
+  tries: 1,
+  triesMax: 16,
+  backoffMs: 1000,
+  backoffMsMax: 300_000,
+  ifUnsure: 'resend',
+  tokenRefreshes: 0,
+  probeEveryMs: 60_000,
+}
+const signalOf = (outcome: Outcome, given: Partial<Situation> = {}) => judge(outcome, { ...situation, ...given }).signal
 const answered = (errcode: number): Outcome => ({ kind: 'answered', errcode, errmsg: 'text' })
 const rows = (action: string) => SEND_ERRCODES.filter((row) => row.action === action)
 const suspends = (cause: string, given: Partial<AppFault> = {}) => ({
@@ -17,30 +27,30 @@ const suspends = (cause: string, given: Partial<AppFault> = {}) => ({
 
 describe('an answer of WeChat', () => {
   it('says that the app may send when the message went or had a fault of its own', () => {
-    expect(charge(answered(0))).toEqual({ kind: 'delivered' })
+    expect(signalOf(answered(0))).toEqual({ kind: 'delivered' })
     for (const { errcode } of rows('dead').filter((row) => row.suspendAfterInARow === undefined)) {
-      expect(charge(answered(errcode)), `${errcode}`).toEqual({ kind: 'healthy' })
+      expect(signalOf(answered(errcode)), `${errcode}`).toEqual({ kind: 'healthy' })
     }
   })
 
   it('says only that the road is open when WeChat is busy, nobody knows the code, or the token may be the fault', () => {
     for (const errcode of [...rows('retry'), ...rows('refresh-token')].map((row) => row.errcode)) {
-      expect(charge(answered(errcode)), `${errcode}`).toEqual({ kind: 'reached' })
+      expect(signalOf(answered(errcode)), `${errcode}`).toEqual({ kind: 'reached' })
     }
-    expect(charge(answered(99_999))).toEqual({ kind: 'reached' })
+    expect(signalOf(answered(99_999))).toEqual({ kind: 'reached' })
   })
 
   it.each(rows('suspend'))('suspends the app: $errcode $name', ({ errcode, name }) => {
-    const charged = charge(answered(errcode))
-    expect(charged).toMatchObject(suspends('send'))
-    expect(charged).toMatchObject({ reason: { errcode, name } })
-    expect(charged).not.toHaveProperty('inARow')
+    const signal = signalOf(answered(errcode))
+    expect(signal).toMatchObject(suspends('send'))
+    expect(signal).toMatchObject({ reason: { errcode, name } })
+    expect(signal).not.toHaveProperty('inARow')
   })
 
   it.each(rows('dead').filter((row) => row.suspendAfterInARow !== undefined))(
     'suspends the app when it comes again and again: $errcode $name',
     ({ errcode, suspendAfterInARow: max }) => {
-      expect(charge(answered(errcode))).toMatchObject(
+      expect(signalOf(answered(errcode))).toMatchObject(
         suspends('send', { inARow: { group: 'unauthorized', max: max ?? 0 } }),
       )
     },
@@ -49,17 +59,17 @@ describe('an answer of WeChat', () => {
   it.each(rows('refresh-token'))(
     'suspends the app when one fresh token after the other is refused: $errcode',
     ({ errcode }) => {
-      expect(charge(answered(errcode), { tokenRefreshes: 2 })).toEqual({ kind: 'reached' })
-      expect(charge(answered(errcode), { tokenRefreshes: 3 })).toMatchObject(suspends('send'))
+      expect(signalOf(answered(errcode), { tokenRefreshes: 2 })).toEqual({ kind: 'reached' })
+      expect(signalOf(answered(errcode), { tokenRefreshes: 3 })).toMatchObject(suspends('send'))
       // However often others are probed: each of these probes costs several tokens.
-      expect(charge(answered(errcode), { tokenRefreshes: 3, probeEveryMs: 100 })).toMatchObject(suspends('send'))
+      expect(signalOf(answered(errcode), { tokenRefreshes: 3, probeEveryMs: 100 })).toMatchObject(suspends('send'))
     },
   )
 
   it('throttles the app for a minute or for the rest of the day in China', () => {
     const throttled = { kind: 'fault', hold: 'throttled', cause: 'quota' }
-    expect(charge(answered(45011))).toMatchObject({ ...throttled, holdMs: 60_000 })
-    expect(charge(answered(45009))).toMatchObject({ ...throttled, holdMs: 4 * 3_600_000 })
+    expect(signalOf(answered(45011))).toMatchObject({ ...throttled, holdMs: 60_000 })
+    expect(signalOf(answered(45009))).toMatchObject({ ...throttled, holdMs: 4 * 3_600_000 })
   })
 })
 
@@ -80,15 +90,15 @@ describe('a call that did not reach WeChat', () => {
   it('is the road’s fault when five in a row did not', () => {
     const inARow = { group: 'road', max: 5 }
     const notSent: Outcome = { kind: 'not-sent', detail: 'connect ECONNREFUSED' }
-    expect(charge(notSent)).toMatchObject(suspends('road', { inARow }))
-    expect(charge(notSent)).toMatchObject({ reason: { name: 'unreachable', errmsg: 'connect ECONNREFUSED' } })
+    expect(signalOf(notSent)).toMatchObject(suspends('road', { inARow }))
+    expect(signalOf(notSent)).toMatchObject({ reason: { name: 'unreachable', errmsg: 'connect ECONNREFUSED' } })
     for (const retryAfterMs of [{}, { retryAfterMs: 0 }]) {
-      expect(charge({ kind: 'refused', status: 503, ...retryAfterMs })).toMatchObject(suspends('road', { inARow }))
+      expect(signalOf({ kind: 'refused', status: 503, ...retryAfterMs })).toMatchObject(suspends('road', { inARow }))
     }
   })
 
   it('holds the app as long as it was asked to, an hour at most', () => {
-    const asked = (retryAfterMs: number) => charge({ kind: 'refused', status: 429, retryAfterMs })
+    const asked = (retryAfterMs: number) => signalOf({ kind: 'refused', status: 429, retryAfterMs })
     const throttled = {
       kind: 'fault',
       hold: 'throttled',
@@ -101,7 +111,7 @@ describe('a call that did not reach WeChat', () => {
   })
 
   it('says nothing when nobody knows how far it came', () => {
-    expect(charge({ kind: 'unsure', detail: 'timeout while waiting for headers' })).toEqual({ kind: 'unknown' })
+    expect(signalOf({ kind: 'unsure', detail: 'timeout while waiting for headers' })).toEqual({ kind: 'unknown' })
   })
 })
 
@@ -109,14 +119,14 @@ describe('a missing token', () => {
   const ofToken = (...actions: string[]) => TOKEN_ERRCODES.filter(({ action }) => actions.includes(action))
 
   it.each(ofToken('suspend'))('suspends the app when the endpoint says $errcode $name', ({ errcode, name }) => {
-    const charged = charge({ kind: 'no-token', errcode, detail: 'x' })
-    expect(charged).toMatchObject(suspends('token'))
-    expect(charged).toMatchObject({ reason: { errcode, name } })
+    const signal = signalOf({ kind: 'no-token', errcode, detail: 'x' })
+    expect(signal).toMatchObject(suspends('token'))
+    expect(signal).toMatchObject({ reason: { errcode, name } })
   })
 
   it.each(ofToken('throttle-minute', 'throttle-day'))('throttles the app: $errcode $name', ({ errcode }) => {
     const holdMs = errcode === 45011 ? 60_000 : 4 * 3_600_000
-    expect(charge({ kind: 'no-token', errcode, detail: 'x' })).toMatchObject({
+    expect(signalOf({ kind: 'no-token', errcode, detail: 'x' })).toMatchObject({
       hold: 'throttled',
       cause: 'token',
       holdMs,
@@ -124,16 +134,16 @@ describe('a missing token', () => {
   })
 
   it('suspends the app until the endpoint is asked again, when that is known', () => {
-    expect(charge({ kind: 'no-token', detail: 'x', retryInMs: 29_000.5 })).toMatchObject({ holdMs: 29_001 })
-    expect(charge({ kind: 'no-token', detail: 'x', retryInMs: 1e9 })).toMatchObject({ holdMs: 60_000 })
+    expect(signalOf({ kind: 'no-token', detail: 'x', retryInMs: 29_000.5 })).toMatchObject({ holdMs: 29_001 })
+    expect(signalOf({ kind: 'no-token', detail: 'x', retryInMs: 1e9 })).toMatchObject({ holdMs: 60_000 })
     // Probed as often as a pause has happened to be left, it would be probed in a loop.
-    expect(charge({ kind: 'no-token', detail: 'x', retryInMs: 3 })).toMatchObject({ holdMs: 15_000 })
+    expect(signalOf({ kind: 'no-token', detail: 'x', retryInMs: 3 })).toMatchObject({ holdMs: 15_000 })
   })
 
   it('suspends the app for seconds when run after run finds none for a passing reason', () => {
     const inARow = { group: 'token', max: 5 }
     for (const errcode of [{}, { errcode: -1 }]) {
-      expect(charge({ kind: 'no-token', detail: 'x', ...errcode })).toMatchObject(
+      expect(signalOf({ kind: 'no-token', detail: 'x', ...errcode })).toMatchObject(
         suspends('token', { holdMs: 15_000, inARow }),
       )
     }

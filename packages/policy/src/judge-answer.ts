@@ -1,0 +1,58 @@
+/** What an answer of WeChat's to a send means: one behaviour for each action of the errcode table. */
+import type { Outcome, Reason } from '@wechat-outbox/messages'
+import { appFault, holdApp, MINUTE_MS } from './app-faults.ts'
+import { APP_WAIT_MS, again, DELIVERED, dead, heldOrNot, retry, wait } from './decisions.ts'
+import { type ErrcodeAction, type ErrcodeRow, sendErrcode } from './errcodes.ts'
+import type { Judgement, Situation } from './judgement.ts'
+import { answerReason, type LastAnswer, lastAnswerOf } from './reasons.ts'
+
+/** Two tokens may die one after the other within one run; a third fresh one that is refused says that the app is at fault. */
+export const TOKEN_REFRESHES_MAX = 3
+
+interface Answer {
+  readonly row: ErrcodeRow
+  readonly said: LastAnswer
+  readonly reason: Reason
+}
+
+type Behaviour = (answer: Answer, situation: Situation) => Judgement
+
+export function judgeAnswer(outcome: Extract<Outcome, { kind: 'answered' }>, situation: Situation): Judgement {
+  const row = sendErrcode(outcome.errcode)
+  const reason = answerReason(outcome)
+  // A code that nobody knows may be anybody's fault.
+  if (row === undefined) return heldOrNot(dead(reason), { kind: 'reached' })
+  return behaviours[row.action]({ row, said: lastAnswerOf(outcome), reason }, situation)
+}
+
+const behaviours: Readonly<Record<ErrcodeAction, Behaviour>> = {
+  delivered: () => heldOrNot(DELIVERED, { kind: 'delivered' }),
+  // -1 is WeChat's own word that it was busy: `ifUnsure` is about calls that nobody answered.
+  retry: ({ said }, situation) => heldOrNot(retry(said, situation), { kind: 'reached' }),
+  'refresh-token': refreshToken,
+  dead: killMessage,
+  suspend: ({ reason }, situation) => holdApp(appFault('suspend', { cause: 'send', reason }, situation), situation),
+  'throttle-minute': ({ reason }, situation) =>
+    holdApp(appFault('throttle-minute', { cause: 'quota', reason }, situation), situation),
+  'throttle-day': ({ reason }, situation) =>
+    holdApp(appFault('throttle-day', { cause: 'quota', reason }, situation), situation),
+}
+
+/** A new token deserves an immediate try. If WeChat refuses every one of them, something is wrong with the app. */
+function refreshToken({ said, reason }: Answer, situation: Situation): Judgement {
+  if (situation.tokenRefreshes < TOKEN_REFRESHES_MAX) return heldOrNot(again(said, situation), { kind: 'reached' })
+  // Each probe costs a handful of tokens, and the endpoint is to hear of us five times a minute at most.
+  const holdMs = Math.max(situation.probeEveryMs, MINUTE_MS)
+  return holdApp({ ...appFault('suspend', { cause: 'send', reason }, situation), holdMs }, situation)
+}
+
+/** The same answer to one message after another may be the app's fault, and then it kills no more of them. */
+function killMessage({ row, reason }: Answer, situation: Situation): Judgement {
+  const { suspendAfterInARow: max } = row
+  if (max === undefined) return heldOrNot(dead(reason), { kind: 'healthy' })
+  return {
+    decision: dead(reason),
+    ifHeld: wait({ outcome: 'suspended', delayMs: APP_WAIT_MS, reason }, situation),
+    signal: { ...appFault('suspend', { cause: 'send', reason }, situation), inARow: { group: 'unauthorized', max } },
+  }
+}

@@ -1,0 +1,43 @@
+/** What a judgement is made from and what it says. `judge.ts` makes it; the worker makes it true. */
+import type { AppSignal, Reason } from '@wechat-outbox/messages'
+
+/** What the judgement needs to know beside the outcome: of the message, of its app's settings, of the moment. */
+export interface Situation {
+  /** Epoch milliseconds. */
+  readonly nowMs: number
+  /** 0 ≤ random < 1. */
+  readonly random: number
+  /** Tries that count, the one just made included. */
+  readonly tries: number
+  readonly triesMax: number
+  readonly backoffMs: number
+  readonly backoffMsMax: number
+  /** Epoch milliseconds. No try is made at this moment or later. */
+  readonly expiresAt?: number | undefined
+  readonly ifUnsure: 'resend' | 'dead-letter'
+  /** Tokens fetched for this run after WeChat had refused the one before: past a few, tokens are not what is wrong. */
+  readonly tokenRefreshes: number
+  /** How long a suspended app waits for its next probe, in milliseconds. */
+  readonly probeEveryMs: number
+}
+
+export type WaitOutcome = 'throttled' | 'suspended' | 'token-unavailable' | 'not-sent' | 'refused'
+
+export type Decision =
+  | { readonly action: 'delivered' }
+  /** Replace the token and send again at once. The try does not count. */
+  | { readonly action: 'refresh-token' }
+  /** The try counts, and the next one comes after `delayMs`. */
+  | { readonly action: 'retry'; readonly delayMs: number }
+  /** The fault is not the message's: it waits, keeps its turn, and the try does not count. */
+  | { readonly action: 'wait'; readonly delayMs: number; readonly outcome: WaitOutcome; readonly reason: Reason }
+  | { readonly action: 'dead'; readonly reason: Reason }
+
+export interface Judgement {
+  /** What becomes of the message while its app is active. */
+  readonly decision: Decision
+  /** What becomes of it when the signal has led to the app being held, or the app was held already. */
+  readonly ifHeld: Decision
+  /** What the call says about the app. Not to be reported with `refresh-token`: that call is made again at once. */
+  readonly signal: AppSignal
+}
