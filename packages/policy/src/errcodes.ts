@@ -35,6 +35,7 @@ export interface OwnReasonRow {
 
 const PAGE = 'WeChat, 发送客服消息'
 const GLOBAL = 'WeChat, 全局返回码'
+const CLOUD = 'WeChat, 微信云托管'
 const COMMUNITY = 'seen by users, not documented by WeChat'
 
 /** The source of every reason of our own. */
@@ -80,6 +81,8 @@ export const SEND_ERRCODES: readonly ErrcodeRow[] = [
   { errcode: 40006, name: 'invalid-file-size', action: 'dead', meaning: { en: 'The file size is not allowed.', zh: '不合法的文件大小。' }, source: GLOBAL },
   { errcode: 40007, name: 'invalid-media-id', action: 'dead', meaning: { en: 'The media id is wrong or has expired. Temporary media live three days.', zh: '不合法或已过期的 media_id；临时素材有效期三天。' }, source: GLOBAL },
   { errcode: 40009, name: 'invalid-image-size', action: 'dead', meaning: { en: 'The image size is not allowed.', zh: '不合法的图片大小。' }, source: GLOBAL },
+  { errcode: 40113, name: 'unsupported-image-type', action: 'dead', meaning: { en: 'The file name says that the image is of a type that WeChat does not take.', zh: '不支持的图片类型，请检查文件扩展名。' }, source: GLOBAL },
+  { errcode: 40137, name: 'unsupported-image-format', action: 'dead', meaning: { en: 'The image is of a format that WeChat does not take.', zh: '不支持的图片格式。' }, source: GLOBAL },
   { errcode: 41005, name: 'media-data-missing', action: 'dead', meaning: { en: 'The media data is missing.', zh: '缺少多媒体文件数据。' }, source: GLOBAL },
   { errcode: 41006, name: 'media-id-missing', action: 'dead', meaning: { en: 'The media id is missing.', zh: '缺少 media_id 参数。' }, source: GLOBAL },
   { errcode: 44001, name: 'media-empty', action: 'dead', meaning: { en: 'The media file is empty.', zh: '多媒体文件为空。' }, source: GLOBAL },
@@ -87,6 +90,7 @@ export const SEND_ERRCODES: readonly ErrcodeRow[] = [
   { errcode: 46001, name: 'media-not-found', action: 'dead', meaning: { en: 'The media data does not exist.', zh: '不存在媒体数据。' }, source: GLOBAL },
   { errcode: 40008, name: 'invalid-message-type', action: 'dead', meaning: { en: 'The message type is not known to WeChat.', zh: '不合法的消息类型。' }, source: GLOBAL },
   { errcode: 45162, name: 'content-rejected', action: 'dead', meaning: { en: 'WeChat rejects what the message contains. The code is not documented.', zh: '消息内容被微信拒绝；官方文档未收录该返回码。' }, source: COMMUNITY },
+  { errcode: 70000, name: 'minor-protected', action: 'dead', meaning: { en: 'WeChat refuses the message in order to protect a minor.', zh: '为保护未成年人，微信拒绝了该消息。' }, source: PAGE },
   { errcode: 40033, name: 'invalid-characters', action: 'dead', meaning: { en: 'The request contains characters that are not allowed, for example \\u escapes.', zh: '不合法的请求字符，不能包含 \\uxxxx 格式的字符。' }, source: GLOBAL },
   { errcode: 40035, name: 'invalid-parameter', action: 'dead', meaning: { en: 'A parameter is not valid.', zh: '不合法的参数。' }, source: GLOBAL },
   { errcode: 40066, name: 'invalid-url', action: 'dead', meaning: { en: 'A URL is not valid.', zh: '不合法的 URL。' }, source: GLOBAL },
@@ -111,6 +115,13 @@ export const SEND_ERRCODES: readonly ErrcodeRow[] = [
   { errcode: 61004, name: 'client-ip-not-registered', action: 'suspend', meaning: { en: 'The address of this machine is not registered with WeChat.', zh: '调用方 IP 未登记。' }, source: GLOBAL },
   { errcode: 45035, name: 'client-ip-not-in-allow-list', action: 'suspend', meaning: { en: "The address of this machine is not registered in the platform's allow list.", zh: '调用方 IP 不在平台的 IP 白名单中。' }, source: GLOBAL },
   { errcode: 89503, name: 'ip-awaits-confirmation', action: 'suspend', meaning: { en: 'An administrator has to confirm calls from this address first.', zh: '此 IP 的调用需要管理员确认。' }, source: GLOBAL },
+  { errcode: 41001, name: 'access-token-missing', action: 'suspend', meaning: { en: 'The call came without an access token.', zh: '缺少 access_token 参数。' }, source: GLOBAL },
+  { errcode: 40013, name: 'invalid-appid', action: 'suspend', meaning: { en: 'The appid is wrong.', zh: '不合法的 AppID。' }, source: GLOBAL },
+  { errcode: 43002, name: 'post-required', action: 'suspend', meaning: { en: 'WeChat expects a POST request and saw another one: something on the way changes the call.', zh: '需要 POST 请求，请检查中间的代理是否改写了请求。' }, source: GLOBAL },
+  { errcode: 40234, name: 'api-signing-required', action: 'suspend', meaning: { en: 'The Mini Program has switched API signing on, and this call is not signed.', zh: '小程序已开启 API 签名安全要求，而该请求未签名。' }, source: GLOBAL },
+  { errcode: 85105, name: 'cloud-api-not-allowed', action: 'suspend', meaning: { en: 'Cloud hosting does not let this call through: the interface is not on the allow list of its settings.', zh: '云托管未放行该调用，请检查其接口白名单等设置。' }, source: CLOUD },
+  { errcode: 85107, name: 'cloud-call-not-allowed', action: 'suspend', meaning: { en: 'Cloud hosting does not let this call through: the interface is not on the allow list of its settings.', zh: '云托管未放行该调用，请检查其接口白名单等设置。' }, source: CLOUD },
+  { errcode: 85112, name: 'cloud-path-not-allowed', action: 'suspend', meaning: { en: 'Cloud hosting does not let this call through: the interface is not on the allow list of its settings.', zh: '云托管未放行该调用，请检查其接口白名单等设置。' }, source: CLOUD },
 ]
 
 /**
