@@ -112,22 +112,31 @@ describe('two workers of an app', () => {
     expect(await watch.deadLetters()).toBe(deadBefore + dead)
   })
 
-  it.each([
-    [45011, 55_000, 60_000],
-    [45009, 300_000, 86_400_000],
-  ])('are held by a quota for its time, or until an operator’s word: %i', async (errcode, least, most) => {
-    await system.fake.fault({ fault: { name: 'errcode', errcode } })
-    const backlog = await sendBacklog(system, { name: `quota-${errcode}`, people: 60, count: 2 })
-    await watch.untilHeld({ kind: 'throttled', cause: 'quota', reason: { errcode } })
+  it('are held by a minute’s quota for a minute, or until an operator’s word', async () => {
+    await system.fake.fault({ fault: { name: 'errcode', errcode: 45011 } })
+    const backlog = await sendBacklog(system, { name: 'quota-minute', people: 60, count: 2 })
+    await watch.untilHeld({ kind: 'throttled', cause: 'quota', reason: { errcode: 45011 } })
     await vi.waitFor(async () => expect(await watch.active()).toBe(0), 15_000)
     const calls = (await system.fake.sends()).length
     const { fault } = (await watch.hold()) ?? {}
-    expect((fault?.until ?? 0) - (fault?.since ?? 0)).toBeGreaterThanOrEqual(least)
-    expect((fault?.until ?? 0) - (fault?.since ?? 0)).toBeLessThanOrEqual(most + 5000)
+    expect((fault?.until ?? 0) - (fault?.since ?? 0)).toBeGreaterThanOrEqual(55_000)
+    expect((fault?.until ?? 0) - (fault?.since ?? 0)).toBeLessThanOrEqual(65_000)
     await system.fake.clearFaults()
     expect((await system.fake.sends()).length).toBe(calls)
     expect((await system.wxo('app', 'resume', APP)).code).toBe(0)
     await backlog.delivered()
+    expect(await watch.tries(backlog.ids)).toBe(backlog.ids.length)
+  })
+
+  it('are probed while a day’s quota is used up, as for any other fault, and go on when it is back', async () => {
+    await system.fake.fault({ fault: { name: 'errcode', errcode: 45009 } })
+    const backlog = await sendBacklog(system, { name: 'quota-day', people: 20, count: 2 })
+    await watch.untilHeld({ kind: 'throttled', cause: 'quota', reason: { errcode: 45009 } })
+    const failed = count('app.probe-failed')
+    await vi.waitFor(() => expect(count('app.probe-failed')).toBeGreaterThan(failed + 2), 20_000)
+    await system.fake.clearFaults()
+    await backlog.delivered()
+    await watch.untilOpen()
     expect(await watch.tries(backlog.ids)).toBe(backlog.ids.length)
   })
 

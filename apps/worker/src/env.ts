@@ -38,7 +38,7 @@ export const workerEnvSchema = z.object({
   SEND_TIMEOUT_MS: integer(100, 600_000).default(5000).describe('One HTTP call, in milliseconds'),
   PROBE_EVERY_MS: integer(100, 3_600_000)
     .default(60_000)
-    .describe('How often a suspended app is probed, in milliseconds'),
+    .describe('The longest time between two probes of a held app, in milliseconds; they begin with 15 s and 30 s'),
   RETRY_ATTEMPTS_MAX: integer(1, 1000).default(16).describe('Tries per message, the first included'),
   RETRY_BACKOFF_MS: integer(1, 3_600_000).default(1000).describe('First backoff; it doubles, with full jitter'),
   RETRY_BACKOFF_MS_MAX: integer(1, 86_400_000).default(300_000).describe('The longest backoff'),

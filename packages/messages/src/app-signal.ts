@@ -4,7 +4,7 @@
  */
 import type { Reason } from './attempt.ts'
 
-/** `suspended`: until a probe succeeds. `throttled`: until a time that is known. Either way the first message probes. */
+/** `suspended`: something has to be mended. `throttled`: something has been used up. Either way a probe ends it. */
 export type HoldKind = 'suspended' | 'throttled'
 
 /**
@@ -18,8 +18,10 @@ export interface AppFault {
   readonly hold: HoldKind
   readonly cause: HoldCause
   readonly reason: Reason
-  /** Milliseconds until the next probe. */
+  /** Milliseconds until the first probe. */
   readonly holdMs: number
+  /** Each pause between two probes is twice the one before, up to this, in milliseconds. */
+  readonly everyMs: number
   /** It is the app's fault only after so many of its group in a row, without a success between. */
   readonly inARow?: { readonly group: string; readonly max: number }
 }

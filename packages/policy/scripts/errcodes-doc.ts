@@ -16,9 +16,9 @@ const ACTIONS: Readonly<Record<ErrcodeAction, string>> = {
   dead: 'The message becomes a dead letter with the reason. It can be replayed, which sends it as a new message.',
   'throttle-minute': 'The app is held for a minute. Its messages wait in order, and none of them loses a try.',
   'throttle-day':
-    'The daily quota is gone: the app is held until midnight in China, or until an operator resumes it. Messages wait in order, and none of them loses a try.',
+    'WeChat says that the daily quota is gone. The app is held and probed like a suspended one, because WeChat says so at times with the quota unused, and gives more on request. Messages wait in order, and none of them loses a try.',
   suspend:
-    'The fault is in the settings of the app, not in the message. The app is suspended and probed every minute, its messages wait in order, and none of them loses a try. Other apps go on. See [suspension.md](suspension.md).',
+    'The fault is in the settings of the app, not in the message. The app is suspended and probed after 15 s, 30 s, then every minute, its messages wait in order, and none of them loses a try. Other apps go on. See [suspension.md](suspension.md).',
 }
 
 export function errcodesDocument(): string {

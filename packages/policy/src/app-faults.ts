@@ -7,33 +7,37 @@ import { APP_WAIT_MS, heldOrNot, wait } from './decisions.ts'
 import type { HoldAction } from './errcodes.ts'
 import type { Judgement, Situation } from './judgement.ts'
 
-export const MINUTE_MS = 60_000
-const DAY_MS = 86_400_000
+const MINUTE_MS = 60_000
 
-const HOLDS: Readonly<Record<HoldAction, (situation: Situation) => Pick<AppFault, 'hold' | 'holdMs'>>> = {
-  suspend: ({ probeEveryMs }) => ({ hold: 'suspended', holdMs: probeEveryMs }),
-  'throttle-minute': () => ({ hold: 'throttled', holdMs: MINUTE_MS }),
-  'throttle-day': ({ nowMs }) => ({ hold: 'throttled', holdMs: untilQuotaMs(nowMs) }),
+/**
+ * One rule for every cause, a quota among them: the first probe comes after this, each further pause is twice as long as the
+ * one before, up to `probeEveryMs`. A probe is one call, and a fault mostly ends earlier than anybody can reckon.
+ */
+const FIRST_PROBE_MS = 15_000
+
+const HOLDS: Readonly<Record<HoldAction, (everyMs: number) => Pick<AppFault, 'hold' | 'holdMs' | 'everyMs'>>> = {
+  suspend: (everyMs) => ({ hold: 'suspended', ...probed(everyMs) }),
+  // A minute has to be over before its quota can be back, and each probe in it counts.
+  'throttle-minute': (everyMs) => ({ hold: 'throttled', ...probedEachMinute(everyMs) }),
+  'throttle-day': (everyMs) => ({ hold: 'throttled', ...probed(everyMs) }),
+}
+
+function probed(everyMs: number): Pick<AppFault, 'holdMs' | 'everyMs'> {
+  return { holdMs: Math.min(FIRST_PROBE_MS, everyMs), everyMs }
+}
+
+/** Once a minute at most, however often other faults are probed. */
+export function probedEachMinute(everyMs: number): Pick<AppFault, 'holdMs' | 'everyMs'> {
+  return { holdMs: MINUTE_MS, everyMs: Math.max(everyMs, MINUTE_MS) }
 }
 
 /** The fault that an action of the table stands for. */
 export function appFault(action: HoldAction, why: Pick<AppFault, 'cause' | 'reason'>, situation: Situation): AppFault {
-  return { kind: 'fault', ...why, ...HOLDS[action](situation) }
+  return { kind: 'fault', ...why, ...HOLDS[action](situation.probeEveryMs) }
 }
 
 /** The app is held for this fault, and its message waits with it. */
 export function holdApp(fault: AppFault, situation: Situation): Judgement {
   const { hold: outcome, reason } = fault
   return heldOrNot(wait({ outcome, delayMs: APP_WAIT_MS, reason }, situation), fault)
-}
-
-const CHINA_OFFSET_MS = 8 * 3_600_000
-/** WeChat's counters need not turn with our clock, and a probe that comes a moment too early must not cost a day. */
-const AFTER_MIDNIGHT_MS = 30 * MINUTE_MS
-const AGAIN_MS = 5 * MINUTE_MS
-
-/** How long until the daily quota may be back: midnight in China; in the half hour after it, five minutes. */
-export function untilQuotaMs(nowMs: number): number {
-  const ofDayMs = (nowMs + CHINA_OFFSET_MS) % DAY_MS
-  return ofDayMs < AFTER_MIDNIGHT_MS ? AGAIN_MS : DAY_MS - ofDayMs
 }

@@ -1,4 +1,3 @@
-export { untilQuotaMs } from './app-faults.ts'
 export { attemptOf, type Timing } from './attempt-of.ts'
 export { type Backoff, backoffDelayMs } from './backoff.ts'
 export { APP_WAIT_MS } from './decisions.ts'

@@ -1,6 +1,6 @@
 /** What an answer of WeChat's to a send means: one behaviour for each action of the errcode table. */
 import type { Outcome, Reason } from '@wechat-outbox/messages'
-import { appFault, holdApp, MINUTE_MS } from './app-faults.ts'
+import { appFault, holdApp, probedEachMinute } from './app-faults.ts'
 import { APP_WAIT_MS, again, DELIVERED, dead, heldOrNot, retry, wait } from './decisions.ts'
 import { type ErrcodeAction, type ErrcodeRow, sendErrcode } from './errcodes.ts'
 import type { Judgement, Situation } from './judgement.ts'
@@ -42,8 +42,11 @@ const behaviours: Readonly<Record<ErrcodeAction, Behaviour>> = {
 function refreshToken({ said, reason }: Answer, situation: Situation): Judgement {
   if (situation.tokenRefreshes < TOKEN_REFRESHES_MAX) return heldOrNot(again(said, situation), { kind: 'reached' })
   // Each probe costs a handful of tokens, and the endpoint is to hear of us five times a minute at most.
-  const holdMs = Math.max(situation.probeEveryMs, MINUTE_MS)
-  return holdApp({ ...appFault('suspend', { cause: 'send', reason }, situation), holdMs }, situation)
+  const fault = {
+    ...appFault('suspend', { cause: 'send', reason }, situation),
+    ...probedEachMinute(situation.probeEveryMs),
+  }
+  return holdApp(fault, situation)
 }
 
 /** The same answer to one message after another may be the app's fault, and then it kills no more of them. */

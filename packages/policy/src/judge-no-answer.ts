@@ -36,12 +36,12 @@ interface RoadFault {
 
 /** The road's fault, and so no try: a pause of about the first backoff. It does not grow, because a road that stays closed holds the app. */
 function stepBack({ outcome, reason, askedMs = 0 }: RoadFault, situation: Situation): Judgement {
-  const { random, backoffMs, backoffMsMax } = situation
+  const { random, backoffMs, backoffMsMax, probeEveryMs: everyMs } = situation
   const delayMs = Math.max(1, Math.ceil(Math.min(backoffMs * (0.5 + random), backoffMsMax)))
   const holdMs = Math.ceil(Math.min(askedMs, RETRY_AFTER_MS_MAX))
   const signal: AppSignal =
     holdMs > 0
-      ? { kind: 'fault', hold: 'throttled', cause: 'asked', reason, holdMs }
+      ? { kind: 'fault', hold: 'throttled', cause: 'asked', reason, holdMs, everyMs }
       : { ...appFault('suspend', { cause: 'road', reason }, situation), inARow: { group: 'road', max: ROAD_MAX } }
   return heldOrNot(wait({ outcome, delayMs, reason }, situation), signal)
 }

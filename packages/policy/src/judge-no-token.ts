@@ -9,9 +9,8 @@ import { lastAnswerOf, noTokenReason } from './reasons.ts'
 /** How long a message waits when a token could not be had for a passing reason, and nobody says when to ask again. */
 export const TOKEN_WAIT_MS = 5_000
 
-/** Runs in a row that found no token for a passing reason, and how long the endpoint is then left alone at least. */
+/** Runs in a row that found no token for a passing reason. */
 const NO_TOKEN_MAX = 5
-const NO_TOKEN_MS = 15_000
 
 export function judgeNoToken(outcome: Extract<Outcome, { kind: 'no-token' }>, situation: Situation): Judgement {
   const row = outcome.errcode === undefined ? undefined : tokenErrcode(outcome.errcode)
@@ -19,10 +18,11 @@ export function judgeNoToken(outcome: Extract<Outcome, { kind: 'no-token' }>, si
   if (row !== undefined) return holdApp(appFault(row.action, why, situation), situation)
   // The endpoint is not asked before `retryInMs`, but another process may have a token earlier.
   const delayMs = Math.min(Math.max(1, Math.ceil(outcome.retryInMs ?? TOKEN_WAIT_MS)), TOKEN_WAIT_MS)
-  // What is left of the endpoint's own pause may be nothing, and this is the interval of the probes as well.
-  const holdMs = Math.min(Math.max(Math.ceil(outcome.retryInMs ?? 0), NO_TOKEN_MS), situation.probeEveryMs)
+  const fault = appFault('suspend', why, situation)
+  // What is left of the endpoint's own pause may be nothing, and may be longer than the first one of the probes.
+  const holdMs = Math.min(Math.max(Math.ceil(outcome.retryInMs ?? 0), fault.holdMs), fault.everyMs)
   return heldOrNot(wait({ outcome: 'token-unavailable', delayMs, reason: why.reason }, situation), {
-    ...appFault('suspend', why, situation),
+    ...fault,
     holdMs,
     inARow: { group: 'token', max: NO_TOKEN_MAX },
   })

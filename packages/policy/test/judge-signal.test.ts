@@ -1,7 +1,7 @@
 /** What a call says about its app: the other half of the judgement. */
 import type { AppFault, Outcome } from '@wechat-outbox/messages'
 import { describe, expect, it } from 'vitest'
-import { judge, RETRY_AFTER_MS_MAX, SEND_ERRCODES, type Situation, TOKEN_ERRCODES, untilQuotaMs } from '../src/index.ts'
+import { judge, RETRY_AFTER_MS_MAX, SEND_ERRCODES, type Situation, TOKEN_ERRCODES } from '../src/index.ts'
 
 const situation: Situation = {
   nowMs: Date.parse('2026-11-22T12:00:00Z'),
@@ -21,7 +21,8 @@ const suspends = (cause: string, given: Partial<AppFault> = {}) => ({
   kind: 'fault',
   hold: 'suspended',
   cause,
-  holdMs: 60_000,
+  holdMs: 15_000,
+  everyMs: 60_000,
   ...given,
 })
 
@@ -59,31 +60,21 @@ describe('an answer of WeChat', () => {
   it.each(rows('refresh-token'))(
     'suspends the app when one fresh token after the other is refused: $errcode',
     ({ errcode }) => {
+      const eachMinute = suspends('send', { holdMs: 60_000, everyMs: 60_000 })
       expect(signalOf(answered(errcode), { tokenRefreshes: 2 })).toEqual({ kind: 'reached' })
-      expect(signalOf(answered(errcode), { tokenRefreshes: 3 })).toMatchObject(suspends('send'))
+      expect(signalOf(answered(errcode), { tokenRefreshes: 3 })).toMatchObject(eachMinute)
       // However often others are probed: each of these probes costs several tokens.
-      expect(signalOf(answered(errcode), { tokenRefreshes: 3, probeEveryMs: 100 })).toMatchObject(suspends('send'))
+      expect(signalOf(answered(errcode), { tokenRefreshes: 3, probeEveryMs: 100 })).toMatchObject(eachMinute)
     },
   )
 
-  it('throttles the app for a minute or for the rest of the day in China', () => {
+  it('throttles the app: a minute where that was used up, and where a day was as for any other fault', () => {
     const throttled = { kind: 'fault', hold: 'throttled', cause: 'quota' }
     expect(signalOf(answered(45011))).toMatchObject({ ...throttled, holdMs: 60_000 })
-    expect(signalOf(answered(45009))).toMatchObject({ ...throttled, holdMs: 4 * 3_600_000 })
+    expect(signalOf(answered(45011), { probeEveryMs: 100 })).toMatchObject({ holdMs: 60_000, everyMs: 60_000 })
+    expect(signalOf(answered(45009))).toMatchObject({ ...throttled, holdMs: 15_000, everyMs: 60_000 })
+    expect(signalOf(answered(45009), { probeEveryMs: 100 })).toMatchObject({ holdMs: 100, everyMs: 100 })
   })
-})
-
-describe('midnight in China', () => {
-  it.each([
-    ['2026-11-22T15:59:59Z', 1000],
-    ['2026-11-22T16:30:00Z', 84_600_000],
-    ['2026-11-22T00:00:00Z', 16 * 3_600_000],
-  ])('is when the quota is back, asked at %s', (now, ms) => expect(untilQuotaMs(Date.parse(now))).toBe(ms))
-
-  it.each(['2026-11-22T16:00:00Z', '2026-11-22T16:29:59Z'])(
-    'has just been at %s: the quota may be back any moment, and not only tomorrow',
-    (now) => expect(untilQuotaMs(Date.parse(now))).toBe(300_000),
-  )
 })
 
 describe('a call that did not reach WeChat', () => {
@@ -125,7 +116,7 @@ describe('a missing token', () => {
   })
 
   it.each(ofToken('throttle-minute', 'throttle-day'))('throttles the app: $errcode $name', ({ errcode }) => {
-    const holdMs = errcode === 45011 ? 60_000 : 4 * 3_600_000
+    const holdMs = errcode === 45011 ? 60_000 : 15_000
     expect(signalOf({ kind: 'no-token', errcode, detail: 'x' })).toMatchObject({
       hold: 'throttled',
       cause: 'token',

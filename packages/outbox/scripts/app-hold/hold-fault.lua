@@ -2,7 +2,8 @@
 --   KEYS[1] hold   KEYS[2] faults in a row
 --   ARGV[1] prefix of the queue's keys   ARGV[2] lock token of the run
 --   ARGV[3] group that is counted, '' for a fault that needs no second one   ARGV[4] how many in a row are too many
---   ARGV[5] kind   ARGV[6] cause   ARGV[7] name of the reason   ARGV[8] the reason, JSON   ARGV[9] hold for so many ms
+--   ARGV[5] kind   ARGV[6] cause   ARGV[7] name of the reason   ARGV[8] the reason, JSON   ARGV[9] ms until the first probe
+--   ARGV[10] the most ms between two probes
 -- Returns {'open'}         counted, and the app goes on
 --         {'held'}         the app is held already
 --         {'again', until} a probe has failed
@@ -26,7 +27,10 @@ if not enough and not (same and half) then
   return { 'again', redis.call('HGET', holdKey, 'until') }
 end
 local now = nowMs()
-local till = now + tonumber(ARGV[9])
+local pauseMs = tonumber(ARGV[9])
+-- A probe has failed: the next pause is longer. Where WeChat said how long, it knows better.
+if half and ARGV[6] ~= 'asked' then pauseMs = math.max(pauseMs, nextPauseMs(holdKey)) end
+local till = now + pauseMs
 if known[1] and not half then
   -- Calls that were under way when the app was held come back with the same fault, which changes nothing; but a quota
   -- counts from the last call, and of two different faults the longer one holds.
@@ -34,6 +38,6 @@ if known[1] and not half then
 end
 endHalfOpen(holdKey, prefix)
 redis.call('HSET', holdKey, 'kind', ARGV[5], 'cause', ARGV[6], 'name', ARGV[7], 'reason', ARGV[8],
-  'since', same and known[6] or now, 'until', till, 'every', ARGV[9])
+  'since', same and known[6] or now, 'until', till, 'pause', pauseMs, 'every', ARGV[10])
 shut(prefix)
 return { same and 'again' or 'new', tostring(till) }

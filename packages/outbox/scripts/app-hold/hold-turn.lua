@@ -3,16 +3,15 @@
 --   ARGV[1] prefix of the queue's keys
 -- Returns {'none'}      nothing to probe: no fault, an operator's pause, or half-open already
 --         {'wait', ms}  not yet
---         {'ask'}       ask the token endpoint, and say `hold-lift` if it gave one; the next worker may ask an interval later
+--         {'ask'}       ask the token endpoint, and say `hold-lift` if it gave one; the next worker may ask a pause later
 --         {'half'}      the app is half-open now: the next message is the probe
 --- include hold
-local hold = redis.call('HMGET', KEYS[1], 'operator', 'kind', 'half', 'until', 'cause', 'every')
+local hold = redis.call('HMGET', KEYS[1], 'operator', 'kind', 'half', 'until', 'cause')
 if hold[1] or not hold[2] or hold[3] then return { 'none' } end
-local now = nowMs()
-local leftMs = tonumber(hold[4]) - now
+local leftMs = tonumber(hold[4]) - nowMs()
 if leftMs > 0 then return { 'wait', tostring(leftMs) } end
 if hold[5] == 'token' then
-  redis.call('HSET', KEYS[1], 'until', now + tonumber(hold[6]))
+  planProbe(KEYS[1], nextPauseMs(KEYS[1]))
   return { 'ask' }
 end
 halfOpen(KEYS[1], ARGV[1])

@@ -48,17 +48,28 @@ local function endHalfOpen(holdKey, prefix)
   redis.call('HDEL', holdKey, 'half', 'concurrency', 'prober', 'proberUntil')
 end
 
--- Held again, with the next probe one interval from now.
+-- The pause before the next probe, in ms: twice the one before it, up to `every`.
+local function nextPauseMs(holdKey)
+  local hold = redis.call('HMGET', holdKey, 'pause', 'every')
+  local every = tonumber(hold[2])
+  return math.min(2 * tonumber(hold[1] or every), every)
+end
+
+local function planProbe(holdKey, pauseMs)
+  redis.call('HSET', holdKey, 'until', nowMs() + pauseMs, 'pause', pauseMs)
+end
+
+-- Held again, with the next probe one pause from now.
 local function holdAgain(holdKey, prefix)
   endHalfOpen(holdKey, prefix)
-  redis.call('HSET', holdKey, 'until', nowMs() + tonumber(redis.call('HGET', holdKey, 'every')))
+  planProbe(holdKey, nextPauseMs(holdKey))
   shut(prefix)
 end
 
 -- The fault is over. What an operator paused stays paused.
 local function lift(holdKey, rowKey, prefix)
   endHalfOpen(holdKey, prefix)
-  redis.call('HDEL', holdKey, 'kind', 'cause', 'name', 'reason', 'since', 'until', 'every')
+  redis.call('HDEL', holdKey, 'kind', 'cause', 'name', 'reason', 'since', 'until', 'pause', 'every')
   redis.call('DEL', rowKey)
   if redis.call('HEXISTS', holdKey, 'operator') == 0 then unshut(prefix) end
 end

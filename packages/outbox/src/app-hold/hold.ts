@@ -104,10 +104,11 @@ export async function reportFault(
   const { fault, token } = at
   const { group, max } = fault.inARow ?? { group: '', max: 1 }
   const reason = [fault.reason.name, JSON.stringify(fault.reason)]
+  const pauses = [fault.holdMs, fault.everyMs].map((ms) => Math.max(1, Math.ceil(ms)))
   const [kind, until] = await runScript<[Reported['kind'], string?]>(store.redis, {
     name: 'hold-fault',
     keys: [hold, faultsInARow],
-    args: [sendJobs, token, group, max, fault.hold, fault.cause, ...reason, Math.max(1, Math.ceil(fault.holdMs))],
+    args: [sendJobs, token, group, max, fault.hold, fault.cause, ...reason, ...pauses],
   })
   return kind === 'new' || kind === 'again' ? { kind, until: Number(until) } : { kind }
 }

@@ -37,6 +37,7 @@ const fault = (given: Partial<AppFault> = {}): AppFault => ({
   cause: 'send',
   reason: reasonOf({ errcode: 40164, name: 'ip-not-allowed' }),
   holdMs: 60_000,
+  everyMs: 60_000,
   ...given,
 })
 const report = (given: Partial<AppFault> = {}, token = 'a run') =>
@@ -144,8 +145,7 @@ describe('a probe', () => {
   it('is one call, whatever waits and however many may fetch, and a failed one costs its message nothing', async () => {
     const { seen, deliver } = calling(() => 'fault')
     await report()
-    const outbox = world.outbox()
-    await outbox.sendMany(Array.from({ length: 500 }, (_, n) => text(`o-${n % 250}`)))
+    await world.outbox().sendMany(Array.from({ length: 500 }, (_, n) => text(`o-${n % 250}`)))
     const two = [await world.consumer(deliver, { concurrency: 64 }), await world.consumer(deliver, { concurrency: 64 })]
     for (let probes = 1; probes <= 3; probes += 1) {
       await due()

@@ -30,6 +30,7 @@ const fault: AppFault = {
   cause: 'send',
   reason: reasonOf({ errcode: 40164, name: 'ip-not-allowed' }),
   holdMs: 60_000,
+  everyMs: 60_000,
 }
 const hold = (given: Partial<AppFault> = {}) =>
   reportFault(world.store, APP, { token: 'a run', fault: { ...fault, ...given } })
