@@ -1,6 +1,7 @@
 /** Every measurement, in the order of the table. */
 import type { Measurement } from './measurement.ts'
 import { cluster } from './measurements/cluster.ts'
+import { deadLetters } from './measurements/dead-letters.ts'
 import { delay } from './measurements/delay.ts'
 import { sendsDistinct } from './measurements/distinct.ts'
 import { enqueue } from './measurements/enqueue.ts'
@@ -25,6 +26,7 @@ export const CATALOGUE: readonly Measurement[] = [
   ...growth,
   workerMemory,
   takeover,
+  deadLetters,
   replay,
   hotRecipient,
   cluster,
