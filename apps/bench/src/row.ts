@@ -30,6 +30,11 @@ export function compared(row: Described, ours: readonly number[], theirs: readon
   return { ...row, ours: spreadOf(ours), theirs: spreadOf(theirs), ratio: ratiosOf(ours, theirs) }
 }
 
+/** For figures whose own size counts, whatever the other side's is: the target is of our figure, and there is no ratio. */
+export function beside(row: Described, ours: readonly number[], theirs: readonly number[]): Row {
+  return { ...row, ours: spreadOf(ours), theirs: spreadOf(theirs) }
+}
+
 export function alone(row: Described, ours: readonly number[]): Row {
   return { ...row, ours: spreadOf(ours) }
 }

@@ -1,6 +1,7 @@
 /** One side once: an empty Redis is filled, workers are started, and the far side counts until everything has arrived. */
 import { connectRedis } from '@wechat-outbox/outbox'
 import type { LocalRedis } from '@wechat-outbox/sandbox'
+import { countCommands, resetCommands } from './command-count.ts'
 import type { Far } from './far-side/client.ts'
 import type { FarPlan, FarState } from './far-side/plan.ts'
 import type { Shape } from './messages.ts'
@@ -25,6 +26,8 @@ export interface Sent {
   readonly workerUs: number
   readonly redisUs: number
   readonly farUs: number
+  /** Commands that Redis ran per message, from the start of the workers to their end: those inside scripts included. */
+  readonly commands: number
   readonly state: FarState
 }
 
@@ -41,14 +44,16 @@ export async function takeTurn(world: World, turn: Turn): Promise<Sent> {
   await flush(redis)
   await fill(side, { url: redis.url, shape, count })
   await far.plan({ ...plan, marksAt: marksOf(count) })
+  await resetCommands(redis)
   const started = Array.from({ length: workers }, () => startWorker(world, side, { redis, far, env }))
   const pids = started.map(({ pid }) => pid)
   await far.watch([redis.pid, far.pid, ...pids])
   const state = await far.done()
   await Promise.all(started.map((worker) => worker.stop()))
+  const commands = (await countCommands(redis)) / count
   const { perSecond, cpuUs } = stretchOf(state.marks, 0, 1)
   const workerUs = pids.reduce((sum, pid) => sum + cpuUs(pid), 0)
-  return { perSecond, workerUs, redisUs: cpuUs(redis.pid), farUs: cpuUs(far.pid), state }
+  return { perSecond, workerUs, redisUs: cpuUs(redis.pid), farUs: cpuUs(far.pid), commands, state }
 }
 
 export async function flush(redis: LocalRedis): Promise<void> {

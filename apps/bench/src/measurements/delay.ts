@@ -40,7 +40,7 @@ export const delay: Measurement = {
           name: `${NAME}-${at}`,
           what: `Delay added to a message, ${at}`,
           unit: 'ms',
-          ...(at === 'p50' ? { target: atMost(1.2) } : {}),
+          ...(at === 'p50' ? { target: atMost(1.1) } : {}),
         },
         delays.outbox.map((each) => each[at]),
         delays.plain.map((each) => each[at]),
