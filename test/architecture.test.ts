@@ -30,6 +30,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   ioredis: ['outbox'],
   bullmq: ['outbox', 'gateway', 'bench'],
   undici: ['wechat', 'bench'],
+  'pg-boss': ['bench'],
 }
 
 interface Manifest {
@@ -77,7 +78,7 @@ describe.each(members)('$name', ({ name, folder, declared }) => {
     expect(leaving).toEqual([])
   })
 
-  it('uses BullMQ, ioredis and undici only where they live', () => {
+  it('uses BullMQ, ioredis, undici and pg-boss only where they live', () => {
     const used = Object.keys(HOMES).filter((foreign) => imports.some(({ specifier }) => specifier === foreign))
     expect(used.filter((foreign) => !HOMES[foreign]?.includes(name))).toEqual([])
   })

@@ -10,6 +10,7 @@ import { growth } from './measurements/growth.ts'
 import { hotRecipient } from './measurements/hot.ts'
 import { logLine } from './measurements/log-line.ts'
 import { redisBytes, workerMemory } from './measurements/memory.ts'
+import { peer } from './measurements/peer.ts'
 import { replay } from './measurements/replay.ts'
 import { sends, sendsRough } from './measurements/sends.ts'
 import { takeover } from './measurements/takeover.ts'
@@ -18,6 +19,7 @@ export const CATALOGUE: readonly Measurement[] = [
   sendsDistinct,
   ...sends,
   sendsRough,
+  peer,
   logLine,
   ...enqueue,
   gateway,

@@ -38,7 +38,7 @@ async function redisVersion(): Promise<string> {
 }
 
 /** As the package is installed for whoever uses it here. */
-function versionOf(name: string): string {
+export function versionOf(name: string): string {
   // ioredis is the outbox's; the bench has it through that package.
   const from = import.meta.resolve(name === 'ioredis' ? '@wechat-outbox/outbox' : name)
   const entry = createRequire(from).resolve(name)

@@ -4,13 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type LocalRedis, type StartedProcess, startLocalRedis, startProcess } from '@wechat-outbox/sandbox'
 import { createFar, type Far } from './far-side/client.ts'
+import { findPostgres, type Postgres, type PostgresOptions } from './postgres.ts'
 
 export interface World {
   /** A Redis as it should run: append-only file, written out every second, no eviction. */
   redis(args?: readonly string[]): Promise<LocalRedis>
   far(): Promise<Far>
-  /** One of the programs in `roles/`, told what to do in JSON. */
-  role(name: RoleName, options?: unknown): StartedProcess
+  /** A PostgreSQL of its own, or why there can be none on this machine. */
+  postgres(): Promise<Postgres | { readonly missing: string }>
+  /** One of the programs in `roles/`, told what to do in JSON. Others can read that, but not its environment. */
+  role(name: RoleName, options?: unknown, env?: Readonly<Record<string, string>>): StartedProcess
   /** A program of the repository, by its path from the root. */
   program(path: string, env: Readonly<Record<string, string>>): StartedProcess
   /** An empty folder that goes with the world. */
@@ -25,11 +28,15 @@ export type RoleName =
   | 'floor'
   | 'http-load'
   | 'pace'
+  | 'peer-worker'
   | 'plain-gateway'
   | 'plain-worker'
+  | 'postgres'
 
 const ROOT = join(import.meta.dirname, '../../..')
 const STOP_MS_MAX = 10_000
+const NO_POSTGRES =
+  'there is no PostgreSQL on this machine (initdb and postgres on the PATH, under /usr/lib/postgresql or in BENCH_POSTGRES_BIN)'
 
 export function createWorld(): World {
   const closers: (() => Promise<unknown>)[] = []
@@ -44,8 +51,8 @@ export function createWorld(): World {
     closers.push(() => rm(dir, { recursive: true, force: true }))
     return dir
   }
-  const role: World['role'] = (name, options = {}) =>
-    start(`apps/bench/src/roles/${name}.ts`, [JSON.stringify(options)], {})
+  const role: World['role'] = (name, options = {}, env = {}) =>
+    start(`apps/bench/src/roles/${name}.ts`, [JSON.stringify(options)], env)
   return {
     folder,
     role,
@@ -59,6 +66,14 @@ export function createWorld(): World {
       const started = role('far-side')
       const [, url = ''] = await started.waitForLine(/far side at (\S+)/, STARTED_MS_MAX)
       return createFar(url, started)
+    },
+    async postgres() {
+      const found = await findPostgres()
+      if (found === undefined) return { missing: NO_POSTGRES }
+      const started = role('postgres', { ...found, dir: await folder() } satisfies PostgresOptions)
+      const said = started.waitForLine(/postgres at (\S+)|no postgres: (.*)/, STARTED_MS_MAX)
+      const [, url, problem] = await said.catch(({ message }: Error) => [message, undefined, message.split('\n')[0]])
+      return url === undefined ? { missing: `PostgreSQL did not start: ${problem}` } : { url, version: found.version }
     },
     // Asked for twice, when somebody gives up while a measurement is failing.
     close: () => (closed ??= closeAll(closers)),
