@@ -11,7 +11,6 @@ import {
   type Consumer,
   connectRedis,
   createConsumer,
-  createJudge,
   type ListedDeadLetter,
   Outbox,
   openStore,
@@ -66,7 +65,7 @@ export async function startWorld(options: Partial<LocalRedisOptions> = {}): Prom
     store,
     outbox,
     async consume() {
-      const consumer = createTestConsumer(store, await connect())
+      const consumer = createTestConsumer(store)
       consumers.push(consumer)
       await consumer.run()
       return consumer
@@ -82,12 +81,11 @@ export async function startWorld(options: Partial<LocalRedisOptions> = {}): Prom
   }
 }
 
-function createTestConsumer(store: Store, exclusive: Store): Consumer {
+function createTestConsumer(store: Store): Consumer {
   const hour = 3_600_000
   return createConsumer({
     appid: APP,
     store,
-    judge: createJudge(async () => exclusive),
     async deliver(run) {
       const read = readJobData(run.data)
       if (read.kind !== 'ok')
@@ -95,7 +93,7 @@ function createTestConsumer(store: Store, exclusive: Store): Consumer {
       const turn = await run.admit(read.data)
       return turn.kind === 'go' ? settlementOf(read.data) : turn
     },
-    explainFailure: (failedReason) => reasonOf(null, 'stalled', failedReason),
+    explainFailure: (failedReason) => reasonOf(null, 'failed-elsewhere', failedReason),
     explainExpiry: () => reasonOf(null, 'expired', ''),
     isReady: () => true,
     probeToken: () => Promise.resolve(false),
@@ -108,6 +106,8 @@ function createTestConsumer(store: Store, exclusive: Store): Consumer {
       suspended: () => undefined,
       resumed: () => undefined,
       stillHeld: () => undefined,
+      unsettled: () => undefined,
+      settledAgain: () => undefined,
     },
     concurrency: 8,
     stalledAfterMs: 10_000,

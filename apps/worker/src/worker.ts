@@ -14,7 +14,7 @@ import {
   sharedWaitFor,
   within,
 } from '@wechat-outbox/outbox'
-import { expiryReason, stalledReason } from '@wechat-outbox/policy'
+import { expiryReason, failedElsewhereReason } from '@wechat-outbox/policy'
 import { addBacklogMetrics, ConfigError, createRegistry, type Logger } from '@wechat-outbox/runtime'
 import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { type AppSet, createAppSet, type ServedApp } from './app-set.ts'
@@ -193,7 +193,7 @@ function createAppConsumer({ appid, maxPerSecond }: AppConfig, options: AppShare
     store,
     sharedWait,
     deliver: (run) => deliver(run, delivery),
-    explainFailure: stalledReason,
+    explainFailure: failedElsewhereReason,
     explainExpiry: expiryReason,
     isReady: () => tokens.isReady(),
     probeToken: async () => (await tokens.probe()).kind === 'token',

@@ -17,6 +17,7 @@ function world() {
     const name = `${appid.at(-1)}/${concurrency}`
     return {
       run: () => Promise.resolve(void log.push(`run ${name}`)),
+      trouble: () => undefined,
       close() {
         log.push(`close ${name}`)
         return new Promise((resolve) => endings.push(resolve))

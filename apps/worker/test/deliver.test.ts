@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import {
   connectRedis,
   createConsumer,
-  createJudge,
   createTokenStore,
   Outbox,
   openStore,
@@ -14,7 +13,7 @@ import {
   type Settlement,
   whenReady,
 } from '@wechat-outbox/outbox'
-import { expiryReason, stalledReason } from '@wechat-outbox/policy'
+import { expiryReason, failedElsewhereReason } from '@wechat-outbox/policy'
 import { createLogger } from '@wechat-outbox/runtime'
 import {
   type FakeWechat,
@@ -64,9 +63,9 @@ afterEach(async () => {
 
 /** A worker of one app, whose runs go through `around` on their way to `deliver`. */
 async function work(around: (run: Run, options: DeliverOptions) => Promise<Settlement>): Promise<void> {
-  const [redis, watching] = clients
-  if (redis === undefined || watching === undefined) throw new Error('not connected')
-  const [store, watcher] = await Promise.all([openStore(redis), openStore(watching)])
+  const [redis] = clients
+  if (redis === undefined) throw new Error('not connected')
+  const store = await openStore(redis)
   const log = createLogger({ level: 'silent', name: 'test' })
   const recorder = createRecorder(log, appid, createWorkerMetrics(new Registry()).forApp(appid))
   const secret = SANDBOX_APP_SECRET
@@ -93,9 +92,8 @@ async function work(around: (run: Run, options: DeliverOptions) => Promise<Settl
   const consumer = createConsumer({
     appid,
     store,
-    judge: createJudge(() => Promise.resolve(watcher)),
     deliver: (run) => around(run, { tokens, client, recorder, ...limits }),
-    explainFailure: stalledReason,
+    explainFailure: failedElsewhereReason,
     explainExpiry: expiryReason,
     isReady: () => tokens.isReady(),
     probeToken: async () => (await tokens.probe()).kind === 'token',

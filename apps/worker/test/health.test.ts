@@ -12,6 +12,7 @@ let server: LocalRedis
 let proxy: TcpProxy
 let redis: RedisClient
 let running = true
+let unsettled = 0
 let health: Awaited<ReturnType<typeof startHealthServer>>
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'wxo-worker-health-'))
@@ -24,6 +25,7 @@ beforeAll(async () => {
     redis,
     registry: createRegistry(),
     isRunning: () => running,
+    unsettled: () => unsettled,
     host: '127.0.0.1',
     port: 0,
   })
@@ -56,6 +58,14 @@ describe('health', () => {
     expect(await ask('/readyz')).toEqual({ code: 503, body: { status: 'starting or ending' } })
     expect(await ask('/healthz')).toEqual(alive)
     running = true
+    expect(await ask('/readyz')).toEqual(ready)
+  })
+
+  it('is not ready while Redis refuses to record what came of messages', async () => {
+    unsettled = 3
+    expect(await ask('/readyz')).toEqual({ code: 503, body: { status: 'redis refuses to record 3 outcomes' } })
+    expect(await ask('/healthz')).toEqual(alive)
+    unsettled = 0
     expect(await ask('/readyz')).toEqual(ready)
   })
 

@@ -22,6 +22,7 @@ const run: Run = {
   msgtype: 'text',
   acceptedAt: 1,
   signal: new AbortController().signal,
+  now: () => 1,
   admit: () => Promise.resolve({ kind: 'go', tries: 0, leaseFrom: 0 }),
   waive: () => Promise.resolve(),
   signalApp: () => Promise.resolve(false),

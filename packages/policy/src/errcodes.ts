@@ -153,7 +153,7 @@ export const OWN_REASONS = [
   { name: 'expired', action: 'dead', meaning: { en: 'The message reached its expiresAt before it could be delivered.', zh: '消息在送达之前已超过 expiresAt。' } },
   { name: 'unsure', action: 'dead', meaning: { en: 'A call broke after it was written, nobody can know whether WeChat took the message, and ifUnsure is dead-letter.', zh: '请求写出后中断，无法得知微信是否已接收，且 ifUnsure 为 dead-letter。' } },
   { name: 'invalid-message', action: 'dead', meaning: { en: 'The stored message is not one that can be sent.', zh: '存储的消息格式无效，无法发送。' } },
-  { name: 'stalled', action: 'dead', meaning: { en: 'The message was taken over from dead workers too often.', zh: '消息因工作进程失联被接管的次数过多。' } },
+  { name: 'failed-elsewhere', action: 'dead', meaning: { en: 'Another program failed the job of this message; no worker of the outbox did.', zh: '该消息的任务被其他程序标记为失败，并非由本系统的工作进程处理。' } },
   { name: 'unreachable', action: 'wait', meaning: { en: 'WeChat could not be reached: nothing was sent.', zh: '无法连接微信，请求未发出。' } },
   { name: 'refused', action: 'wait', meaning: { en: 'The call was turned away (HTTP 429 or 503) before WeChat judged it.', zh: '请求在微信处理之前被拒绝（HTTP 429 或 503）。' } },
   { name: 'token-unavailable', action: 'wait', meaning: { en: 'There is no access token to send with at the moment.', zh: '暂时没有可用的 access_token。' } },

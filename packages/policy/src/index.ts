@@ -23,9 +23,9 @@ export type { Decision, Judgement, Situation, WaitOutcome } from './judgement.ts
 export {
   expiredReason,
   expiryReason,
+  failedElsewhereReason,
   invalidMessageReason,
   type LastAnswer,
   retriesExhaustedReason,
-  stalledReason,
   unsureReason,
 } from './reasons.ts'

@@ -87,9 +87,12 @@ export function invalidMessageReason(problem: string): Reason {
   return ownReason('invalid-message', { errcode: null, errmsg: problem })
 }
 
-/** The message was taken over too often; `detail` is what BullMQ says about it, and other hands may have said it. */
-export function stalledReason(detail: string): Reason {
-  return ownReason('stalled', { errcode: null, errmsg: cleanErrmsg(detail) })
+/**
+ * A job that another program has failed; `detail` is what it says about it. While a call may have been open, nobody can know
+ * whether WeChat took the message, whatever the other program says.
+ */
+export function failedElsewhereReason(detail: string, wasOpen: boolean): Reason {
+  return wasOpen ? unsureReason() : ownReason('failed-elsewhere', { errcode: null, errmsg: cleanErrmsg(detail) })
 }
 
 const ownMeanings = new Map<OwnReasonName, Reason['meaning']>(OWN_REASONS.map((row) => [row.name, row.meaning]))

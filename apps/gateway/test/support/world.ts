@@ -8,7 +8,6 @@ import {
   type Consumer,
   connectRedis,
   createConsumer,
-  createJudge,
   Outbox,
   openStore,
   type RedisClient,
@@ -74,11 +73,9 @@ export async function startUndertaker(
   world: World,
   options: { appid?: string; replayPerSecond?: number } = {},
 ): Promise<Consumer> {
-  const exclusive = openStore(await world.connect())
   const consumer = createConsumer({
     appid: options.appid ?? APPID,
     store: await openStore(await world.connect()),
-    judge: createJudge(() => exclusive),
     deliver: async (run) => {
       const turn = await run.admit(run.data as { touser: string })
       if (turn.kind !== 'go') return { kind: turn.kind === 'park' ? 'park' : 'lost' }
@@ -98,6 +95,8 @@ export async function startUndertaker(
       suspended: () => undefined,
       resumed: () => undefined,
       stillHeld: () => undefined,
+      unsettled: () => undefined,
+      settledAgain: () => undefined,
     },
     concurrency: 50,
     stalledAfterMs: 10_000,
