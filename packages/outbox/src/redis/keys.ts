@@ -44,7 +44,6 @@ export function appKeys(appid: string) {
     sendMarker: `${sendJobs}marker`,
     deadJobs,
     deadJob: (id: string) => deadJobs + id,
-    deadLock: (id: string) => `${deadJobs}${id}:lock`,
     deadWait: `${deadJobs}wait`,
     deadMarker: `${deadJobs}marker`,
     deadFailed: `${deadJobs}failed`,
