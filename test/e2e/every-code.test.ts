@@ -134,6 +134,17 @@ describe('every code of the table', () => {
     await untilBuried(sent)
   }, 120_000)
 
+  it('lets the message wait without a try, and go when the code comes no more', async () => {
+    for (const row of rows.filter(({ action }) => action === 'wait')) {
+      const id = await send(row)
+      await vi.waitFor(async () => expect((await system.outbox.status(id))?.attempts.length).toBeGreaterThan(3), 20_000)
+      await system.fake.clearFaults()
+      expect((await system.wxo('app', 'resume', APP)).code).toBe(0)
+      const { attempts } = await until(id, 'delivered')
+      expect(new Set(attempts.map(({ outcome }) => outcome))).toEqual(new Set(['suspended', 'delivered']))
+    }
+  }, 60_000)
+
   it('buries a code that nobody knows as unknown', async () => {
     await answers('strange', 12_345)
     const { id } = await system.outbox.send(text('o-strange', 'strange'))
@@ -143,7 +154,7 @@ describe('every code of the table', () => {
   })
 
   it('holds the app as its action says, and the message with it', async () => {
-    const holding = rows.filter(({ action }) => action !== 'dead' && action !== 'retry')
+    const holding = rows.filter(({ action }) => !['dead', 'retry', 'wait'].includes(action))
     // A refused token is remembered for a while, so these come last.
     for (const row of holding.toSorted((a, b) => Number(isToken(a)) - Number(isToken(b)))) {
       const id = await send(row)

@@ -136,7 +136,8 @@ describe('Redis restarted in the middle', () => {
 
 describe('secrets', () => {
   it('appear nowhere but in the key that holds the token, whatever breaks', async () => {
-    const system = await start({ workers: 1, env: { LOG_LEVEL: 'trace' } })
+    // So many pages in a row hold the app: it is to come back soon.
+    const system = await start({ workers: 1, env: { LOG_LEVEL: 'trace', PROBE_EVERY_MS: '500' } })
     const faults = ['html502', 'reset-before', 'accept-then-hang', 'not-json', 'no-errcode', 'html200'] as const
     for (const fault of faults) await system.fake.fault({ match: { contentIncludes: fault }, times: 2, fault })
     await system.fake.fault({

@@ -140,6 +140,41 @@ describe('two workers of an app', () => {
     expect(await watch.tries(backlog.ids)).toBe(backlog.ids.length)
   })
 
+  it.each([
+    ['pages instead of answers', 'html502', { cause: 'road', reason: { name: 'not-wechat' } }, 0],
+    [
+      'a code that nobody knows',
+      { name: 'errcode', errcode: 12_345 },
+      { cause: 'send', reason: { errcode: 12_345, name: 'unknown' } },
+      4,
+    ],
+  ] as const)(
+    'are held for %s to several people, and lose no try or message from then on',
+    async (_what, fault, held, dead) => {
+      await system.outbox.send(text('o-ends-the-row', 'ends the row'))
+      await vi.waitFor(async () => expect(await system.fake.accepted('ends the row')).not.toEqual([]), 15_000)
+      await system.fake.fault({ fault })
+      const backlog = await sendBacklog(system, { name: `row-${dead}`, people: 10, count: 2 })
+      await watch.untilHeld({ kind: 'suspended', ...held })
+      const failed = count('app.probe-failed')
+      await vi.waitFor(() => expect(count('app.probe-failed')).toBeGreaterThan(failed + 2), 20_000)
+      await system.fake.clearFaults()
+      const statuses = async (): Promise<(string | undefined)[]> =>
+        Promise.all(backlog.ids.map(async (id) => (await system.outbox.status(id))?.status))
+      await vi.waitFor(
+        async () => {
+          const all = await statuses()
+          expect(all.filter((status) => status === 'dead')).toHaveLength(dead)
+          expect(all.filter((status) => status === 'delivered')).toHaveLength(backlog.ids.length - dead)
+        },
+        { timeout: 30_000, interval: 100 },
+      )
+      await watch.untilOpen()
+      // The four calls before the one that held the app.
+      expect(await watch.tries(backlog.ids)).toBeLessThanOrEqual(backlog.ids.length + 4)
+    },
+  )
+
   it('are held as long as Retry-After says, and no longer', async () => {
     await system.fake.fault({ times: 1, fault: { name: 'http429', retryAfterS: 2 } })
     await system.outbox.send(text('o-asked', 'asked'))

@@ -22,8 +22,15 @@ export interface AppFault {
   readonly holdMs: number
   /** Each pause between two probes is twice the one before, up to this, in milliseconds. */
   readonly everyMs: number
-  /** It is the app's fault only after so many of its group in a row, without a success between. */
-  readonly inARow?: { readonly group: string; readonly max: number }
+  /**
+   * It is the app's fault only after so many of its group in a row, for at least so many people (one, if that is absent),
+   * without an answer between that ends the row. What ends `unexplained`: a delivery, `healthy` and `reached`.
+   */
+  readonly inARow?: {
+    readonly group: 'unexplained' | 'unauthorized' | 'token'
+    readonly max: number
+    readonly people?: number
+  }
 }
 
 export type AppSignal =

@@ -35,10 +35,10 @@ export type Outcome =
   | { readonly kind: 'answered'; readonly errcode: number; readonly errmsg: string; readonly rid?: string }
   /** The request was never written: DNS, connect or TLS failed. */
   | { readonly kind: 'not-sent'; readonly detail: string }
-  /** HTTP 429 or 503: somebody on the road said no before WeChat's application saw it. */
+  /** HTTP 429 or 503, or a page with 403, 407, 411 or 412: somebody on the way said no before WeChat's application saw it. */
   | { readonly kind: 'refused'; readonly status: number; readonly retryAfterMs?: number }
-  /** Written, and then nothing that says whether WeChat took it. */
-  | { readonly kind: 'unsure'; readonly detail: string }
+  /** Written, and then nothing that says whether WeChat took it. `status`: of a whole answer that is not WeChat's. */
+  | { readonly kind: 'unsure'; readonly detail: string; readonly status?: number }
   /** There is no token to send with. */
   | {
       readonly kind: 'no-token'

@@ -14,6 +14,7 @@ const ACTIONS: Readonly<Record<ErrcodeAction, string>> = {
   'refresh-token':
     'The shared access token is replaced and the message is sent again at once; this costs it no try. If fresh tokens are refused as well, three in a row, the app is suspended.',
   dead: 'The message becomes a dead letter with the reason. It can be replayed, which sends it as a new message.',
+  wait: 'The message steps back for a moment and loses no try. Five such answers in a row suspend the app.',
   'throttle-minute': 'The app is held for a minute. Its messages wait in order, and none of them loses a try.',
   'throttle-day':
     'WeChat says that the daily quota is gone. The app is held and probed like a suspended one, because WeChat says so at times with the quota unused, and gives more on request. Messages wait in order, and none of them loses a try.',
@@ -35,7 +36,7 @@ export function errcodesDocument(): string {
       ['errcode', 'name', 'action', 'meaning', '含义', 'source'],
       SEND_ERRCODES.map((row) => [row.errcode, row.name, actionCell(row), row.meaning.en, row.meaning.zh, row.source]),
     ),
-    'An action marked *suspend at n in a row* turns into **suspend** when that many such answers come one after another without a success between: then the fault is the app’s. A code that is not listed is dead as `unknown` and keeps its number and text.',
+    'An action marked *suspend at n in a row* turns into **suspend** when that many such answers come one after another without a success between: then the fault is the app’s. A code that is not listed is dead as `unknown` and keeps its number and text; five calls in a row, for at least two people, that brought such codes or no answer of WeChat’s suspend the app, and no more messages die of it (see [suspension.md](suspension.md)).',
     '## Answers of the token endpoints',
     '**suspend** says that the credentials or the settings of the app are wrong, **throttle** that the endpoint was asked too often. Every other answer, and no answer at all, is taken for a passing fault. Then the endpoint is asked again after 15 s, then 30 s, then every minute, by all processes together; messages step back for a few seconds, and five that do so in a row suspend the app until then.',
     table(
@@ -58,14 +59,14 @@ export function errcodesDocument(): string {
           'sent again after a moment; no try is counted; five in a row suspend the app',
         ],
         [
-          'HTTP 429 or 503',
+          'HTTP 429 or 503, or 403, 407, 411 or 412 with a page that is no JSON',
           'refused',
-          'no try is counted; with `Retry-After` the app is held for so long (an hour at most), without it five in a row suspend the app',
+          'no try is counted; with `Retry-After` the app is held for so long (an hour at most), without it five in a row suspend the app – pages only if they were for two people',
         ],
         [
           'The call broke or timed out after it was written, or what came back has no numeric `errcode`',
           'unsure',
-          '`ifUnsure` decides: `resend` is a retry, `dead-letter` is dead as `unsure`',
+          '`ifUnsure` decides: `resend` is a retry, `dead-letter` is dead as `unsure`. Whole answers that are not WeChat’s, five in a row for at least two people, suspend the app; from then on a `resend` loses no try',
         ],
       ],
     ),

@@ -36,6 +36,15 @@ export function appFault(action: HoldAction, why: Pick<AppFault, 'cause' | 'reas
   return { kind: 'fault', ...why, ...HOLDS[action](situation.probeEveryMs) }
 }
 
+/**
+ * The circuit breaker: so many calls in a row, none of which brought an answer that only its own message can explain. Where
+ * the message could still be what is wrong – a filter on the way refuses it, WeChat knows a code that we do not –, they
+ * must have been for two people: one person's messages are often alike.
+ */
+export function unexplained(people: 1 | 2): NonNullable<AppFault['inARow']> {
+  return { group: 'unexplained', max: 5, people }
+}
+
 /** The app is held for this fault, and its message waits with it. */
 export function holdApp(fault: AppFault, situation: Situation): Judgement {
   const { hold: outcome, reason } = fault

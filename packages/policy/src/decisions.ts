@@ -41,6 +41,11 @@ export function wait(planned: Wait, { nowMs, expiresAt }: Situation): Decision {
   return { action: 'wait', ...planned, delayMs: Math.min(planned.delayMs, expiresAt - nowMs) }
 }
 
+/** A pause of about the first backoff, for what costs no try. It does not grow, because what lasts holds the app. */
+export function stepBackMs({ random, backoffMs, backoffMsMax }: Situation): number {
+  return Math.max(1, Math.ceil(Math.min(backoffMs * (0.5 + random), backoffMsMax)))
+}
+
 /** For all but few outcomes a hold changes nothing about the message. */
 export function heldOrNot(decision: Decision, signal: AppSignal): Judgement {
   return { decision, ifHeld: decision, signal }

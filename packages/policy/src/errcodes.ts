@@ -5,7 +5,7 @@
  */
 
 /** What is done about an answer to a send. `docs/errcodes.md` explains each of them to an operator. */
-export type ErrcodeAction = 'delivered' | 'retry' | 'refresh-token' | 'dead' | HoldAction
+export type ErrcodeAction = 'delivered' | 'retry' | 'refresh-token' | 'dead' | 'wait' | HoldAction
 
 /** What holds the whole app, whether a send was answered so or a call for a token. */
 export type HoldAction = 'throttle-minute' | 'throttle-day' | 'suspend'
@@ -109,6 +109,7 @@ export const SEND_ERRCODES: readonly ErrcodeRow[] = [
   { errcode: 47003, name: 'parameter-out-of-range', action: 'dead', meaning: { en: 'The value of a parameter does not meet its limits.', zh: '参数值不符合限制要求。' }, source: GLOBAL },
   { errcode: 61451, name: 'invalid-service-parameter', action: 'dead', meaning: { en: 'A parameter of the customer service interface is wrong.', zh: '客服接口参数错误。' }, source: GLOBAL },
   { errcode: 61452, name: 'invalid-service-account', action: 'dead', meaning: { en: 'The customer service account is not valid.', zh: '无效的客服账号。' }, source: GLOBAL },
+  { errcode: 85113, name: 'cloud-not-ready', action: 'wait', meaning: { en: 'Cloud hosting is not ready for calls yet and asks to try again later.', zh: '云托管服务尚未就绪，请稍后重试。' }, source: CLOUD },
   { errcode: 45011, name: 'minute-quota-exceeded', action: 'throttle-minute', meaning: { en: 'Too many calls in this minute.', zh: 'API 调用太频繁，请下一分钟再试。' }, source: GLOBAL },
   { errcode: 45009, name: 'daily-quota-exhausted', action: 'throttle-day', meaning: { en: 'The daily quota of this interface is used up.', zh: '接口调用超过每日限额。' }, source: GLOBAL },
   { errcode: 40164, name: 'ip-not-allowed', action: 'suspend', meaning: { en: 'The address of this machine is not on the allow list.', zh: '调用接口的 IP 地址不在白名单中。' }, source: GLOBAL },
@@ -155,7 +156,8 @@ export const OWN_REASONS = [
   { name: 'invalid-message', action: 'dead', meaning: { en: 'The stored message is not one that can be sent.', zh: '存储的消息格式无效，无法发送。' } },
   { name: 'failed-elsewhere', action: 'dead', meaning: { en: 'Another program failed the job of this message; no worker of the outbox did.', zh: '该消息的任务被其他程序标记为失败，并非由本系统的工作进程处理。' } },
   { name: 'unreachable', action: 'wait', meaning: { en: 'WeChat could not be reached: nothing was sent.', zh: '无法连接微信，请求未发出。' } },
-  { name: 'refused', action: 'wait', meaning: { en: 'The call was turned away (HTTP 429 or 503) before WeChat judged it.', zh: '请求在微信处理之前被拒绝（HTTP 429 或 503）。' } },
+  { name: 'refused', action: 'wait', meaning: { en: 'The call was turned away (HTTP 429 or 503, or a page with 403, 407, 411 or 412) before WeChat judged it.', zh: '请求在微信处理之前被拒绝（HTTP 429、503，或 403、407、411、412 页面）。' } },
+  { name: 'not-wechat', action: 'wait', meaning: { en: 'What came back was not an answer of WeChat, but a page of something on the way to it.', zh: '返回的不是微信的应答，而是途中网关或代理的页面。' } },
   { name: 'token-unavailable', action: 'wait', meaning: { en: 'There is no access token to send with at the moment.', zh: '暂时没有可用的 access_token。' } },
 ] as const satisfies readonly OwnReasonRow[]
 

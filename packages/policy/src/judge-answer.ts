@@ -1,7 +1,7 @@
 /** What an answer of WeChat's to a send means: one behaviour for each action of the errcode table. */
 import type { Outcome, Reason } from '@wechat-outbox/messages'
-import { appFault, holdApp, probedEachMinute } from './app-faults.ts'
-import { APP_WAIT_MS, again, DELIVERED, dead, heldOrNot, retry, wait } from './decisions.ts'
+import { appFault, holdApp, probedEachMinute, unexplained } from './app-faults.ts'
+import { APP_WAIT_MS, again, DELIVERED, dead, heldOrNot, retry, stepBackMs, wait } from './decisions.ts'
 import { type ErrcodeAction, type ErrcodeRow, sendErrcode } from './errcodes.ts'
 import type { Judgement, Situation } from './judgement.ts'
 import { answerReason, type LastAnswer, lastAnswerOf } from './reasons.ts'
@@ -20,8 +20,7 @@ type Behaviour = (answer: Answer, situation: Situation) => Judgement
 export function judgeAnswer(outcome: Extract<Outcome, { kind: 'answered' }>, situation: Situation): Judgement {
   const row = sendErrcode(outcome.errcode)
   const reason = answerReason(outcome)
-  // A code that nobody knows may be anybody's fault.
-  if (row === undefined) return heldOrNot(dead(reason), { kind: 'reached' })
+  if (row === undefined) return judgeUnknownCode(reason, situation)
   return behaviours[row.action]({ row, said: lastAnswerOf(outcome), reason }, situation)
 }
 
@@ -31,11 +30,29 @@ const behaviours: Readonly<Record<ErrcodeAction, Behaviour>> = {
   retry: ({ said }, situation) => heldOrNot(retry(said, situation), { kind: 'reached' }),
   'refresh-token': refreshToken,
   dead: killMessage,
+  wait: stepBack,
   suspend: ({ reason }, situation) => holdApp(appFault('suspend', { cause: 'send', reason }, situation), situation),
   'throttle-minute': ({ reason }, situation) =>
     holdApp(appFault('throttle-minute', { cause: 'quota', reason }, situation), situation),
   'throttle-day': ({ reason }, situation) =>
     holdApp(appFault('throttle-day', { cause: 'quota', reason }, situation), situation),
+}
+
+/** A code that nobody knows may be anybody's fault: it kills its message, and no more of them once the app is held for it. */
+function judgeUnknownCode(reason: Reason, situation: Situation): Judgement {
+  return {
+    decision: dead(reason),
+    ifHeld: wait({ outcome: 'suspended', delayMs: APP_WAIT_MS, reason }, situation),
+    signal: { ...appFault('suspend', { cause: 'send', reason }, situation), inARow: unexplained(2) },
+  }
+}
+
+/** WeChat asks to come back later, and no message of the app would fare better. */
+function stepBack({ reason }: Answer, situation: Situation): Judgement {
+  return heldOrNot(wait({ outcome: 'suspended', delayMs: stepBackMs(situation), reason }, situation), {
+    ...appFault('suspend', { cause: 'send', reason }, situation),
+    inARow: unexplained(1),
+  })
 }
 
 /** A new token deserves an immediate try. If WeChat refuses every one of them, something is wrong with the app. */

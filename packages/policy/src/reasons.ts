@@ -82,6 +82,11 @@ export function refusedReason(last: LastAnswer): Reason {
   return ownReason('refused', last)
 }
 
+/** Something answered, and it was not WeChat: a page of a gateway or a proxy. */
+export function notWechatReason(last: LastAnswer): Reason {
+  return ownReason('not-wechat', last)
+}
+
 /** The stored data cannot be sent; `problem` says where it is wrong. */
 export function invalidMessageReason(problem: string): Reason {
   return ownReason('invalid-message', { errcode: null, errmsg: problem })

@@ -15,6 +15,7 @@ const FACTS: Readonly<Record<ErrcodeAction, readonly number[]>> = {
   retry: [-1, -1000],
   'refresh-token': [40001, 40014, 42001],
   suspend: [40164, 61004, 45035, 89503, 41001, 40013, 43002, 40234, 85105, 85107, 85112],
+  wait: [85113],
   'throttle-minute': [45011],
   'throttle-day': [45009],
   dead: [

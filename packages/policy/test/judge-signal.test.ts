@@ -17,6 +17,7 @@ const situation: Situation = {
 const signalOf = (outcome: Outcome, given: Partial<Situation> = {}) => judge(outcome, { ...situation, ...given }).signal
 const answered = (errcode: number): Outcome => ({ kind: 'answered', errcode, errmsg: 'text' })
 const rows = (action: string) => SEND_ERRCODES.filter((row) => row.action === action)
+const unexplained = (people: number) => ({ group: 'unexplained', max: 5, people }) as const
 const suspends = (cause: string, given: Partial<AppFault> = {}) => ({
   kind: 'fault',
   hold: 'suspended',
@@ -34,11 +35,16 @@ describe('an answer of WeChat', () => {
     }
   })
 
-  it('says only that the road is open when WeChat is busy, nobody knows the code, or the token may be the fault', () => {
+  it('says only that the road is open when WeChat is busy, or the token may be the fault', () => {
     for (const errcode of [...rows('retry'), ...rows('refresh-token')].map((row) => row.errcode)) {
       expect(signalOf(answered(errcode)), `${errcode}`).toEqual({ kind: 'reached' })
     }
-    expect(signalOf(answered(99_999))).toEqual({ kind: 'reached' })
+  })
+
+  it('may say that the app is at fault when nobody knows the code, or it asks all to come later', () => {
+    expect(signalOf(answered(99_999))).toMatchObject(suspends('send', { inARow: unexplained(2) }))
+    expect(signalOf(answered(99_999))).toMatchObject({ reason: { errcode: 99_999, name: 'unknown' } })
+    expect(signalOf(answered(85113))).toMatchObject(suspends('send', { inARow: unexplained(1) }))
   })
 
   it.each(rows('suspend'))('suspends the app: $errcode $name', ({ errcode, name }) => {
@@ -79,7 +85,7 @@ describe('an answer of WeChat', () => {
 
 describe('a call that did not reach WeChat', () => {
   it('is the road’s fault when five in a row did not', () => {
-    const inARow = { group: 'road', max: 5 }
+    const inARow = unexplained(1)
     const notSent: Outcome = { kind: 'not-sent', detail: 'connect ECONNREFUSED' }
     expect(signalOf(notSent)).toMatchObject(suspends('road', { inARow }))
     expect(signalOf(notSent)).toMatchObject({ reason: { name: 'unreachable', errmsg: 'connect ECONNREFUSED' } })
@@ -99,6 +105,18 @@ describe('a call that did not reach WeChat', () => {
     expect(asked(7000)).toMatchObject({ ...throttled, holdMs: 7000 })
     expect(asked(1e15)).toMatchObject({ ...throttled, holdMs: RETRY_AFTER_MS_MAX })
     expect(asked(7000)).not.toHaveProperty('inARow')
+  })
+
+  it.each([403, 407, 411, 412])('is refused by a page for two people, for one may be filtered: %i', (status) => {
+    const signal = signalOf({ kind: 'refused', status })
+    expect(signal).toMatchObject(suspends('road', { inARow: unexplained(2) }))
+    expect(signal).toMatchObject({ reason: { name: 'refused', errmsg: `HTTP ${status}` } })
+  })
+
+  it.each(['resend', 'dead-letter'] as const)('is the road’s fault where pages are all that comes: %s', (ifUnsure) => {
+    const signal = signalOf({ kind: 'unsure', detail: 'HTTP 502', status: 502 }, { ifUnsure })
+    expect(signal).toMatchObject(suspends('road', { inARow: unexplained(2) }))
+    expect(signal).toMatchObject({ reason: { name: 'not-wechat', errmsg: 'HTTP 502' } })
   })
 
   it('says nothing when nobody knows how far it came', () => {
@@ -132,7 +150,7 @@ describe('a missing token', () => {
   })
 
   it('suspends the app for seconds when run after run finds none for a passing reason', () => {
-    const inARow = { group: 'token', max: 5 }
+    const inARow = { group: 'token', max: 5 } as const
     for (const errcode of [{}, { errcode: -1 }]) {
       expect(signalOf({ kind: 'no-token', detail: 'x', ...errcode })).toMatchObject(
         suspends('token', { holdMs: 15_000, inARow }),

@@ -27,7 +27,6 @@ const situation: Situation = {
 const decide = (outcome: Outcome, given: Situation) => judge(outcome, given).decision
 const answered = (errcode: number, errmsg = 'text') => ({ kind: 'answered', errcode, errmsg }) satisfies Outcome
 const unsure: Outcome = { kind: 'unsure', detail: 'timeout while waiting for headers' }
-const notSent: Outcome = { kind: 'not-sent', detail: 'connect ECONNREFUSED' }
 
 describe('an answer of WeChat', () => {
   const rows = (action: string) => SEND_ERRCODES.filter((row) => row.action === action)
@@ -81,30 +80,19 @@ describe('an answer of WeChat', () => {
     },
   )
 
+  it.each(rows('wait'))('makes the message step back, and no try counts: $errcode $name', ({ errcode, name }) => {
+    const wait = { action: 'wait', delayMs: 1000, outcome: 'suspended', reason: { errcode, name } }
+    expect(decide(answered(errcode), { ...situation, tries: 99 })).toMatchObject(wait)
+  })
+
+  it('kills no message with a code in no table once the app is held for it', () => {
+    const wait = { action: 'wait', delayMs: APP_WAIT_MS, outcome: 'suspended', reason: { name: 'unknown' } }
+    expect(judge(answered(99_999), situation).ifHeld).toMatchObject(wait)
+  })
+
   it('kills the message as unknown when the code is in no table, and keeps code, text and request id', () => {
     const decision = decide({ kind: 'answered', errcode: 99_999, errmsg: 'new', rid: '1-2-3' }, situation)
     expect(decision).toMatchObject({ reason: { errcode: 99_999, name: 'unknown', errmsg: 'new', rid: '1-2-3' } })
-  })
-})
-
-describe('a call without an answer', () => {
-  it.each([
-    ['was never written', notSent, 'not-sent', 'unreachable'],
-    ['was turned away', { kind: 'refused', status: 503, retryAfterMs: 7000 }, 'refused', 'refused'],
-  ] as const)('steps back about the first backoff when it %s, and no try counts', (_what, outcome, named, name) => {
-    const last: Situation = { ...situation, tries: 99, ifUnsure: 'dead-letter' }
-    const wait = { action: 'wait', outcome: named, reason: { errcode: null, name } }
-    expect(decide(outcome, last)).toMatchObject({ ...wait, delayMs: 1000 })
-    expect(decide(outcome, { ...last, random: 0 })).toMatchObject({ ...wait, delayMs: 500 })
-    expect(decide(outcome, { ...last, backoffMsMax: 20 })).toMatchObject({ ...wait, delayMs: 20 })
-  })
-
-  it('is left to ifUnsure when it was written', () => {
-    expect(decide(unsure, situation)).toEqual({ action: 'retry', delayMs: 500 })
-    expect(decide(unsure, { ...situation, ifUnsure: 'dead-letter' })).toMatchObject({
-      action: 'dead',
-      reason: { errcode: null, name: 'unsure', errmsg: 'timeout while waiting for headers' },
-    })
   })
 })
 
@@ -181,9 +169,10 @@ const outcomes: fc.Arbitrary<Outcome> = fc.oneof(
     errmsg: fc.string({ maxLength: 300 }),
   }),
   fc.record({ kind: fc.constantFrom('not-sent' as const, 'unsure' as const), detail: fc.string() }),
+  fc.record({ kind: fc.constant('unsure' as const), detail: fc.string(), status: fc.constantFrom(200, 404, 502, 504) }),
   fc.record({
     kind: fc.constant('refused' as const),
-    status: fc.constantFrom(429, 503),
+    status: fc.constantFrom(403, 412, 429, 503),
     retryAfterMs: fc.double({ min: 0, noNaN: true }),
   }),
   fc.record({
@@ -259,14 +248,15 @@ describe('whatever comes back and whatever the situation is', () => {
     })
   })
 
-  it('a hold changes only a death, into a wait with the same reason', () => {
+  it('a hold changes only a death or a retry, into a wait that the signal explains', () => {
     fc.assert(
       fc.property(outcomes, situations, (outcome, given) => {
         const { decision, ifHeld, signal } = judge(outcome, given)
         if (ifHeld === decision) return
+        if (signal.kind !== 'fault') throw new Error(`held for ${signal.kind}`)
         expect(signal).toHaveProperty('inARow')
-        if (decision.action !== 'dead') throw new Error(`a hold changes ${decision.action}`)
-        if (ifHeld.action === 'wait') expect(ifHeld.reason).toEqual(decision.reason)
+        expect(['dead', 'retry']).toContain(decision.action)
+        if (ifHeld.action === 'wait') expect(ifHeld.reason).toEqual(signal.reason)
         else expect(ifHeld).toMatchObject({ action: 'dead', reason: { name: 'expired' } })
       }),
       { numRuns: 2000 },

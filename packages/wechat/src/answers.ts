@@ -18,20 +18,33 @@ export type TokenAnswer =
 export function outcomeOf(exchanged: Exchanged, secrets: readonly string[], nowMs: number): Outcome {
   const { status } = exchanged
   // Somebody on the road said no. What the rest of such an answer holds, or whether it arrived, changes nothing.
-  if (status === 429 || status === 503) {
-    const retryAfterMs = retryAfterMsOf(exchanged.retryAfter, nowMs)
-    return retryAfterMs === undefined ? { kind: 'refused', status } : { kind: 'refused', status, retryAfterMs }
-  }
+  if (status === 429 || status === 503) return refused(status, exchanged, nowMs)
   if (exchanged.kind === 'broken') return { kind: exchanged.written ? 'unsure' : 'not-sent', detail: exchanged.detail }
   const answer = parseObject(exchanged.body)
   const errcode = answer === undefined ? undefined : errcodeOf(answer)
   // An intermediary that answers 5xx in JSON with a code of its own is not to be believed either.
-  if (exchanged.status >= 500) return { kind: 'unsure', detail: `HTTP ${exchanged.status}` }
-  if (answer === undefined) return { kind: 'unsure', detail: `HTTP ${exchanged.status} without a JSON object` }
-  if (errcode === undefined) return { kind: 'unsure', detail: `HTTP ${exchanged.status} without a numeric errcode` }
+  if (exchanged.status >= 500) return notWechats(exchanged.status, '')
+  if (answer === undefined) {
+    return TURNED_AWAY.has(exchanged.status)
+      ? refused(exchanged.status, exchanged, nowMs)
+      : notWechats(exchanged.status, ' without a JSON object')
+  }
+  if (errcode === undefined) return notWechats(exchanged.status, ' without a numeric errcode')
   const errmsg = errmsgOf(answer, secrets)
   const rid = ridOf(answer)
   return rid === undefined ? { kind: 'answered', errcode, errmsg } : { kind: 'answered', errcode, errmsg, rid }
+}
+
+/** A gateway or a proxy says with these, on a page of its own, that it lets the call go no further. */
+const TURNED_AWAY: ReadonlySet<number> = new Set([403, 407, 411, 412])
+
+function refused(status: number, { retryAfter }: Exchanged, nowMs: number): Outcome {
+  const retryAfterMs = retryAfterMsOf(retryAfter, nowMs)
+  return retryAfterMs === undefined ? { kind: 'refused', status } : { kind: 'refused', status, retryAfterMs }
+}
+
+function notWechats(status: number, without: string): Outcome {
+  return { kind: 'unsure', detail: `HTTP ${status}${without}`, status }
 }
 
 /** Official tokens live 7200 s at most; other sources may be more generous, but not without a limit. */

@@ -92,25 +92,35 @@ async function operate(store: Store, appid: string, word: readonly [string, stri
   return (await runScript<number>(store.redis, call)) === 1
 }
 
-/** What a report came to. `again`: a probe has failed. `until` is the next probe, epoch ms by Redis's clock. */
-export type Reported = { readonly kind: 'open' | 'held' } | { readonly kind: 'new' | 'again'; readonly until: number }
+/**
+ * What a report came to. `again`: a probe has failed. `lifted`: it has shown that the road is open. `until` is the next
+ * probe, epoch ms by Redis's clock.
+ */
+export type Reported =
+  | { readonly kind: 'open' | 'held' | 'lifted' }
+  | { readonly kind: 'new' | 'again'; readonly until: number }
 
 export async function reportFault(
   store: Store,
   appid: string,
-  at: { token: string; fault: AppFault },
+  at: { token: string; touser?: string; fault: AppFault },
 ): Promise<Reported> {
   const { hold, faultsInARow, sendJobs } = appKeys(appid)
-  const { fault, token } = at
-  const { group, max } = fault.inARow ?? { group: '', max: 1 }
+  const { fault, token, touser = '' } = at
+  const { group, max, people = 1 } = fault.inARow ?? { group: '', max: 1 }
   const reason = [fault.reason.name, JSON.stringify(fault.reason)]
   const pauses = [fault.holdMs, fault.everyMs].map((ms) => Math.max(1, Math.ceil(ms)))
   const [kind, until] = await runScript<[Reported['kind'], string?]>(store.redis, {
     name: 'hold-fault',
     keys: [hold, faultsInARow],
-    args: [sendJobs, token, group, max, fault.hold, fault.cause, ...reason, ...pauses],
+    args: [sendJobs, token, group, max, fault.hold, fault.cause, ...reason, ...pauses, people, touser],
   })
   return kind === 'new' || kind === 'again' ? { kind, until: Number(until) } : { kind }
+}
+
+/** An answer that only its own message can explain, or that shows the road to be open. */
+export async function endUnexplainedRow({ redis }: Store, appid: string): Promise<void> {
+  await redis.hdel(appKeys(appid).faultsInARow, 'unexplained', 'unexplained:of', 'unexplained:others')
 }
 
 export type Proof = 'delivered' | 'healthy' | 'reached' | 'unknown' | 'unused'

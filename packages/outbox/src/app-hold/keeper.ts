@@ -5,9 +5,8 @@
  */
 import type { AppFault, AppSignal } from '@wechat-outbox/messages'
 import { messageOf } from '../errors.ts'
-import { appKeys } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
-import { liftTokenFault, proveApp, reportFault, takeProbeTurn } from './hold.ts'
+import { endUnexplainedRow, liftTokenFault, proveApp, reportFault, takeProbeTurn } from './hold.ts'
 
 export interface HoldReport {
   readonly suspended: (fault: AppFault, until: number) => void
@@ -25,8 +24,8 @@ export interface HoldKeeperOptions {
 }
 
 export interface HoldKeeper {
-  /** What a run's call says about the app. Returns whether the app is held. */
-  signal(at: { token: string; probes: boolean; signal: AppSignal }): Promise<boolean>
+  /** What a run's call says about the app. `touser`: for whom it was, if there was one. Returns whether the app is held. */
+  signal(at: { token: string; probes: boolean; touser?: string | undefined; signal: AppSignal }): Promise<boolean>
   /** A run that was the probe has ended without a call. */
   unused(token: string): Promise<void>
   /** Looks whether the app is held, and watches it if it is. Never rejects. */
@@ -86,16 +85,17 @@ function createProber({ appid, store, report, probeToken }: HoldKeeperOptions) {
 
 export function createHoldKeeper(options: HoldKeeperOptions): HoldKeeper {
   const { appid, store, report } = options
-  const keys = appKeys(appid)
   const { tick, takeTurn, stop } = createProber(options)
 
-  async function signalFault(token: string, fault: AppFault): Promise<boolean> {
-    const reported = await reportFault(store, appid, { token, fault })
+  async function signalFault(at: { token: string; touser: string; fault: AppFault }): Promise<boolean> {
+    const { fault } = at
+    const reported = await reportFault(store, appid, at)
+    if (reported.kind === 'lifted') report.resumed()
     if (reported.kind === 'new') report.suspended(fault, reported.until)
     if (reported.kind === 'again') report.stillHeld()
     // The next probe may be another one's: a probe that met a second fault goes by the first.
     if ('until' in reported) await takeTurn()
-    return reported.kind !== 'open'
+    return reported.kind !== 'open' && reported.kind !== 'lifted'
   }
 
   async function prove(token: string, proof: Exclude<AppSignal['kind'], 'fault'>): Promise<void> {
@@ -109,12 +109,12 @@ export function createHoldKeeper(options: HoldKeeperOptions): HoldKeeper {
 
   return {
     look: tick,
-    async signal({ token, probes, signal }) {
-      if (signal.kind === 'fault') return signalFault(token, signal)
+    async signal({ token, probes, touser = '', signal }) {
+      if (signal.kind === 'fault') return signalFault({ token, touser, fault: signal })
       if (probes) await prove(token, signal.kind)
       // A delivery ends every row when it is settled. Any other answer shows that the road is open; nobody waits for the note.
       else if (signal.kind === 'healthy' || signal.kind === 'reached')
-        store.redis.hdel(keys.faultsInARow, 'road').catch(() => undefined)
+        endUnexplainedRow(store, appid).catch(() => undefined)
       return false
     },
     async unused(token) {

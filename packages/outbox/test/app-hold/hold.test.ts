@@ -83,13 +83,13 @@ describe('a fault of the app', () => {
   })
 
   it('needs as many in a row as it says, and a delivery ends the row', async () => {
-    const inARow = { group: 'road', max: 3 }
+    const inARow = { group: 'unexplained', max: 3 } as const
     expect([await report({ inARow }), await report({ inARow })]).toMatchObject([{ kind: 'open' }, { kind: 'open' }])
     await world.consumer(delivering([]))
     await world.outbox().send(text('o-between'))
     await untilDelivered(1)
     expect([await report({ inARow }), await report({ inARow })]).toMatchObject([{ kind: 'open' }, { kind: 'open' }])
-    expect((await report({ inARow: { group: 'other', max: 3 } })).kind).toBe('open')
+    expect((await report({ inARow: { group: 'token', max: 3 } })).kind).toBe('open')
     expect((await report({ inARow })).kind).toBe('new')
     expect((await report({ inARow })).kind).toBe('held')
   })

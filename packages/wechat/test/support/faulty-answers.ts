@@ -16,7 +16,10 @@ export interface FaultyAnswer {
 export const HANG_TIMEOUT_MS = 150
 export const ANSWER_BYTES_MAX = 2048
 
-const unsure = (detail: string): Outcome => ({ kind: 'unsure', detail })
+const unsure = (detail: string): Outcome => {
+  const [, status] = /^HTTP (\d+)/u.exec(detail) ?? []
+  return status === undefined ? { kind: 'unsure', detail } : { kind: 'unsure', detail, status: Number(status) }
+}
 const html = (request: string) => `<html><body>Bad gateway: ${request}</body></html>`
 const write = (text: (request: string) => string) => (socket: Socket, request: string) =>
   void socket.write(text(request))
@@ -131,6 +134,11 @@ export const FAULTY_ANSWERS: readonly FaultyAnswer[] = [
     ),
     outcome: { kind: 'refused', status: 429 },
   },
+  ...[403, 407, 411, 412].map((status) => ({
+    name: `HTML with ${status}`,
+    respond: write((request) => answer(html(request), `${status} No`)),
+    outcome: { kind: 'refused', status } satisfies Outcome,
+  })),
   {
     name: '503 that breaks off',
     respond: (socket) => socket.end('HTTP/1.1 503 Away\r\ncontent-length: 100\r\n\r\n<html>'),
