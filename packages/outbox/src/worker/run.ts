@@ -134,7 +134,7 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
     async signalApp(signal) {
       // A call that this side broke off says nothing about the road.
       const said = at.signal.aborted && signal.kind === 'fault' && signal.cause === 'road' ? UNKNOWN : signal
-      const held = await keeper.signal({ token: at.token, probes, touser: lane, signal: said })
+      const held = await keeper.signal({ token: at.token, probes, touser: member?.touser, signal: said })
       probes = false
       return held
     },
