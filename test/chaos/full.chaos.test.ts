@@ -1,7 +1,16 @@
 import { expect, it } from 'vitest'
-import { chaosSeed, runChaos } from './support/run-chaos.ts'
+import { chaosSeed, faultCounts, runChaos, withRefusals } from './support/run-chaos.ts'
 
-const FAULTS = {
+const REFUSALS = {
+  'refuse-noreplicas': 4,
+  'refuse-oom': 4,
+  'refuse-busy': 4,
+  'refuse-readonly': 5,
+  'refuse-misconf': 5,
+  'errors-at-random': 4,
+  'script-flush': 4,
+}
+const FAULTS = faultCounts({
   'worker-kill': 12,
   'worker-stop': 3,
   'producer-kill': 5,
@@ -16,9 +25,10 @@ const FAULTS = {
   'producers-stall': 2,
   'producers-cut': 4,
   'token-invalidation': 15,
-}
+  ...(withRefusals(true) ? REFUSALS : {}),
+})
 
-it('keeps twenty thousand messages through seventy faults', { timeout: 600_000 }, async () => {
+it('keeps twenty thousand messages through a hundred faults', { timeout: 600_000 }, async () => {
   const result = await runChaos({
     seed: chaosSeed(),
     size: { messages: 20_000, hot: 2000, producers: 3 },

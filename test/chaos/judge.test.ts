@@ -24,6 +24,7 @@ const status = (key: string, more: Partial<StatusReport> = {}): [string, StatusR
 ]
 const UNSURE = { attempts: [{ at: NOW, outcome: 'unsure' as const, ms: 1 }] }
 const FAULT = { kind: 'wechat-reset', from: NOW, until: NOW, open: 16 } as const
+const REFUSAL = { kind: 'refuse-readonly', from: NOW, until: NOW + 900, open: 0, refused: 7 } as const
 const NOTHING_LEFT = { open: {}, lanes: [], locks: [] }
 
 /** Two messages, one after the other, that went well; a test says what went otherwise. */
@@ -139,5 +140,63 @@ describe('the judge of a chaos run', () => {
       'left over: 1 × send delayed',
       'left over: lane',
     ])
+  })
+
+  it('forgives no double because Redis refused its settlement', () => {
+    const books = { statuses: new Map([status('a', UNSURE), status('b')]) }
+    const twice = evidence({ accepted: taken('a', 'b', 'a'), fired: [REFUSAL], books })
+    expect(complaints(twice)).toEqual([
+      `a was taken at ${NOW}, where Redis only refused, and yet sent again`,
+      '1 doubles, and at most 0 calls were open',
+    ])
+    expect(judge(twice).figures).toMatchObject({
+      doubles: 1,
+      doublesAtRefusals: 1,
+      refusedCommands: 7,
+      openAtFaults: 0,
+    })
+    // One that a kill explains stays explained, whatever Redis refused beside it.
+    const killed = judge({ ...twice, fired: [REFUSAL, { ...FAULT, kind: 'worker-kill' }] })
+    expect(killed.violations).toEqual([])
+    expect(killed.figures).toMatchObject({ doubles: 1, doublesAtRefusals: 0 })
+  })
+
+  it('forgives no death because Redis refused its settlement', () => {
+    const died = evidence({
+      messages: [message('a', { ifUnsure: 'dead-letter' }), message('b')],
+      fired: [REFUSAL],
+      books: {
+        jobs: 1,
+        deadLetters: [
+          { id: 'd-a', messageId: 'm-a', reason: { name: 'unsure' } },
+        ] as unknown as Evidence['books']['deadLetters'],
+        statuses: new Map([status('a', { status: 'dead', ...UNSURE }), status('b')]),
+      },
+    })
+    expect(complaints(died)).toEqual([
+      `a died of a call at ${NOW}, where Redis only refused (m-a)`,
+      '1 are unsure, and at most 0 calls were open',
+    ])
+  })
+
+  it('forgives no message that waits for nobody because Redis refused', () => {
+    const stranded = [{ id: 'm-b', since: NOW + 100 }]
+    expect(complaints(evidence({ stranded, fired: [REFUSAL] }))).toEqual([
+      'm-b was first and parked, and nobody woke it',
+    ])
+  })
+
+  it('sees a refusal that met no command', () => {
+    expect(complaints(evidence({ fired: [{ ...REFUSAL, refused: 0 }] }))).toEqual([
+      `refuse-readonly at ${NOW} met no command`,
+    ])
+  })
+
+  it('lets sends be refused as full where Redis was', () => {
+    const producers = [
+      parseBook('calling a\nacked a m-a new\ncalling b\nrejected b WXO_FULL\ncalling b\nacked b m-b new\n'),
+    ]
+    expect(complaints(evidence({ producers, fired: [REFUSAL] }))).toEqual(['b a send was refused: WXO_FULL'])
+    expect(complaints(evidence({ producers, fired: [{ ...REFUSAL, kind: 'refuse-oom' }] }))).toEqual([])
   })
 })

@@ -1,5 +1,6 @@
 // The world on one machine: a fake WeChat, a local Redis, processes and a faulty network, for standalone, tests
 // and benches. Nothing that ships imports this package, standalone aside.
+export { askRedis } from './ask-redis.ts'
 export { type ProcessEnd, type StartedProcess, type StartProcessOptions, startProcess } from './child-process.ts'
 export { type EndWithParentOptions, endWithParent } from './end-with-parent.ts'
 export type { FakeControl } from './fake-wechat/control.ts'

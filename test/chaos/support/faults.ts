@@ -1,102 +1,25 @@
-/** What goes wrong, how often and when: a schedule from the seed, and the hands that carry it out on the real parts. */
+/** Carries out the schedule of faults on the real parts. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TcpProxy } from '@wechat-outbox/sandbox'
-import { createRandom, type Random } from './random.ts'
+import { AFTERMATH_MS, CALM_FROM, type FaultKind, type FiredFault, isRefusal, type PlannedFault } from './fault-plan.ts'
+import { refuse } from './refusals.ts'
 import type { Supervised } from './supervise.ts'
 import type { World } from './world.ts'
 
-export const FAULT_KINDS = [
-  'worker-kill',
-  'worker-stop',
-  'producer-kill',
-  'redis-kill',
-  'wechat-reset',
-  'wechat-stall',
-  'wechat-cut',
-  'redis-reset',
-  'redis-stall',
-  'redis-cut',
-  'producers-reset',
-  'producers-stall',
-  'producers-cut',
-  'token-invalidation',
-] as const
-export type FaultKind = (typeof FAULT_KINDS)[number]
-export type FaultCounts = Readonly<Record<FaultKind, number>>
-
-export interface PlannedFault {
-  readonly kind: FaultKind
-  /** It comes when this share of the messages has reached WeChat. */
-  readonly at: number
-  /** Which worker or producer, for those that hit one. */
-  readonly target: number
-  readonly waitMs: number
-  readonly lastsMs: number
-}
-
-export interface FiredFault {
-  readonly kind: FaultKind
-  readonly from: number
-  readonly until: number
-  /** Calls to WeChat that it can have left open, at most. */
-  readonly open: number
-}
-
-/**
- * The last part of the messages is sent in calm: only tokens end there. What goes wrong then, no fault excuses. The faults
- * stop earlier than the producers do, because who died or was cancelled never reaches WeChat.
- */
-const FAULTS_FROM = 0.03
-const FAULTS_UNTIL = 0.68
-export const CALM_FROM = 0.75
-const CALM_INVALIDATIONS = [0.78, 0.84, 0.9]
-/** How long after a fault its consequences may begin, in ms: a lock's end, a look for stalled jobs, a reconnection. */
-export const AFTERMATH_MS = 5000
-
-/** A lock lasts 3 s, so half of the long ones outlast it. */
-const LASTS_MS: Readonly<Record<FaultKind, readonly [number, number]>> = {
-  'worker-kill': [0, 0],
-  'worker-stop': [4000, 5500],
-  'producer-kill': [0, 0],
-  'redis-kill': [0, 1500],
-  'wechat-reset': [0, 0],
-  'wechat-stall': [300, 1700],
-  'wechat-cut': [20, 400],
-  'redis-reset': [0, 0],
-  'redis-stall': [500, 4500],
-  'redis-cut': [20, 400],
-  'producers-reset': [0, 0],
-  'producers-stall': [300, 2500],
-  'producers-cut': [20, 400],
-  'token-invalidation': [0, 0],
-}
-
-export function planFaults(seed: number, counts: FaultCounts): PlannedFault[] {
-  const random = createRandom(seed ^ 0x5eed)
-  const inCalm = CALM_INVALIDATIONS.slice(0, Math.floor(counts['token-invalidation'] / 3))
-  const stormy = { ...counts, 'token-invalidation': counts['token-invalidation'] - inCalm.length }
-  const kinds = random.shuffle(FAULT_KINDS.flatMap((kind) => Array<FaultKind>(stormy[kind]).fill(kind)))
-  const step = (FAULTS_UNTIL - FAULTS_FROM) / kinds.length
-  const planned = (kind: FaultKind, at: number): PlannedFault => ({
-    kind,
-    at,
-    target: random.between(0, 1000),
-    waitMs: random.between(0, 150),
-    lastsMs: lasts(kind, random),
-  })
-  return [
-    ...kinds.map((kind, place) => planned(kind, FAULTS_FROM + step * (place + random.next()))),
-    ...inCalm.map((at) => planned('token-invalidation', at)),
-  ]
-}
-
-function lasts(kind: FaultKind, random: Random): number {
-  const [min, max] = LASTS_MS[kind]
-  return random.between(min, max)
-}
-
 /** Those that hit producers, who would mostly be met waiting. */
-const SURGED: ReadonlySet<FaultKind> = new Set(['producer-kill', 'producers-reset', 'producers-cut', 'redis-kill'])
+const SURGED: ReadonlySet<FaultKind> = new Set([
+  'producer-kill',
+  'producers-reset',
+  'producers-cut',
+  'redis-kill',
+  'refuse-noreplicas',
+  'refuse-oom',
+  'refuse-busy',
+  'refuse-readonly',
+  'refuse-misconf',
+  'errors-at-random',
+  'script-flush',
+])
 
 /** A whole system that stands still is met by the next fault rather than waited for. */
 const NO_PROGRESS_MS = 8000
@@ -122,10 +45,13 @@ export async function playFaults(world: World, faults: readonly PlannedFault[], 
     if (fault.kind === 'token-invalidation') await apart(fired)
     const from = Date.now()
     const open = openCalls(world, fault)
-    const done = play(world, fault).then(() => void fired.push({ kind: fault.kind, from, until: Date.now(), open }))
+    const done = play(world, fault).then((effect) => {
+      fired.push({ kind: fault.kind, from, until: Date.now(), open, ...effect })
+    })
     // Others go wrong while a worker stands still.
     if (fault.kind === 'worker-stop') paused.push(done)
     else await done
+    await sleep(fault.restMs)
   }
   await becalm()
 }
@@ -169,11 +95,24 @@ function openCalls(world: World, { kind, lastsMs }: PlannedFault): number {
     case 'producers-stall':
     case 'producers-cut':
     case 'token-invalidation':
+    case 'refuse-noreplicas':
+    case 'refuse-oom':
+    case 'refuse-busy':
+    case 'refuse-readonly':
+    case 'refuse-misconf':
+    case 'errors-at-random':
+    case 'script-flush':
       return 0
   }
 }
 
-async function play(world: World, fault: PlannedFault): Promise<void> {
+async function play(world: World, fault: PlannedFault): Promise<{ refused: number } | undefined> {
+  if (isRefusal(fault.kind)) return { refused: await refuse(world, fault) }
+  await breakSomething(world, fault)
+  return undefined
+}
+
+async function breakSomething(world: World, fault: PlannedFault): Promise<void> {
   const { kind, lastsMs } = fault
   switch (kind) {
     case 'worker-kill':

@@ -5,9 +5,10 @@
 import type { StatusReport } from '@wechat-outbox/messages'
 import type { SendEntry } from '@wechat-outbox/sandbox'
 import type { Books } from './collect.ts'
-import { AFTERMATH_MS, type FiredFault } from './faults.ts'
+import { type FiredFault, isRefusal } from './fault-plan.ts'
+import { isNearFault, isNearRefusal, whatWasNear } from './near-fault.ts'
 import type { Plan } from './plan.ts'
-import type { BookLine } from './producer-book.ts'
+import { type BookLine, readTimes } from './producer-book.ts'
 import type { Stranded } from './stranded.ts'
 
 export interface Evidence {
@@ -44,6 +45,10 @@ export interface Figures {
   readonly unsureCalls: number
   /** Doubles of messages for which neither history nor log has such a call. */
   readonly doublesUnexplained: number
+  /** Calls that were made again although no fault was near that leaves calls open, only a Redis that refused. */
+  readonly doublesAtRefusals: number
+  /** Commands that were answered with an error by a fault. */
+  readonly refusedCommands: number
   readonly deadUnsure: number
   /** Pairs of neighbours whose order was promised. */
   readonly orderedPairs: number
@@ -59,8 +64,6 @@ export interface Verdict {
   readonly figures: Figures
 }
 
-/** A fault meets what began this long before it, in ms: a call and its settling last no longer than their lease. */
-const BEFORE_MS = 4000
 /** What a request may take on its way over the loopback on a busy machine, in ms. */
 const LATE_MS = 250
 
@@ -78,11 +81,13 @@ export function judge(evidence: Evidence): Verdict {
   const strandedInCalm = evidence.stranded.filter(({ since }) => !isNearFault(since, forgetful, 0))
   for (const { id } of strandedInCalm) complain(`${id} was first and parked, and nobody woke it`)
   judgeLeftovers(evidence.books, complain)
+  const refusedCommands = judgeRefusals(evidence, complain)
   return {
     violations,
     figures: {
       acknowledged: acks.ids.size,
       accepted: evidence.accepted.length,
+      refusedCommands,
       stranded: evidence.stranded.length,
       strandedInCalm: strandedInCalm.length,
       rejectedCalls: evidence.producers.flat().filter(({ kind }) => kind === 'rejected').length,
@@ -118,10 +123,11 @@ function readLedger({ accepted, plan }: Evidence, complain: Complain): Ledger {
   return ledger
 }
 
-function readAcks({ producers, plan }: Evidence, complain: Complain): Acks {
+function readAcks({ producers, plan, fired }: Evidence, complain: Complain): Acks {
   const ids = new Map<string, string>()
+  const wasFull = fired.some(({ kind }) => kind === 'refuse-oom' || kind === 'errors-at-random')
   for (const line of producers.flat()) {
-    if (line.kind === 'rejected' && line.code !== 'WXO_UNAVAILABLE')
+    if (line.kind === 'rejected' && line.code !== 'WXO_UNAVAILABLE' && !(wasFull && line.code === 'WXO_FULL'))
       complain(`a send was refused: ${line.code}`, line.key)
     if (line.kind !== 'acked') continue
     const before = ids.get(line.key)
@@ -154,7 +160,7 @@ function judgeEnds({ books, plan, fired }: Evidence, { ledger, acks, complain }:
         const reason = books.deadLetters.find(({ messageId }) => messageId === id)?.reason.name ?? 'none'
         const unsureAt = report.attempts.findLast(({ outcome }) => outcome === 'unsure')?.at
         if (unsureAt !== undefined && !isNearFault(unsureAt, fired)) {
-          complain(`died of a call at ${unsureAt}, where no fault was near (${id})`, key)
+          complain(`died of a call at ${unsureAt}, where ${whatWasNear(unsureAt, fired)} (${id})`, key)
         }
         if (reason === 'unsure') count.deadUnsure += 1
         if (reason !== 'unsure' || plan.messages.get(key)?.ifUnsure !== 'dead-letter') {
@@ -196,7 +202,7 @@ function judgeLateness(
 
 function judgeDoubles({ books, fired, plan, unsureLogged }: Evidence, { ledger, acks, complain }: Read) {
   const openAtFaults = fired.reduce((sum, fault) => sum + fault.open, 0)
-  const count = { doubles: 0, doublesUnexplained: 0, unsureCalls: 0 }
+  const count = { doubles: 0, doublesUnexplained: 0, doublesAtRefusals: 0, unsureCalls: 0 }
   for (const report of books.statuses.values()) count.unsureCalls += unsureIn(report)
   for (const [key, entries] of ledger) {
     const doubles = entries.length - 1
@@ -209,7 +215,9 @@ function judgeDoubles({ books, fired, plan, unsureLogged }: Evidence, { ledger, 
     if (doubles > unsure) complain(`was taken ${doubles} times too often, and ${unsure} of its calls were unsure`, key)
     // Each but the last was sent again: something must have become of its own call or of its settling.
     for (const { at } of entries.slice(0, -1)) {
-      if (!isNearFault(at, fired)) complain(`was taken at ${at}, where no fault was near, and yet sent again`, key)
+      if (isNearFault(at, fired)) continue
+      if (isNearRefusal(at, fired)) count.doublesAtRefusals += 1
+      complain(`was taken at ${at}, where ${whatWasNear(at, fired)}, and yet sent again`, key)
     }
   }
   if (count.doubles > openAtFaults) complain(`${count.doubles} doubles, and at most ${openAtFaults} calls were open`)
@@ -222,8 +230,13 @@ function unsureIn(report: Books['statuses'] extends ReadonlyMap<string, infer R>
   return report?.attempts.filter(({ outcome }) => outcome === 'unsure').length ?? 0
 }
 
-function isNearFault(at: number, fired: readonly FiredFault[], beforeMs = BEFORE_MS): boolean {
-  return fired.some((fault) => fault.open > 0 && at >= fault.from - beforeMs && at <= fault.until + AFTERMATH_MS)
+/** A refusal that met no command has shown nothing. */
+function judgeRefusals({ fired }: Evidence, complain: Complain): number {
+  const refusals = fired.filter(({ kind }) => isRefusal(kind))
+  for (const { kind, from, refused = 0 } of refusals) {
+    if (refused === 0) complain(`${kind} at ${from} met no command`)
+  }
+  return refusals.reduce((sum, { refused = 0 }) => sum + refused, 0)
 }
 
 /**
@@ -265,22 +278,6 @@ function judgeOrder({ plan, producers, books }: Evidence, { ledger, acks, compla
     }
   }
   return count
-}
-
-/** Line numbers in a producer's book: the first call and the first acknowledgement of each key, and how often it was called. */
-function readTimes(producers: Evidence['producers']) {
-  const firstCall = new Map<string, number>()
-  const firstAck = new Map<string, number>()
-  const calls = new Map<string, number>()
-  for (const lines of producers) {
-    for (const [number, line] of lines.entries()) {
-      if (line.kind === 'calling') {
-        calls.set(line.key, (calls.get(line.key) ?? 0) + 1)
-        if (!firstCall.has(line.key)) firstCall.set(line.key, number)
-      } else if (line.kind === 'acked' && !firstAck.has(line.key)) firstAck.set(line.key, number)
-    }
-  }
-  return { firstCall, firstAck, calls }
 }
 
 function judgeLeftovers({ leftovers }: Books, complain: Complain): void {

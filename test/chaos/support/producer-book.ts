@@ -38,3 +38,19 @@ export function parseBook(text: string): BookLine[] {
     }
   })
 }
+
+/** Line numbers in a producer's book: the first call and the first acknowledgement of each key, and how often it was called. */
+export function readTimes(producers: readonly (readonly BookLine[])[]) {
+  const firstCall = new Map<string, number>()
+  const firstAck = new Map<string, number>()
+  const calls = new Map<string, number>()
+  for (const lines of producers) {
+    for (const [number, line] of lines.entries()) {
+      if (line.kind === 'calling') {
+        calls.set(line.key, (calls.get(line.key) ?? 0) + 1)
+        if (!firstCall.has(line.key)) firstCall.set(line.key, number)
+      } else if (line.kind === 'acked' && !firstAck.has(line.key)) firstAck.set(line.key, number)
+    }
+  }
+  return { firstCall, firstAck, calls }
+}

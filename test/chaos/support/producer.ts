@@ -48,8 +48,8 @@ async function call(message: PlannedMessage): Promise<boolean> {
   } catch (error) {
     const code = error instanceof OutboxError ? error.code : 'BUG'
     note({ kind: 'rejected', key, code })
-    // Nothing but an absent Redis may refuse what is in order: the judge will say so.
-    if (code !== 'WXO_UNAVAILABLE') throw error
+    // Nothing but a Redis that is absent or refuses may refuse what is in order: the judge will say so.
+    if (code !== 'WXO_UNAVAILABLE' && code !== 'WXO_FULL') throw error
     return false
   }
 }

@@ -1,6 +1,6 @@
 /** What a run says of itself: a table for people, and on failure all that is needed to look for the cause. */
 
-import { FAULT_KINDS, type FaultKind } from './faults.ts'
+import { FAULT_KINDS, type FaultKind } from './fault-plan.ts'
 import type { Evidence, Figures, Verdict, Violation } from './judge.ts'
 import type { World } from './world.ts'
 
@@ -44,6 +44,8 @@ function labelled(figures: Figures): (readonly [string, string])[] {
     openAtFaults: '  calls open at the faults, at most',
     unsureCalls: '  unsure calls in the histories',
     doublesUnexplained: '  doubles without one, logs included',
+    doublesAtRefusals: '  doubles where Redis only refused',
+    refusedCommands: 'commands that Redis refused',
     orderedPairs: 'pairs with a promised order',
     outOfOrder: '  out of order',
     stranded: 'woken by the parked minute alone',

@@ -1,7 +1,8 @@
 /** One run from beginning to end: plan, world, faults, the wait until all is settled, and the judgement. */
 import { within } from '@wechat-outbox/outbox'
 import { openReader } from './collect.ts'
-import { type FaultCounts, type FiredFault, planFaults, playFaults } from './faults.ts'
+import { FAULT_KINDS, type FaultCounts, type FaultKind, type FiredFault, planFaults } from './fault-plan.ts'
+import { playFaults } from './faults.ts'
 import { type Evidence, judge, type Verdict } from './judge.ts'
 import { makePlan, type PlanSize } from './plan.ts'
 import { countFired, formatReport, formatViolations } from './report.ts'
@@ -12,6 +13,8 @@ export interface ChaosOptions {
   readonly seed: number
   readonly size: PlanSize
   readonly faults: FaultCounts
+  /** How long a worker's lock lasts. Default 3 s. */
+  readonly leaseMs?: number
   readonly concurrency: number
   readonly ahead: number
   /** For the producers to come to their end, and after that for everything to settle. */
@@ -33,19 +36,34 @@ export function chaosSeed(): number {
   return seed
 }
 
+/** So many of these faults, and none of the others. */
+export function faultCounts(counts: Partial<FaultCounts>): FaultCounts {
+  const none = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>
+  return { ...none, ...counts }
+}
+
+/** Whether Redis answers with errors in this run: CHAOS_REFUSALS=1 or 0, or what the test says. */
+export function withRefusals(byDefault: boolean): boolean {
+  const setting = process.env['CHAOS_REFUSALS'] ?? (byDefault ? '1' : '0')
+  if (setting !== '0' && setting !== '1') throw new Error('CHAOS_REFUSALS must be 0 or 1')
+  return setting === '1'
+}
+
+const LEASE_MS = 3000
+
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const { seed, size } = options
+  const { seed, size, leaseMs = LEASE_MS } = options
   console.log(`chaos: CHAOS_SEED=${seed}`)
   const started = performance.now()
   const plan = makePlan(seed, size)
-  const world = await startWorld(plan, { ...options, workers: 2 })
+  const world = await startWorld(plan, { ...options, leaseMs, workers: 2 })
   const reader = openReader(world.redisUrl)
   try {
     const watch = watchStranded(reader.redis)
     const fired: FiredFault[] = []
     // What has not come to its end by then is judged as it stands.
     await within(
-      Promise.all([playFaults(world, planFaults(seed, options.faults), fired), produced(world)]),
+      Promise.all([playFaults(world, planFaults(seed, options.faults, leaseMs), fired), produced(world)]),
       options.producingMsMax,
       undefined,
     )

@@ -1,22 +1,26 @@
 /**
  * The system under fire, in real processes: Redis, workers and producers. The fake WeChat lives in this process, where
- * its ledger is at hand, and all roads lead over proxies: workers to Redis, workers to WeChat, producers to Redis.
+ * its ledger is at hand, and all roads lead over proxies: workers to Redis, workers to WeChat, producers to Redis. Before the
+ * roads to Redis, each worker and the producers have a proxy of their own, which can refuse their commands.
  */
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { connectRedis } from '@wechat-outbox/outbox'
 import {
   type FakeWechat,
+  type RedisProxy,
   SANDBOX_APP_ID,
   SANDBOX_APP_SECRET,
   startFakeWechat,
   startLocalRedis,
   startProcess,
+  startRedisProxy,
   startTcpProxy,
   type TcpProxy,
 } from '@wechat-outbox/sandbox'
-import { CALM_FROM } from './faults.ts'
+import { CALM_FROM } from './fault-plan.ts'
 import type { Plan } from './plan.ts'
 import { type BookLine, parseBook } from './producer-book.ts'
 import { type Supervised, supervise } from './supervise.ts'
@@ -29,10 +33,15 @@ export interface World {
   readonly workers: readonly Supervised[]
   readonly producers: readonly Supervised[]
   readonly roads: Readonly<Record<'wechat' | 'redis' | 'producers', TcpProxy>>
+  /** The Redis that each worker sees, and the one that all producers see. */
+  readonly seenBy: { readonly workers: readonly RedisProxy[]; readonly producers: RedisProxy }
   readonly concurrency: number
   readonly sendTimeoutMs: number
-  /** The straight way to Redis, for looking only. */
+  /** The straight way to Redis, for looking and for making it refuse. */
   readonly redisUrl: string
+  redisPort(): number
+  /** In lower case; scripts are not among them. */
+  readonly writeCommands: ReadonlySet<string>
   /** The share of the messages that have reached WeChat. */
   progress(): number
   /** Lets the producers wait a moment and then do much at once, so that what comes next meets them at work. */
@@ -49,12 +58,13 @@ export interface World {
 export interface WorldSettings {
   readonly seed: number
   readonly workers: number
+  /** How long a lock and a lease last. */
+  readonly leaseMs: number
   readonly concurrency: number
   /** Messages that producers may be ahead of WeChat. */
   readonly ahead: number
 }
 
-const STALLED_AFTER_MS = 3000
 const SEND_TIMEOUT_MS = 1000
 const GATE_EVERY_MS = 40
 const GATE_OPENS_AFTER_MS = 2000
@@ -80,14 +90,19 @@ export async function startWorld(plan: Plan, settings: WorldSettings): Promise<W
     redis: await startTcpProxy({ targetPort: redis.port }),
     producers: await startTcpProxy({ targetPort: redis.port }),
   }
+  const seenBy = {
+    workers: await Promise.all(
+      Array.from({ length: settings.workers }, () => startRedisProxy({ targetPort: roads.redis.port })),
+    ),
+    producers: await startRedisProxy({ targetPort: roads.producers.port }),
+  }
   const workerEnv = {
-    REDIS_URL: roads.redis.url('redis'),
     WECHAT_API_BASE_URL: roads.wechat.url('http'),
     WECHAT_APP_ID: APP,
     WECHAT_APP_SECRET: SANDBOX_APP_SECRET,
     WORKER_PORT: '0',
     WORKER_CONCURRENCY: String(settings.concurrency),
-    STALLED_AFTER_MS: String(STALLED_AFTER_MS),
+    STALLED_AFTER_MS: String(settings.leaseMs),
     SEND_TIMEOUT_MS: String(SEND_TIMEOUT_MS),
     // A fault of the road holds the app for a moment, as any other fault of the chaos lasts a moment.
     PROBE_EVERY_MS: '500',
@@ -100,16 +115,17 @@ export async function startWorld(plan: Plan, settings: WorldSettings): Promise<W
   const gateFile = join(dir, 'gate')
   const gate = await openGate(gateFile, { plan, fake, ahead: settings.ahead })
   const bookOf = (name: string): string => join(dir, `${name}.book`)
-  const workers = Array.from({ length: settings.workers }, (_, index) => {
+  const workers = seenBy.workers.map(({ url }, index) => {
     const args = [join(ROOT, 'apps/worker/src/main.ts')]
-    return supervise(`worker-${index + 1}`, () => startProcess({ args, cwd: ROOT, env: workerEnv }))
+    const env = { ...workerEnv, REDIS_URL: url }
+    return supervise(`worker-${index + 1}`, () => startProcess({ args, cwd: ROOT, env }))
   })
   const producers: Supervised[] = []
   for (const part of plan.producers) {
     const planFile = join(dir, `${part.name}.json`)
     await writeFile(planFile, JSON.stringify(part))
     const script = join(import.meta.dirname, 'producer.ts')
-    const args = [script, planFile, bookOf(part.name), gateFile, roads.producers.url('redis'), APP]
+    const args = [script, planFile, bookOf(part.name), gateFile, seenBy.producers.url, APP]
     producers.push(supervise(part.name, () => startProcess({ args, cwd: ROOT })))
   }
   return {
@@ -117,9 +133,12 @@ export async function startWorld(plan: Plan, settings: WorldSettings): Promise<W
     workers,
     producers,
     roads,
+    seenBy,
     concurrency: settings.concurrency,
     sendTimeoutMs: SEND_TIMEOUT_MS,
     redisUrl: redis.url,
+    redisPort: () => redis.port,
+    writeCommands: await readWriteCommands(redis.url),
     progress: () => fake.ledger.acceptedCount() / plan.messages.size,
     surge: () => gate.surge(),
     calm: () => gate.calm(),
@@ -133,11 +152,18 @@ export async function startWorld(plan: Plan, settings: WorldSettings): Promise<W
     async close() {
       gate.stop()
       await Promise.all([...workers, ...producers].map((one) => one.end()))
-      await Promise.all(Object.values(roads).map((road) => road.close()))
+      await Promise.all([...Object.values(roads), ...seenBy.workers, seenBy.producers].map((proxy) => proxy.close()))
       await Promise.all([fake.close(), redis.stop()])
       await rm(dir, { recursive: true, force: true })
     },
   }
+}
+
+export async function readWriteCommands(url: string): Promise<Set<string>> {
+  const redis = connectRedis(url, 'operate')
+  const names = (await redis.call('COMMAND', 'LIST', 'FILTERBY', 'ACLCAT', 'write')) as string[]
+  redis.disconnect()
+  return new Set(names.map((name) => name.toLowerCase()))
 }
 
 interface Gate {
