@@ -179,7 +179,8 @@ async function openGate(file: string, at: { plan: Plan; fake: FakeWechat; ahead:
   let limit = CALM_FROM
   let seen = 0
   let since = performance.now()
-  const write = async (): Promise<void> => {
+  let writing: Promise<void> = Promise.resolve()
+  const writeNow = async (): Promise<void> => {
     if (held) return
     const reached = at.fake.ledger.acceptedCount()
     if (reached !== seen) {
@@ -194,6 +195,11 @@ async function openGate(file: string, at: { plan: Plan; fake: FakeWechat; ahead:
     const share = (reached + at.ahead + granted) / at.plan.messages.size
     await writeFile(`${file}.new`, String(Math.min(limit, share)))
     await rename(`${file}.new`, file)
+  }
+  // One at a time: two would share the new file.
+  const write = (): Promise<void> => {
+    writing = writing.catch(() => undefined).then(writeNow)
+    return writing
   }
   await write()
   const timer = setInterval(() => void write().catch(() => undefined), GATE_EVERY_MS)
