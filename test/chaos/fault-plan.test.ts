@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { FAULT_KINDS, isRefusal, planFaults } from './support/fault-plan.ts'
+import { openCalls } from './support/faults.ts'
 import { countFired } from './support/report.ts'
 import { faultCounts } from './support/run-chaos.ts'
+import type { Supervised } from './support/supervise.ts'
 
 const FIVE_EACH = faultCounts(Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 5])))
 
@@ -39,6 +41,26 @@ describe('the plan of faults', () => {
       'refuse-misconf',
       'errors-at-random',
       'script-flush',
+    ])
+  })
+
+  it('leaves calls open where a worker, its Redis or its WeChat goes, and none where Redis refuses', () => {
+    const workers = [1, 2].map(() => ({}) as Supervised)
+    const world = { concurrency: 16, workers, sendTimeoutMs: 1000 }
+    const open = FAULT_KINDS.filter((kind) => {
+      const [fault] = planFaults(7, faultCounts({ [kind]: 1 }), 3000)
+      return fault !== undefined && openCalls(world, fault) > 0
+    })
+    expect(open).toEqual([
+      'worker-kill',
+      'worker-stop',
+      'redis-kill',
+      'wechat-reset',
+      'wechat-stall',
+      'wechat-cut',
+      'redis-reset',
+      'redis-stall',
+      'redis-cut',
     ])
   })
 })

@@ -73,7 +73,11 @@ async function progress(world: World, share: number): Promise<void> {
   }
 }
 
-function openCalls(world: World, { kind, lastsMs }: PlannedFault): number {
+/** How many calls to WeChat a fault can leave open, at most: whose answer nobody hears, or nobody is left to record. */
+export function openCalls(
+  world: Pick<World, 'concurrency' | 'workers' | 'sendTimeoutMs'>,
+  { kind, lastsMs }: PlannedFault,
+): number {
   const one = world.concurrency
   const all = one * world.workers.length
   switch (kind) {
