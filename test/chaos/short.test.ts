@@ -26,7 +26,7 @@ const FAULTS = faultCounts({
   'producers-cut': 1,
   'token-invalidation': 3,
   // Off until a settlement that Redis refuses is kept and repeated; CHAOS_REFUSALS=1 turns them on.
-  ...(withRefusals(false) ? REFUSALS : {}),
+  ...(withRefusals(true) ? REFUSALS : {}),
 })
 
 it('loses nothing, sticks nowhere and keeps its order while everything around it breaks', {

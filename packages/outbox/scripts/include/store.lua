@@ -13,10 +13,7 @@ local function store(message, at)
   local jobKey, lane = at.jobs .. message.id, at.lanes .. message.touser
   if redis.call('EXISTS', jobKey) == 1 then return 'duplicate' end
   local delayMs = message.sendAt and math.max(0, message.sendAt - at.now) or 0
-  local isBehind = false
-  if delayMs == 0 then
-    isBehind = redis.call('RPUSH', lane, message.id) > 1 and first(lane, at.jobs) ~= message.id
-  end
+  local isAlone = delayMs > 0 or redis.call('RPUSH', lane, message.id) == 1
   local fields = {
     'name', message.name, 'data', message.data, 'opts', delayMs > 0 and '{"delay":' .. string.format('%.0f', delayMs) .. '}' or '{}',
     'timestamp', at.now, 'delay', delayMs, 'priority', 0,
@@ -27,7 +24,8 @@ local function store(message, at)
   redis.call('HSET', jobKey, unpack(fields))
   redis.call('XADD', at.events, '*', 'event', 'added', 'jobId', message.id, 'name', message.name)
   if message.expiresAt then redis.call('ZADD', at.expiring, message.expiresAt, message.id) end
-  if isBehind then
+  -- Only now: what stands in a lane without a job is taken for gone.
+  if not isAlone and first(lane, at.jobs) ~= message.id then
     at.lane = lane
     park(message.id, at)
     return 'held'

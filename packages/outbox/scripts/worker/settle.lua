@@ -31,7 +31,7 @@ local meta, wait, active, delayed, completed, failed, events, marker, stalled, p
 local jobs, lanes, dead, records, lockMs, version, isReady, keepSeconds, keepCount = unpack(ARGV, 1, 9)
 local WIDTH, FIRST = 8, 10
 
-local now = nowMs()
+local now, micros = nowMs()
 local paused, concurrency, rateMax, eventsMax =
   unpack(redis.call('HMGET', meta, 'paused', 'concurrency', 'max', 'opts.maxLenEvents'))
 eventsMax = eventsMax or 10000
@@ -44,7 +44,7 @@ local hasParked = redis.call('EXISTS', parkedLanes) == 1
 local canFetch = not paused and not rateMax
 local at = {
   jobs = jobs, lanes = lanes, wait = wait, active = active, delayed = delayed, events = events, parkedLanes = parkedLanes,
-  now = now, lockMs = lockMs, version = version, grants = isReady == '1' and not isHeld,
+  now = now, micros = micros, lockMs = lockMs, version = version, grants = isReady == '1' and not isHeld,
 }
 local hasWoken, hasDelivered, hasDelayed = false, false, false
 

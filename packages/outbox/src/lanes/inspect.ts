@@ -147,6 +147,8 @@ interface Waiting {
   readonly timestamp: number
   /** Among those accepted in the same millisecond, whoever has been tried was first, and so is older. */
   readonly untried: 0 | 1
+  /** Among those again, one that is parked came after one that is not, and parked ones in the order of their scores. */
+  readonly parkedAt: number
   /** Among those again: smaller is older. */
   readonly rank: number
 }
@@ -171,32 +173,33 @@ async function findMissing(store: Store, keys: AppKeys): Promise<Map<string, str
     if (count >= MISSING_MAX) break
   }
   const oldestFirst = (a: Waiting, b: Waiting): number =>
-    a.timestamp - b.timestamp || a.untried - b.untried || a.rank - b.rank
+    a.timestamp - b.timestamp || a.untried - b.untried || a.parkedAt - b.parkedAt || a.rank - b.rank
   return new Map(
     [...found].map(([touser, ofOne]) => [touser, [...ofOne.values()].sort(oldestFirst).map(({ id }) => id)]),
   )
 }
 
 /** The ids that wait, newest first: in `wait` the last to be added stands left, and what is delayed or active is older. */
-async function* walkQueue({ redis }: Store, keys: AppKeys): AsyncGenerator<string[]> {
+async function* walkQueue({ redis }: Store, keys: AppKeys): AsyncGenerator<{ id: string; score: number }[]> {
   for (const list of [keys.sendWait, keys.sendActive]) {
     for (let from = 0; ; from += PAGE) {
       const ids = await redis.lrange(list, String(from), String(from + PAGE - 1))
-      yield ids
+      yield ids.map((id) => ({ id, score: 0 }))
       if (ids.length < PAGE) break
     }
   }
   let cursor = '0'
   do {
     const [next, members] = await redis.zscan(keys.sendDelayed, cursor, 'COUNT', String(PAGE))
-    yield members.filter((_, at) => at % 2 === 0).reverse()
+    const found = members.flatMap((id, at) => (at % 2 === 0 ? [{ id, score: Number(members[at + 1]) }] : []))
+    yield found.reverse()
     cursor = next
   } while (cursor !== '0')
 }
 
-async function notInLanes(store: Store, keys: AppKeys, ids: readonly string[]) {
+async function notInLanes(store: Store, keys: AppKeys, found: readonly { id: string; score: number }[]) {
   const read = await Promise.all(
-    ids.map(async (id) => {
+    found.map(async ({ id, score }) => {
       const fields = ['data', 'timestamp', 'settled', 'parked', 'atm']
       const [data, timestamp, settled, parked, tries] = await store.redis.hmget(keys.sendJob(id), ...fields)
       const message = parseJson(data) as { sendAt?: unknown } | null | undefined
@@ -205,7 +208,8 @@ async function notInLanes(store: Store, keys: AppKeys, ids: readonly string[]) {
       if (person === undefined || !hasJoined) return []
       const place = await store.redis.lpos(keys.lane(person), id)
       const untried = Number(tries ?? 0) > 0 ? (0 as const) : (1 as const)
-      return place === null ? [{ touser: person, id, timestamp: Number(timestamp), untried }] : []
+      const parkedAt = parked === '1' ? score : 0
+      return place === null ? [{ touser: person, id, timestamp: Number(timestamp), untried, parkedAt }] : []
     }),
   )
   return read.flat()

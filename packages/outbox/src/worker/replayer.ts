@@ -40,6 +40,7 @@ export function createReplayer(options: ReplayerOptions): Replayer {
   }
 
   async function waitForMore(): Promise<void> {
+    if (stop.signal.aborted) return
     if (sharedWait === undefined) return wait(LOOK_WITHOUT_WAIT_MS)
     const waiting = sharedWait.wait(marker, LOOK_EVERY_MS)
     const cancel = (): void => waiting.cancel(new Error('closed'))

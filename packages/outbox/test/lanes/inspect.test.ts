@@ -65,7 +65,7 @@ describe('lanes that disagree with the queue', () => {
     await world.redis.rpush(keys.lane('o-ghost'), 'm-never')
     await world.redis.rpush(keys.lane('o-nobody'), 'm-nobody')
     const expected = [
-      problem({ touser: 'o-ghost', ghosts: [gone, 'm-never'] }),
+      problem({ touser: 'o-ghost', ghosts: [gone, 'm-never'], parkedFirst: rest.slice(0, 1) }),
       problem({ touser: 'o-nobody', ghosts: ['m-nobody'] }),
     ]
     const byName = (a: LaneProblem, b: LaneProblem): number => a.touser.localeCompare(b.touser)
@@ -80,9 +80,11 @@ describe('lanes that disagree with the queue', () => {
   it('are found and mended when they hold a message that is over, by whatever hand', async () => {
     const [settled = '', completed = '', last = ''] = await accept('o-over', 3)
     await world.redis.hset(keys.sendJob(settled), 'settled', 'delivered')
-    await world.redis.lrem(keys.sendWait, 1, completed)
+    await world.redis.zrem(keys.sendDelayed, completed)
     await world.redis.zadd(`${keys.sendJobs}completed`, Date.now(), completed)
-    expect(await inspect({ repair: true })).toEqual([problem({ touser: 'o-over', ghosts: [settled, completed] })])
+    expect(await inspect({ repair: true })).toEqual([
+      problem({ touser: 'o-over', ghosts: [settled, completed], parkedFirst: [last] }),
+    ])
     expect(await lane('o-over')).toEqual([last])
   })
 

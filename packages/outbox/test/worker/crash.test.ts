@@ -92,7 +92,7 @@ describe('a run', () => {
     await world.redis.del(keys.sendJob(settling.id))
     await settling.settle(DELIVERED)
     expect(await world.redis.exists(keys.sendJob(asking.id), keys.sendJob(settling.id))).toBe(0)
-    expect(await lane()).toEqual([])
+    expect(await world.redis.exists(keys.lane('o-two'))).toBe(0)
   })
 
   it('does not take back the mark of the run that has the message now', async () => {
