@@ -40,9 +40,12 @@ async function thief(): Promise<{ robbed: Promise<unknown>; leave: () => void }>
   client.on('error', () => undefined)
   // One that an earlier test left would be taken at once.
   await world.redis.del(marker)
+  // A wait of an earlier test may go on for some seconds, for the same marker, and would be before this one.
+  const blocked = async (): Promise<string> => /blocked_clients:\d+/.exec(await world.redis.info('clients'))?.[0] ?? ''
+  await vi.waitFor(async () => expect(await blocked()).toBe('blocked_clients:0'), WAIT_MS)
   const robbed = client.bzpopmin(marker, 0)
   robbed.catch(() => undefined)
-  await vi.waitFor(async () => expect(await world.redis.info('clients')).toContain('blocked_clients:1'), WAIT_MS)
+  await vi.waitFor(async () => expect(await blocked()).toBe('blocked_clients:1'), WAIT_MS)
   return { robbed, leave: () => client.disconnect() }
 }
 
@@ -99,7 +102,7 @@ describe('a marker that is lost', () => {
   it.each([
     ['of a message that waits', 0],
     ['of one that is due later', 2000],
-  ])('%s is made up for by the rounds', async (_what, inMs) => {
+  ])('%s is made up for by the queue poll', { timeout: 60_000 }, async (_what, inMs) => {
     const { robbed, leave } = await thief()
     await consume()
     const schedule = inMs === 0 ? {} : { sendAt: Date.now() + inMs }
@@ -151,7 +154,7 @@ describe('a road that swallows new connections', () => {
     }, 10_000)
     await swallow(`${keys.prefix}:`)
     const { id } = await outbox.send(text('o-hangs'))
-    await vi.waitFor(() => expect(sent.at(-1)).toBe(id), WAIT_MS)
+    await vi.waitFor(() => expect(sent).toContain(id), WAIT_MS)
     expect((await connections()).own).toBe(0)
   })
 
@@ -165,7 +168,7 @@ describe('a road that swallows new connections', () => {
       expect(road.connections()).toBeGreaterThan(before)
     }, 10_000)
     const { id } = await outbox.send(text('o-hangs'))
-    await vi.waitFor(() => expect(sent.at(-1)).toBe(id), WAIT_MS)
+    await vi.waitFor(() => expect(sent).toContain(id), WAIT_MS)
   })
 })
 
