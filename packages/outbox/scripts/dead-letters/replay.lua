@@ -17,7 +17,7 @@
 local jobs, lanes, records, dead, rememberMs, perSecond = unpack(ARGV, 1, 6)
 perSecond = tonumber(perSecond)
 local WIDTH, FIRST = 10, 7
-local now, micros = nowMs()
+local now, micros = nowAndMicros()
 local at = {
   jobs = jobs, lanes = lanes, wait = KEYS[1], delayed = KEYS[4], events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8],
   expiring = KEYS[9], now = now, micros = micros, eventsMax = redis.call('HGET', KEYS[2], 'opts.maxLenEvents') or 10000,

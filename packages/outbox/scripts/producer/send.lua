@@ -11,7 +11,7 @@
 --- include store
 local jobs, lanes, records = unpack(ARGV, 1, 3)
 local WIDTH, FIRST = 9, 4
-local now, micros = nowMs()
+local now, micros = nowAndMicros()
 local at = {
   jobs = jobs, lanes = lanes, wait = KEYS[1], delayed = KEYS[4], events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8],
   expiring = KEYS[9], now = now, micros = micros, eventsMax = redis.call('HGET', KEYS[2], 'opts.maxLenEvents') or 10000,

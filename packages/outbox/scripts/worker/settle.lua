@@ -31,7 +31,7 @@ local meta, wait, active, delayed, completed, failed, events, marker, stalled, p
 local jobs, lanes, dead, records, lockMs, version, isReady, keepSeconds, keepCount = unpack(ARGV, 1, 9)
 local WIDTH, FIRST = 8, 10
 
-local now, micros = nowMs()
+local now, micros = nowAndMicros()
 local paused, concurrency, rateMax, eventsMax =
   unpack(redis.call('HMGET', meta, 'paused', 'concurrency', 'max', 'opts.maxLenEvents'))
 eventsMax = eventsMax or 10000
