@@ -123,8 +123,17 @@ export function createSettler(options: SettlerOptions): Settler {
       if (failing === 0) trouble.over()
       for (const [n, one] of batch.entries()) end(one, settled[n] ?? NOTHING, leaseFrom)
     } catch (error) {
-      for (const one of batch) queue.push(one)
-      trouble.met(messageOf(error), flush)
+      keep(batch)
+      if (queue.length > 0) trouble.met(messageOf(error), flush)
+    }
+  }
+
+  /** Asked again after a while; but a worker that ends asks for no more messages, and what was given up is over. */
+  function keep(batch: readonly Pending[]): void {
+    for (const one of batch) {
+      if (!pending.has(one)) continue
+      if (closing !== undefined && one.item.kind === 'fetch') end(one, NOTHING, 0)
+      else queue.push(one)
     }
   }
 
@@ -135,7 +144,7 @@ export function createSettler(options: SettlerOptions): Settler {
       trouble.note(settled.error ?? '')
       failing += one.failures === 0 ? 1 : 0
       one.failures += 1
-      setTimeout(add, backoffMs(one.failures), one)
+      setTimeout(() => pending.has(one) && add(one), backoffMs(one.failures))
       return
     }
     const { fetched } = settled
