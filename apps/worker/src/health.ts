@@ -12,18 +12,18 @@ export interface HealthOptions {
   readonly registry: Registry
   /** Whether the worker fetches messages. */
   readonly isRunning: () => boolean
-  /** Messages of which Redis does not take what came of them. */
-  readonly unsettled: () => number
+  /** While Redis refuses what the worker asks of it: of how many messages it does not take what came of them. */
+  readonly refused: () => number | undefined
   readonly host: string
   readonly port: number
 }
 
-export async function startHealthServer({ redis, registry, isRunning, unsettled, host, port }: HealthOptions) {
+export async function startHealthServer({ redis, registry, isRunning, refused, host, port }: HealthOptions) {
   const server = fastify({ logger: false, requestTimeout: 5000, bodyLimit: 1024 })
   server.get('/healthz', () => ({ status: 'ok' }))
   server.get('/readyz', async (_request, reply) => {
     const answers = await answersInTime(redis)
-    const status = statusOf(answers, isRunning(), unsettled())
+    const status = statusOf(answers, isRunning(), refused())
     return reply.code(status === 'ready' ? 200 : 503).send({ status })
   })
   server.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
@@ -31,8 +31,9 @@ export async function startHealthServer({ redis, registry, isRunning, unsettled,
   return { url, close: () => server.close() }
 }
 
-function statusOf(answers: boolean, isRunning: boolean, unsettled: number): string {
+function statusOf(answers: boolean, isRunning: boolean, refused: number | undefined): string {
   if (!answers) return 'redis is not available'
-  if (unsettled > 0) return `redis refuses to record ${unsettled} outcomes`
+  if (refused === 0) return 'redis refuses to hand out messages'
+  if (refused !== undefined) return `redis refuses to record ${refused} outcomes`
   return isRunning ? 'ready' : 'starting or ending'
 }

@@ -54,7 +54,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     redis,
     registry,
     isRunning: () => running,
-    unsettled: () => apps?.trouble()?.pending ?? 0,
+    refused: () => apps?.trouble()?.pending,
     host,
     port,
   })
@@ -67,7 +67,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   // Whoever runs the worker may listen; nobody has to.
   failed.catch(() => undefined)
   const stuck = (appid: string): void => fail(new Error(`work waits for ${appid}, and none is fetched`))
-  const sharedWait = sharedWaitFor(redis)
+  const sharedWait = sharedWaitFor(redis, store.clock)
   const news = createNews(connect(config, log))
   const tokenClient = createWechatClient({ ...whereWechatIs(config), connections: TOKEN_CONNECTIONS })
   const shared = { config, log, store, metrics, sharedWait, news, tokenClient, stuck }

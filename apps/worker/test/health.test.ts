@@ -12,7 +12,7 @@ let server: LocalRedis
 let proxy: TcpProxy
 let redis: RedisClient
 let running = true
-let unsettled = 0
+let refused: number | undefined
 let health: Awaited<ReturnType<typeof startHealthServer>>
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'wxo-worker-health-'))
@@ -25,7 +25,7 @@ beforeAll(async () => {
     redis,
     registry: createRegistry(),
     isRunning: () => running,
-    unsettled: () => unsettled,
+    refused: () => refused,
     host: '127.0.0.1',
     port: 0,
   })
@@ -62,10 +62,12 @@ describe('health', () => {
   })
 
   it('is not ready while Redis refuses to record what came of messages', async () => {
-    unsettled = 3
+    refused = 3
     expect(await ask('/readyz')).toEqual({ code: 503, body: { status: 'redis refuses to record 3 outcomes' } })
     expect(await ask('/healthz')).toEqual(alive)
-    unsettled = 0
+    refused = 0
+    expect(await ask('/readyz')).toEqual({ code: 503, body: { status: 'redis refuses to hand out messages' } })
+    refused = undefined
     expect(await ask('/readyz')).toEqual(ready)
   })
 

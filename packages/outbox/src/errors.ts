@@ -50,6 +50,11 @@ export function storeError(error: unknown): OutboxError {
     : new OutboxError('WXO_UNAVAILABLE', 'Redis is not available', { cause: error })
 }
 
+/** Whether Redis was reached and answered with an error. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError'
+}
+
 /** A refused transaction lists why under `previousErrors`. */
 function previousErrorsOf(error: unknown): string {
   const previous = error instanceof Error && 'previousErrors' in error ? error.previousErrors : []

@@ -13,11 +13,12 @@ local function bury(letter, at)
       and before.acceptedAt == letter.acceptedAt
     return same and 'there' or 'occupied'
   end
+  -- First, because it can fail: a letter that stands in no list would be taken for one that is buried.
+  redis.call('ZADD', at.dead .. 'failed', letter.deadAt, letter.id)
   redis.call('HSET', key, 'name', letter.name, 'data', letter.json, 'opts', '{}', 'timestamp', letter.deadAt, 'delay', 0,
     'priority', 0, 'failedReason', letter.reason, 'finishedOn', letter.deadAt, 'processedOn', letter.deadAt, 'atm', 1,
     'buried', 1)
   if letter.idem then redis.call('HSET', key, 'idem', letter.idem) end
-  redis.call('ZADD', at.dead .. 'failed', letter.deadAt, letter.id)
   -- An index that hands have spoilt must not keep a message from its end.
   for _, index in ipairs(letter.indexes) do redis.pcall('ZADD', index, letter.deadAt, letter.id) end
   redis.call('XADD', at.dead .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'failed', 'jobId', letter.id,

@@ -71,8 +71,9 @@ local function fetch(token, successor, at)
     job.lane = laneOf(job, at)
     local isFree = not job.settled and (not job.sending or job.sending == '')
     if not job.name then
-      -- The job was deleted by hand, and its id was left.
+      -- The job was deleted by hand, and its id was left; a worker that died with it has left a count of that.
       redis.call('LREM', at.active, 1, id)
+      redis.call('DEL', at.jobs .. id)
     elseif job.lane and isFree and isBehind(job, job.lane, at.jobs, string.find(job.data, '"sendAt":', 1, true)) then
       redis.call('LREM', at.active, 1, id)
       at.lane = job.lane

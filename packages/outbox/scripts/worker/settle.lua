@@ -48,8 +48,9 @@ local at = {
 }
 local hasWoken, hasDelivered, hasDelayed = false, false, false
 
+-- Nobody's end depends on who hears of it.
 local function emit(...)
-  redis.call('XADD', events, 'MAXLEN', '~', eventsMax, '*', 'event', ...)
+  redis.pcall('XADD', events, 'MAXLEN', '~', eventsMax, '*', 'event', ...)
 end
 
 -- The message leaves its lane, by id: the front may be another by now. The one whose turn it is then goes to the run that
@@ -78,6 +79,7 @@ end
 
 -- The job is no run's any more, and stands in no list from which one is fetched.
 local function release(run)
+  if hasStalled then redis.call('SREM', stalled, run.id) end
   if run.holds then
     redis.call('DEL', run.jobKey .. ':lock')
     redis.call('LREM', active, -1, run.id)
@@ -88,16 +90,17 @@ local function release(run)
       redis.call('ZREM', delayed, run.id)
     end
   end
-  if hasStalled then redis.call('SREM', stalled, run.id) end
 end
 
 local function complete(run, returned)
+  -- The one step that can fail comes first: the run still holds its message then, and repeats.
+  redis.call('ZADD', completed, now, run.id)
+  release(run)
   local changed = { 'settled', 'delivered', 'sending', '', 'finishedOn', now, 'atm', (tonumber(run.atm) or 0) + 1 }
   if returned ~= '' then
     changed[9], changed[10] = 'returnvalue', returned
   end
   redis.call('HSET', run.jobKey, unpack(changed))
-  redis.call('ZADD', completed, now, run.id)
   emit('completed', 'jobId', run.id, 'returnvalue', returned, 'prev', 'active')
   hasDelivered = true
 end
@@ -106,7 +109,11 @@ local function deliver(run, returned, hadExpiry, isBullmqs)
   leave(run)
   if hadExpiry == '1' then redis.call('ZREM', expiring, run.id) end
   if isTroubled then redis.call('DEL', faults) end
-  if not run.exists then return 'gone' end
+  if not run.exists then
+    -- Its job was removed by hand, and its place among the active ones would make one of it that nothing stands in.
+    if run.holds then release(run) end
+    return 'gone'
+  end
   noteEnding(records, run.idem, run.id, 'delivered')
   if isBullmqs == '1' or not (run.holds or run.isLast) then
     -- What WeChat took is true whoever holds the lock: nobody sends it again.
@@ -114,7 +121,6 @@ local function deliver(run, returned, hadExpiry, isBullmqs)
     redis.call('HSET', run.jobKey, 'settled', 'delivered', 'sending', '')
     return 'done'
   end
-  release(run)
   complete(run, returned)
   return 'done'
 end
@@ -144,6 +150,8 @@ local function snooze(run, delayMs, counts, history)
 end
 
 local function die(run, letterId, json, more)
+  -- A lane that hands have spoilt fails here, before there is a letter of a message that is still open.
+  if run.touser ~= '' then redis.call('LLEN', lanes .. run.touser) end
   more = cjson.decode(more)
   local letter = {
     id = letterId, name = run.name, json = json, reason = more.reason, deadAt = more.deadAt, message = run.id,
@@ -199,6 +207,7 @@ local function settle(run, kind, n)
   local _, by = readMark(sending)
   run.isLast = by == run.token
   if kind == 'delivered' then return deliver(run, ARGV[n + 5], ARGV[n + 6], ARGV[n + 7]) end
+  if not exists and run.holds then release(run) end
   if not exists or not (run.holds or run.isLast) then
     return kind == 'dead' and redis.call('HGET', dead .. ARGV[n + 5], 'buried') and 'done' or 'gone'
   end

@@ -8,6 +8,7 @@
  */
 import type { Attempt } from '@wechat-outbox/messages'
 import { type MinimalJob, RedisQueueBackend } from 'bullmq'
+import { isRefusal } from '../errors.ts'
 import type { Store } from '../redis/store.ts'
 import type { Item, Settled, Settler } from '../worker/settler.ts'
 
@@ -42,6 +43,7 @@ type Finished = Awaited<ReturnType<RedisQueueBackend['moveToCompleted']>>
 
 export class OutboxBackend extends RedisQueueBackend {
   #options!: OutboxBackendOptions
+  #refusalSaidAt = Number.NEGATIVE_INFINITY
 
   /** What cannot be a parameter of the constructor, because BullMQ's sibling backends are made by it. */
   serve(options: OutboxBackendOptions): this {
@@ -51,9 +53,9 @@ export class OutboxBackend extends RedisQueueBackend {
 
   override async moveToActive(token: string, name?: string): Promise<Moved> {
     const { settler, hasRate } = this.#options
-    if (hasRate) return super.moveToActive(token, name as string)
+    if (hasRate) return this.#fetchByBullmq(token, name)
     const settled = await settler.settle({ kind: 'fetch', id: '', token, fetches: true })
-    if (settled.fetched === undefined && settled.onlyBullmq) return super.moveToActive(token, name as string)
+    if (settled.fetched === undefined && settled.onlyBullmq) return this.#fetchByBullmq(token, name)
     return this.#moved(settled)
   }
 
@@ -92,6 +94,21 @@ export class OutboxBackend extends RedisQueueBackend {
     return super.execCommand(client as never, command, args as never)
   }
 
+  /** BullMQ asks again at once where Redis refuses, and says so each time; here it waits, and says so now and then. */
+  async #fetchByBullmq(token: string, name: string | undefined): Promise<Moved> {
+    try {
+      return await super.moveToActive(token, name as string)
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      const now = performance.now()
+      if (now - this.#refusalSaidAt >= SAY_EVERY_MS) {
+        this.#refusalSaidAt = now
+        this.emit('error', error as Error)
+      }
+      return [undefined, undefined, 0, Date.now() + AFTER_REFUSAL_MS] as unknown as Moved
+    }
+  }
+
   #moved({ fetched, dueAt }: Settled): Moved {
     const { clock } = this.#options.store
     // BullMQ waits by this machine's clock.
@@ -101,5 +118,8 @@ export class OutboxBackend extends RedisQueueBackend {
 
 /** Where BullMQ's fetch has its time: behind eleven keys and the prefix. */
 const TIMESTAMP_AT = 12
+
+const AFTER_REFUSAL_MS = 500
+const SAY_EVERY_MS = 10_000
 
 type Rest<Method> = Method extends (first: never, second: never, ...rest: infer Others) => unknown ? Others : never

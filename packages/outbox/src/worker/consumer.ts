@@ -16,7 +16,7 @@ import { IDLE_S, openBackend } from '../bullmq/idle-backend.ts'
 import type { SharedWait } from '../bullmq/shared-wait.ts'
 import { STALLED_COUNT_MAX } from '../bullmq/stalled.ts'
 import { createBurier } from '../dead-letters/bury.ts'
-import { messageOf } from '../errors.ts'
+import { isRefusal, messageOf } from '../errors.ts'
 import { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 import { createQueuePoll, type QueuePoll } from './queue-poll.ts'
@@ -77,6 +77,8 @@ export interface Consumer {
 
 /** What a run that threw waits before it is tried again: its fault is ours, and a loop would hide it in its own noise. */
 const AFTER_BUG_MS = 30_000
+/** Redis has refused what a run asked before its call: nothing was sent, and refusals pass. */
+const AFTER_REFUSAL_MS = 1000
 const NEVER = new AbortController().signal
 const STUCK_AFTER_MS = 30_000
 /** What an aborted call's settlement may take. */
@@ -175,9 +177,16 @@ function queuePollFor(
     // Half of what a lock lasts: a job whose worker has died is seen before its lock has ended.
     everyMs: Math.min(POLL_MS_MAX, stalledAfterMs / 2),
     stalledIntervalMs: Math.max(500, Math.floor(stalledAfterMs / 5)),
-    mayTakeOver: () => settler.trouble() === undefined,
+    mayTakeOver: () => !isNew(settler.trouble(), REFUSED_LEASES_MAX * stalledAfterMs),
     onError: (error) => report.problem({ what: 'a look at the queues', error: messageOf(error) }),
   })
+}
+
+/** Refused for longer than that it is refused by itself, and the messages of workers that died must not wait for it. */
+const REFUSED_LEASES_MAX = 3
+
+function isNew(trouble: Trouble | undefined, ms: number): boolean {
+  return trouble !== undefined && performance.now() - trouble.sinceMs < ms
 }
 
 interface Parts {
@@ -217,10 +226,11 @@ async function runJob(
   options: ConsumerOptions & Parts,
 ): Promise<Ended> {
   const { appid, store, stalledAfterMs: leaseMs, maxPerSecond, keeper, settler, report } = options
-  const run = createRun(job, at, { appid, store, leaseMs, maxPerSecond, keeper, settler })
+  const run = createRun(job, at, { appid, store, leaseMs, maxPerSecond, keeper, settler, report })
   const failed = (error: unknown): Settlement => {
     report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
-    return { kind: 'snooze', delayMs: AFTER_BUG_MS, counts: false, attempts: [] }
+    const delayMs = isRefusal(error) ? AFTER_REFUSAL_MS : AFTER_BUG_MS
+    return { kind: 'snooze', delayMs, counts: false, attempts: [] }
   }
   const settlement = await options.deliver(run).catch(failed)
   await run.end().catch((error: unknown) => report.problem({ what: 'a probe', error: messageOf(error), id: run.id }))

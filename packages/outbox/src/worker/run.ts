@@ -5,9 +5,10 @@
  */
 import type { AppSignal, Attempt, DeadLetter, Reason } from '@wechat-outbox/messages'
 import type { Job } from 'bullmq'
-import type { HoldKeeper } from '../app-hold/keeper.ts'
+import type { HoldKeeper, HoldReport } from '../app-hold/keeper.ts'
 import { appendHistory, attemptsOf, readHistory, recipientIn } from '../bullmq/job-hash.ts'
 import { letterOf, partsOf } from '../dead-letters/letter.ts'
+import { messageOf } from '../errors.ts'
 import { type AppKeys, appKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
@@ -92,6 +93,7 @@ export interface RunOptions {
   readonly keeper: HoldKeeper
   /** Where a turn may have come from. */
   readonly settler: Pick<Settler, 'admissionOf'>
+  readonly report: Pick<HoldReport, 'problem'>
 }
 
 export function createRun(job: Job, at: { token: string; signal: AbortSignal }, options: RunOptions): OwnRun {
@@ -134,9 +136,16 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
     async signalApp(signal) {
       // A call that this side broke off says nothing about the road.
       const said = at.signal.aborted && signal.kind === 'fault' && signal.cause === 'road' ? UNKNOWN : signal
-      const held = await keeper.signal({ token: at.token, probes, touser: member?.touser, signal: said })
-      probes = false
-      return held
+      try {
+        const held = await keeper.signal({ token: at.token, probes, touser: member?.touser, signal: said })
+        probes = false
+        return held
+      } catch (error) {
+        // The call has been made, and its message must end by what WeChat said of it. A fault of the app, of which Redis
+        // does not hear now, costs no message a try all the same.
+        options.report.problem({ what: 'what a call says about the app', error: messageOf(error) })
+        return said.kind === 'fault'
+      }
     },
     async end() {
       if (probes) await keeper.unused(at.token)

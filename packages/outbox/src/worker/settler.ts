@@ -68,6 +68,8 @@ const BACKOFF_MS_MAX = 500
 const REPORT_EVERY_MS = 10_000
 
 const NOTHING: Settled = { outcome: 'done', fetched: undefined, dueAt: 0, onlyBullmq: false }
+/** Nobody may say of it that it holds: Redis does not have it. */
+const ABANDONED: Settled = { ...NOTHING, outcome: 'gone' }
 
 interface Pending {
   item: Item
@@ -85,7 +87,7 @@ export function createSettler(options: SettlerOptions): Settler {
   // By lock token: a run has one message at a time.
   const admitted = new Map<string, Admission & { readonly id: string }>()
   const pending = new Set<Pending>()
-  const trouble = watchTrouble(report, () => pending.size)
+  const trouble = watchTrouble(report, () => [...pending].filter(({ item }) => item.kind !== 'fetch').length)
   let queue: Pending[] = []
   let isDue = false
   /** Settlements that Redis has refused by themselves. */
@@ -99,10 +101,22 @@ export function createSettler(options: SettlerOptions): Settler {
     setImmediate(flush)
   }
 
-  function flush(): void {
-    isDue = false
+  /** What waits, without what was abandoned meanwhile. */
+  function takeDue(): Pending[] {
     const due = queue
     queue = []
+    if (closing !== undefined) for (const one of due) fetchNoMore(one)
+    return due.filter((one) => pending.has(one))
+  }
+
+  function fetchNoMore(one: Pending): void {
+    if (one.item.kind === 'fetch') end(one, NOTHING, 0)
+    else one.item = { ...one.item, fetches: false }
+  }
+
+  function flush(): void {
+    isDue = false
+    const due = takeDue()
     for (let from = 0; from < due.length; from += BATCH_MAX) void run(due.slice(from, from + BATCH_MAX))
   }
 
@@ -120,8 +134,11 @@ export function createSettler(options: SettlerOptions): Settler {
           store,
           settled.map((one, n) => [items[n], one]),
         )
-      if (failing === 0) trouble.over()
-      for (const [n, one] of batch.entries()) end(one, settled[n] ?? NOTHING, leaseFrom)
+      // What holds comes first: then it is known how much does not.
+      const ends = batch.map((one, n) => [one, settled[n] ?? NOTHING] as const)
+      for (const [one, its] of ends) if (its.outcome !== 'failed') end(one, its, leaseFrom)
+      for (const [one, its] of ends) if (its.outcome === 'failed') failed(one, its.error)
+      if (failing === 0 && !trouble.isWaiting()) trouble.over()
     } catch (error) {
       keep(batch)
       if (queue.length > 0) trouble.met(messageOf(error), flush)
@@ -137,16 +154,18 @@ export function createSettler(options: SettlerOptions): Settler {
     }
   }
 
+  /** Refused by itself: the others of its script are settled, and it comes again with the next ones. */
+  function failed(one: Pending, error = ''): void {
+    if (!pending.has(one)) return
+    trouble.note(error)
+    failing += one.failures === 0 ? 1 : 0
+    one.failures += 1
+    setTimeout(() => pending.has(one) && add(one), backoffMs(one.failures))
+  }
+
   function end(one: Pending, settled: Settled, leaseFrom: number): void {
+    if (!pending.has(one)) return
     const { item } = one
-    if (settled.outcome === 'failed') {
-      // Refused by itself: the others of its script are settled, and it comes again with the next ones.
-      trouble.note(settled.error ?? '')
-      failing += one.failures === 0 ? 1 : 0
-      one.failures += 1
-      setTimeout(() => pending.has(one) && add(one), backoffMs(one.failures))
-      return
-    }
     const { fetched } = settled
     if (fetched?.tries !== undefined) admitted.set(item.token, { id: fetched.id, tries: fetched.tries, leaseFrom })
     pending.delete(one)
@@ -170,18 +189,13 @@ export function createSettler(options: SettlerOptions): Settler {
     trouble: trouble.read,
     close() {
       closing ??= Promise.withResolvers<void>()
-      // What is under way may bring a message, which has to have its run.
-      for (const one of queue) {
-        if (one.item.kind === 'fetch') end(one, NOTHING, 0)
-        else one.item = { ...one.item, fetches: false }
-      }
-      queue = queue.filter((one) => pending.has(one))
+      // What is under way may bring a message, which has to have its run; what is asked again brings none.
+      queue = takeDue()
       if (pending.size === 0) closing.resolve()
       return closing.promise
     },
     abandon() {
-      for (const one of pending) end(one, NOTHING, 0)
-      queue = []
+      for (const one of pending) end(one, ABANDONED, 0)
     },
   }
 }

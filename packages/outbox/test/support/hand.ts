@@ -4,7 +4,7 @@ import { takeOverStalled } from '../../src/bullmq/stalled.ts'
 import { SEND_QUEUE } from '../../src/redis/keys.ts'
 import type { Store } from '../../src/redis/store.ts'
 import { createRun, type OwnRun, type Settlement } from '../../src/worker/run.ts'
-import { createSettler, type Settled, type Settler } from '../../src/worker/settler.ts'
+import { createSettler, type Settled, type Settler, type SettlerReport } from '../../src/worker/settler.ts'
 import { APP, keys, openKeeper, type World } from './world.ts'
 
 export const LEASE_MS = 60_000
@@ -28,16 +28,31 @@ export interface Hand {
   next(held: Held, settled: Settled): Held
 }
 
-/** `isReady`: whether what is fetched may have its turn. By default every run asks for it. */
-export function createHand(world: World, options: { isReady?: () => boolean; store?: Store } = {}): Hand {
-  const { isReady = () => false, store = world.store } = options
-  const settler = settlerOn(store, isReady)
+export interface HandOptions {
+  /** Whether what is fetched may have its turn. By default every run asks for it. */
+  readonly isReady?: () => boolean
+  readonly store?: Store
+  /** What its lock tokens begin with. */
+  readonly name?: string
+  readonly report?: SettlerReport
+}
+
+export function createHand(world: World, options: HandOptions = {}): Hand {
+  const { isReady = () => false, store = world.store, name = 'hand' } = options
+  const settler = settlerOn(store, isReady, options)
   let fetched = 0
   const begin = (token: string, settled: Settled): Held => {
     if (settled.fetched === undefined) throw new Error('nothing waits')
     const job = Job.fromJSON(world.send as never, settled.fetched.json, settled.fetched.id) as Job
     const at = { token, signal: new AbortController().signal }
-    const run = createRun(job, at, { appid: APP, store, leaseMs: LEASE_MS, keeper: openKeeper, settler })
+    const run = createRun(job, at, {
+      appid: APP,
+      store,
+      leaseMs: LEASE_MS,
+      keeper: openKeeper,
+      settler,
+      report: SILENT,
+    })
     return {
       id: run.id,
       job,
@@ -54,21 +69,27 @@ export function createHand(world: World, options: { isReady?: () => boolean; sto
     settler,
     async fetch() {
       fetched += 1
-      const token = `hand:${fetched}`
+      const token = `${name}:${fetched}`
       return begin(token, await settler.settle({ kind: 'fetch', id: '', token, fetches: true }))
     },
     next: ({ token }, settled) => begin(token, settled),
   }
 }
 
-export function settlerOn(store: Store, isReady: () => boolean, appid = APP): Settler {
+export const SILENT = { unsettled: () => undefined, settledAgain: () => undefined, problem: () => undefined }
+
+export function settlerOn(
+  store: Store,
+  isReady: () => boolean,
+  { appid = APP, report = SILENT }: { appid?: string; report?: SettlerReport } = {},
+): Settler {
   return createSettler({
     appid,
     store,
     lockMs: LEASE_MS,
     keepDelivered: { ms: 3_600_000, count: 100_000 },
     isReady,
-    report: { unsettled: () => undefined, settledAgain: () => undefined },
+    report,
   })
 }
 

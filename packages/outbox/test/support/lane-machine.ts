@@ -14,7 +14,7 @@ import type { RedisClient } from '../../src/redis/connection.ts'
 import { appKeys, SEND_QUEUE } from '../../src/redis/keys.ts'
 import { createRun } from '../../src/worker/run.ts'
 import type { Settled } from '../../src/worker/settler.ts'
-import { settlerOn } from './hand.ts'
+import { SILENT, settlerOn } from './hand.ts'
 import type { Command } from './lane-commands.ts'
 import { checkEnds, checkLanes, join, newLedger, readStandings, type Standing } from './lane-ledger.ts'
 import { begin, HOUR_MS, type LaneContext, LEASE_MS, nextStep, type Running, settled } from './lane-run.ts'
@@ -51,7 +51,7 @@ export class LaneMachine {
       appid,
       keys: appKeys(appid),
       burier,
-      settler: settlerOn(world.store, () => this.#isReady, appid),
+      settler: settlerOn(world.store, () => this.#isReady, { appid }),
       fetched: (run, said) => this.#goOn(run, said),
       ledger: newLedger(),
       ifUnsure,
@@ -139,7 +139,14 @@ export class LaneMachine {
     const { world, appid, settler } = this.#at
     const at = { token: by.token, signal: new AbortController().signal }
     const job = Job.fromJSON(world.send as never, json, id) as Job
-    const run = createRun(job, at, { appid, store: world.store, leaseMs: LEASE_MS, keeper: openKeeper, settler })
+    const run = createRun(job, at, {
+      appid,
+      store: world.store,
+      leaseMs: LEASE_MS,
+      keeper: openKeeper,
+      settler,
+      report: SILENT,
+    })
     const waits = by.answer === 'wait'
     const attempts = [] as const
     this.#runs.push({

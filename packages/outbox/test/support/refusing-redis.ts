@@ -48,7 +48,7 @@ export async function createRefusingRedis(url: string, appidOf: () => string): P
   return {
     settle(token, error, settle) {
       refused.set(token, error)
-      const settler = settlerOn(store, () => true, appidOf())
+      const settler = settlerOn(store, () => true, { appid: appidOf() })
       const settled = settle(settler)
       kept.set(token, { settler, settled })
       const heard = vi.waitUntil(() => settler.trouble(), { timeout: WAIT_MS, interval: 1 }).then(() => undefined)

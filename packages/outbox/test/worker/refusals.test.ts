@@ -1,0 +1,82 @@
+// A real Redis that refuses to write while calls are open: what WeChat has answered is kept and recorded when Redis writes
+// again. None is sent twice, none is dead, and none looks as if its worker had died.
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Run, Settlement } from '../../src/worker/run.ts'
+import { REFUSALS, whileRefusing } from '../support/refusals.ts'
+import {
+  createWorld,
+  DELIVERED,
+  dies,
+  keys,
+  memberOf,
+  type Reported,
+  text,
+  WAIT_MS,
+  type World,
+} from '../support/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await createWorld()
+})
+afterEach(() => world.close())
+
+const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: WAIT_MS, interval: 20 })
+const OPEN = 10
+
+/** A WeChat that answers when it is let, and remembers what it was sent. */
+function gatedWechat() {
+  const sent: string[] = []
+  const interrupted: string[] = []
+  const gate = Promise.withResolvers<void>()
+  async function deliver(run: Run): Promise<Settlement> {
+    const turn = await run.admit(memberOf(run))
+    if (turn.kind !== 'go') return turn
+    if (turn.interruptedMsAgo !== undefined) {
+      interrupted.push(run.id)
+      // As `deliver.ts` does where a doubt is a dead letter.
+      if ((run.data as { ifUnsure?: string }).ifUnsure === 'dead-letter') return dies({ name: 'unsure', errcode: null })
+    }
+    sent.push(run.id)
+    await gate.promise
+    return DELIVERED
+  }
+  return { deliver, sent, interrupted, answer: () => gate.resolve() }
+}
+
+describe.each([300, 3000])('with calls open, for %d ms', (ms) => {
+  it.each(REFUSALS)('Redis answers %s, and each message is delivered once', async (how) => {
+    const wechat = gatedWechat()
+    // Half of them must not be sent twice; and of each person another one waits.
+    const doubtful = (n: number) => (n % 2 === 0 ? {} : { ifUnsure: 'dead-letter' as const })
+    const people = Array.from({ length: 2 * OPEN }, (_, n) => `o-${n}`)
+    const ids = await world.accept(people.map((one, n) => ({ ...text(one), ...doubtful(n) })))
+    ids.push(...(await world.accept(people.map((one, n) => ({ ...text(one, 'next'), ...doubtful(n) })))))
+    const workers: Reported[] = []
+    for (let n = 0; n < 2; n += 1) workers.push(await world.consumer(wechat.deliver, { concurrency: OPEN / 2 }))
+    await until(() => expect(wechat.sent).toHaveLength(OPEN))
+    await whileRefusing(world.url, { how, ms }, async () => {
+      wechat.answer()
+      // A script that has begun with a removal may go on where memory is short, so a settlement is not refused then.
+      if (how === 'OOM') return
+      const troubles = () => workers.map(({ consumer }) => consumer.trouble()?.error.split(' ')[0])
+      await until(() => expect(troubles()).toEqual([how, how]))
+    })
+    await until(async () => expect(await world.redis.zcard(keys.sendCompleted)).toBe(ids.length))
+    expect(wechat.sent.toSorted()).toEqual(ids.toSorted())
+    expect(wechat.interrupted).toEqual([])
+    expect(await world.redis.zcard(keys.deadFailed)).toBe(0)
+    expect(await world.redis.zcard(keys.sendFailed)).toBe(0)
+    for (const { consumer, troubles, dead } of workers) {
+      expect([consumer.trouble(), dead]).toEqual([undefined, []])
+      expect(troubles.length).toBeLessThanOrEqual(2)
+    }
+    // One line for a row of refusals, of whatever it is that was refused.
+    const lines = workers.flatMap(({ problems }) => problems)
+    expect(lines.length, JSON.stringify(lines)).toBeLessThan(40)
+    for (const id of ids) {
+      const job = await world.redis.hmget(keys.sendJob(id), 'atm', 'stacktrace')
+      expect(job).toEqual(['1', null])
+    }
+  })
+})
