@@ -115,7 +115,7 @@ async function attempt(
   options: DeliverOptions,
 ): Promise<Decision> {
   const { run, data } = context
-  const at = Date.now()
+  const at = run.now()
   const started = performance.now()
   const outcome = await options.client.send({
     token: call.token,
@@ -146,7 +146,7 @@ function resume(context: Context & { agoMs: number }, options: DeliverOptions): 
   const situation = situationOf({ ...context, tries: context.tries - 1 }, options)
   // A dead worker says nothing about its app.
   const { decision } = judge(outcome, situation)
-  note(context, { outcome, decision, at: Date.now() - context.agoMs, ms: 0 }, options)
+  note(context, { outcome, decision, at: context.run.now() - context.agoMs, ms: 0 }, options)
   return decision.action === 'retry' ? undefined : settlementOf(decision, context.attempts)
 }
 
@@ -157,7 +157,7 @@ async function withoutToken(
 ): Promise<Settlement> {
   const context: Context = { ...at, tries: 0, tokenRefreshes: 0 }
   const decision = await decisionOn(outcome, context, options)
-  note(context, { outcome, decision, at: Date.now(), ms: 0 }, options)
+  note(context, { outcome, decision, at: context.run.now(), ms: 0 }, options)
   return settlementOf(decision, at.attempts)
 }
 

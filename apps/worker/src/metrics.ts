@@ -9,7 +9,12 @@ import { Counter, Histogram, type Registry } from 'prom-client'
 import type { RefreshResult } from './token-refresh.ts'
 
 export interface AppMetrics {
-  attempted(made: { readonly attempt: Attempt; readonly data: JobData; readonly acceptedAt: number }): void
+  attempted(made: {
+    readonly attempt: Attempt
+    readonly data: JobData
+    readonly acceptedAt: number
+    readonly nowMs: number
+  }): void
   dead(reason: Reason): void
   replayed(): void
   expired(count: number): void
@@ -64,12 +69,12 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
       messages.inc({ app, outcome: 'delivered', errcode: '0' }, 0)
       for (const result of ['stored', 'failed'] satisfies RefreshResult[]) tokens.inc({ app, result }, 0)
       return {
-        attempted({ attempt, data, acceptedAt }) {
+        attempted({ attempt, data, acceptedAt, nowMs }) {
           // A death is counted once it is certain, and not all of them had an attempt.
           if (attempt.outcome !== 'dead') count(attempt.outcome, attempt.errcode)
           if (wasCall(attempt)) duration.observe(attempt.ms / 1000)
           if (attempt.outcome !== 'delivered') return
-          delay.observe(Math.max(0, Date.now() - Math.max(acceptedAt, data.sendAt ?? 0)) / 1000)
+          delay.observe(Math.max(0, nowMs - Math.max(acceptedAt, data.sendAt ?? 0)) / 1000)
         },
         dead: ({ errcode }) => count('dead', errcode ?? undefined),
         replayed: () => count('replayed', undefined),

@@ -22,7 +22,7 @@ const QUIET = new Set<Attempt['outcome']>(['delivered', 'token-refreshed'])
 export function createRecorder(log: Logger, appid: string, metrics: AppMetrics): Recorder {
   return {
     attempted({ run, data, attempt, number }) {
-      metrics.attempted({ attempt, data, acceptedAt: run.acceptedAt })
+      metrics.attempted({ attempt, data, acceptedAt: run.acceptedAt, nowMs: run.now() })
       const level = QUIET.has(attempt.outcome) ? 'info' : 'warn'
       if (!log.isLevelEnabled(level)) return
       log[level]({

@@ -26,6 +26,7 @@ const attempt = (given: Partial<Attempt>, at: Partial<JobData> = {}): void =>
     attempt: { at: 1, outcome: 'delivered', ms: 120, ...given },
     data: { ...data, ...at } as JobData,
     acceptedAt: Date.now() - 7000,
+    nowMs: Date.now(),
   })
 /** The samples of a metric without its comments. */
 const samples = async (name: string): Promise<string[]> =>

@@ -21,6 +21,8 @@ export interface BacklogMetricsOptions {
 
 interface Reading {
   readonly at: number
+  /** Epoch milliseconds by Redis's clock. */
+  readonly now: () => number
   readonly backlogs: ReadonlyMap<string, Backlog>
   readonly suspensions: ReadonlyMap<string, string>
 }
@@ -54,8 +56,8 @@ export function addBacklogMetrics(registry: Registry, options: BacklogMetricsOpt
     labelNames: ['app'],
     registers,
     collect: () =>
-      fill(age, ({ backlogs }) => {
-        const now = Date.now()
+      fill(age, ({ backlogs, now: nowMs }) => {
+        const now = nowMs()
         for (const [app, { oldestSince }] of backlogs) {
           age.set({ app }, oldestSince === null ? 0 : Math.max(0, now - oldestSince) / 1000)
         }
@@ -130,11 +132,14 @@ async function readAll({
 }: BacklogMetricsOptions): Promise<Reading> {
   const store = await open()
   const apps = await list(store)
-  const now = Date.now()
+  // Messages bear Redis's times.
+  await store.clock.measure()
+  const now = store.clock.now()
   // ioredis writes what is asked at once in one go: 200 apps cost one round trip.
   const backlogs = await Promise.all(apps.map(async (app) => [app, await readBacklog(store, app, now)] as const))
   return {
     at: performance.now(),
+    now: () => store.clock.now(),
     backlogs: new Map(backlogs),
     suspensions: await suspensions(store, apps),
   }

@@ -70,10 +70,11 @@ async function chooseApps(session: Session, named: string | undefined): Promise<
 }
 
 async function readApp(store: Store, appid: string): Promise<AppStatus> {
+  await store.clock.measure()
   const [send, deadLetter, oldest, token, hold] = await Promise.all([
     readCounts(store, appid, SEND_QUEUE),
     readCounts(store, appid, DEAD_LETTER_QUEUE),
-    oldestWaitingMs(store, appid, Date.now()),
+    oldestWaitingMs(store, appid, store.clock.now()),
     createTokenStore(store, appid).read(),
     readHold(store, appid),
   ])

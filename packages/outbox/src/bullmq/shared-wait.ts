@@ -11,10 +11,11 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import type { RedisClock } from '../redis/clock.ts'
 import type { RedisClient } from '../redis/connection.ts'
 import { sharedWaitKey } from '../redis/keys.ts'
 
-/** A marker: `score` is 0, or when the earliest delayed job becomes due, in epoch ms. */
+/** A marker: `score` is 0, or when the earliest delayed job becomes due, in epoch ms by this machine's clock, as timers need it. */
 export interface Marker {
   readonly member: string
   readonly score: number
@@ -29,7 +30,7 @@ export interface Waiting {
 export interface SharedWait {
   /** Waits for the marker of a queue, at most `ms`. A marker of a later time only makes the wait end at that time. */
   wait(markerKey: string, ms: number): Waiting
-  /** Somebody knows without a marker that the queue has work, or will have at `at` (epoch ms). */
+  /** Somebody knows without a marker that the queue has work, or will have at `at` (epoch ms by this machine's clock). */
   notify(markerKey: string, at?: number): void
   close(): void
 }
@@ -99,7 +100,7 @@ function createWaiters() {
   }
 }
 
-export function createSharedWait(redis: Redis): SharedWait {
+export function createSharedWait(redis: Redis, clock: Pick<RedisClock, 'toLocal'>): SharedWait {
   const waiters = createWaiters()
   // A marker of our own ends a command that waits for too few keys.
   const own = sharedWaitKey(randomUUID())
@@ -124,11 +125,9 @@ export function createSharedWait(redis: Redis): SharedWait {
   function heard(key: string, marker: Marker): void {
     if (key === own) return
     const first = waiters.first(key)
-    if (first === undefined) {
-      // Whoever waited has left meanwhile: the marker is for somebody else. One that has come since is newer.
-      void redis.zadd(key, 'NX', marker.score, marker.member).catch(() => undefined)
-    } else if (marker.score > Date.now()) first.endAt(marker.score)
-    else first.settle(marker)
+    if (first !== undefined) return tell(first, marker, clock)
+    // Whoever waited has left meanwhile: the marker is for somebody else. One that has come since is newer.
+    void redis.zadd(key, 'NX', marker.score, marker.member).catch(() => undefined)
   }
 
   async function listen(): Promise<void> {
@@ -170,6 +169,13 @@ export function createSharedWait(redis: Redis): SharedWait {
   }
 }
 
+/** In Redis a marker's time is Redis's. */
+function tell(waiter: Waiter, { member, score }: Marker, clock: Pick<RedisClock, 'toLocal'>): void {
+  const at = score === 0 ? 0 : clock.toLocal(score)
+  if (at > Date.now()) waiter.endAt(at)
+  else waiter.settle({ member, score: at })
+}
+
 /** Redis away ends the command that waits as well, and so nothing more has to be done about it. */
 async function mark(redis: Redis, key: string): Promise<void> {
   const multi = redis.multi().zadd(key, 0, '0').pexpire(key, INTERRUPTION_LASTS_MS)
@@ -198,6 +204,6 @@ async function popMarker(client: Redis, keys: readonly string[]): Promise<[strin
 }
 
 /** One for a process, or none where Redis is a cluster. */
-export function sharedWaitFor(redis: RedisClient): SharedWait | undefined {
-  return redis instanceof Redis ? createSharedWait(redis) : undefined
+export function sharedWaitFor(redis: RedisClient, clock: Pick<RedisClock, 'toLocal'>): SharedWait | undefined {
+  return redis instanceof Redis ? createSharedWait(redis, clock) : undefined
 }

@@ -140,17 +140,8 @@ export function createSettler(options: SettlerOptions): Settler {
       for (const [one, its] of ends) if (its.outcome === 'failed') failed(one, its.error)
       if (failing === 0 && !trouble.isWaiting()) trouble.over()
     } catch (error) {
-      keep(batch)
-      if (queue.length > 0) trouble.met(messageOf(error), flush)
-    }
-  }
-
-  /** Asked again after a while; but a worker that ends asks for no more messages, and what was given up is over. */
-  function keep(batch: readonly Pending[]): void {
-    for (const one of batch) {
-      if (!pending.has(one)) continue
-      if (closing !== undefined && one.item.kind === 'fetch') end(one, NOTHING, 0)
-      else queue.push(one)
+      queue.push(...batch)
+      trouble.met(messageOf(error), flush)
     }
   }
 
@@ -160,7 +151,7 @@ export function createSettler(options: SettlerOptions): Settler {
     trouble.note(error)
     failing += one.failures === 0 ? 1 : 0
     one.failures += 1
-    setTimeout(() => pending.has(one) && add(one), backoffMs(one.failures))
+    setTimeout(add, backoffMs(one.failures), one)
   }
 
   function end(one: Pending, settled: Settled, leaseFrom: number): void {

@@ -9,7 +9,7 @@ let redis: Redis
 beforeAll(async () => {
   world = await createWorld()
   redis = world.redis as Redis
-  sharedWait = createSharedWait(redis)
+  sharedWait = createSharedWait(redis, world.store.clock)
 })
 afterAll(async () => {
   sharedWait.close()

@@ -16,7 +16,7 @@ const store = await openStore(redis)
 const deliver = delivering([])
 const consumer = createConsumer({
   ...consumerDefaults(store),
-  sharedWait: sharedWaitFor(redis),
+  sharedWait: sharedWaitFor(redis, store.clock),
   deliver: async (run) => {
     if (mode === 'deliver') return deliver(run)
     if (mode === 'hold') {

@@ -58,7 +58,7 @@ export async function createWorld(): Promise<World> {
   redis.on('error', () => undefined)
   await whenReady(redis, 5000)
   const store = await openStore(redis)
-  const sharedWait = sharedWaitFor(redis)
+  const sharedWait = sharedWaitFor(redis, store.clock)
   const queue = (name: string): Queue => {
     const made = new Queue(name, { connection: redis, prefix: appPrefix(APP) })
     made.on('error', () => undefined)
