@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { createSharedWait, type SharedWait } from '../../src/bullmq/shared-wait.ts'
 import { createWorld, type World } from '../support/world.ts'
 
@@ -52,6 +52,20 @@ it('keeps a marker of a later time as the end of the wait', async () => {
   await redis.zadd(one, due, '1')
   expect(await waiting.heard).toBeNull()
   expect(Date.now()).toBeGreaterThanOrEqual(due)
+})
+
+it.each([
+  ['ahead of', 10 * MINUTE_MS],
+  ['behind', -10 * MINUTE_MS],
+])('waits for the time of a marker where this clock is %s Redis’s', async (_what, aheadMs) => {
+  const skewed = createSharedWait(redis, { toLocal: (redisMs) => redisMs + aheadMs })
+  onTestFinished(() => skewed.close())
+  const one = key()
+  const waiting = skewed.wait(one, MINUTE_MS)
+  const dueHere = Date.now() + 300
+  await redis.zadd(one, dueHere - aheadMs, '1')
+  expect(await waiting.heard).toBeNull()
+  expect(Date.now()).toBeGreaterThanOrEqual(dueHere)
 })
 
 it('puts back a marker that nobody waits for any more', async () => {

@@ -42,15 +42,16 @@ async function begin(redis: RedisClient, how: Refusal, url: string): Promise<voi
         .eval('while true do end', 0)
         .catch(() => undefined)
         .finally(() => other.disconnect())
-      const isBusy = () =>
-        redis.ping().then(
-          () => false,
-          () => true,
-        )
-      while (!(await isBusy())) await sleep(1)
+      while (!(await isBusy(redis))) await sleep(1)
     }
   }
 }
+
+const isBusy = (redis: RedisClient): Promise<boolean> =>
+  redis.ping().then(
+    () => false,
+    () => true,
+  )
 
 async function end(redis: RedisClient, how: Refusal): Promise<void> {
   switch (how) {
@@ -62,6 +63,7 @@ async function end(redis: RedisClient, how: Refusal): Promise<void> {
       return void (await redis.config('SET', 'maxmemory', '0'))
     case 'BUSY':
       await redis.script('KILL')
+      while (await isBusy(redis)) await sleep(1)
       return void (await redis.config('SET', 'busy-reply-threshold', '5000'))
   }
 }

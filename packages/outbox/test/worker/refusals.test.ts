@@ -6,6 +6,7 @@ import { REFUSALS, whileRefusing } from '../support/refusals.ts'
 import {
   createWorld,
   DELIVERED,
+  delivering,
   dies,
   keys,
   memberOf,
@@ -79,4 +80,28 @@ describe.each([300, 3000])('with calls open, for %d ms', (ms) => {
       expect(job).toEqual(['1', null])
     }
   })
+})
+
+describe('an app with a rate', () => {
+  it.each(REFUSALS)(
+    'while Redis answers %s, is fetched again from time to time, and says so now and then',
+    async (how) => {
+      const sent: string[] = []
+      const { problems } = await world.consumer(delivering(sent), { maxPerSecond: 1000 })
+      const ids: string[] = []
+      await world.accept([text('o-first')]).then((first) => ids.push(...first))
+      await until(async () => expect(await world.redis.zcard(keys.sendCompleted)).toBe(1))
+      ids.push(
+        ...(await world.accept(
+          Array.from({ length: 20 }, (_, n) => ({ ...text(`o-${n}`), sendAt: Date.now() + 200 })),
+        )),
+      )
+      // They become due while nothing can be fetched.
+      await whileRefusing(world.url, { how, ms: 1500 }, () => Promise.resolve())
+      await until(async () => expect(await world.redis.zcard(keys.sendCompleted)).toBe(ids.length))
+      expect(sent.toSorted()).toEqual(ids.toSorted())
+      // Of the fetch, of the wait for markers, and of each look at the queues.
+      expect(problems.length, JSON.stringify(problems)).toBeLessThan(40)
+    },
+  )
 })
