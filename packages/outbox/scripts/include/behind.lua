@@ -10,7 +10,7 @@ end
 
 local function isBehind(job, lane, jobPrefix, joinsLate)
   -- At the front it need not be looked at again: it is there, and open.
-  local turn = redis.call('LINDEX', lane, 0)
+  local turn = redis.call('LINDEX', lane, '0')
   if turn == job.id then return false end
   turn = turn and first(lane, jobPrefix)
   if turn == job.id then return false end

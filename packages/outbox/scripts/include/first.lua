@@ -3,7 +3,7 @@
 -- never walks a lane of any length; what is left over is dropped by the next one.
 local function first(laneKey, jobPrefix)
   for _ = 1, 1000 do
-    local id = redis.call('LINDEX', laneKey, 0)
+    local id = redis.call('LINDEX', laneKey, '0')
     if not id then return false end
     local job = redis.call('HMGET', jobPrefix .. id, 'timestamp', 'settled', 'parked')
     if job[1] and not job[2] then return id, job[3] end

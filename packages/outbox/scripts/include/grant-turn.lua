@@ -43,13 +43,15 @@ local function begin(job, token, at)
   local jobKey = at.jobs .. job.id
   local grants = at.grants and job.lane and not job.settled and (not job.sending or job.sending == '') and not isSentOnce(job)
   redis.call('SET', jobKey .. ':lock', token, 'PX', at.lockMs)
-  local changed = { 'processedOn', at.now, 'ats', (tonumber(job.ats) or 0) + 1 }
+  -- Numbers are written as text: Redis prints a number with all its digits, which costs more than the command.
+  local fetches = job.ats and string.format('%.0f', (tonumber(job.ats) or 0) + 1) or '1'
+  local changed = { 'processedOn', at.nowText, 'ats', fetches }
   if job.parked == '1' then
     changed[5], changed[6] = 'parked', '0'
   end
   if grants then
     changed[#changed + 1] = 'sending'
-    changed[#changed + 1] = markOf(at.now, token)
+    changed[#changed + 1] = at.nowText .. ' ' .. token
   end
   redis.call('HSET', jobKey, unpack(changed))
   redis.call('XADD', at.events, '*', 'event', 'active', 'jobId', job.id, 'prev', 'waiting')
@@ -72,10 +74,10 @@ local function fetch(token, successor, at)
     local isFree = not job.settled and (not job.sending or job.sending == '')
     if not job.name then
       -- The job was deleted by hand, and its id was left; a worker that died with it has left a count of that.
-      redis.call('LREM', at.active, 1, id)
+      redis.call('LREM', at.active, '1', id)
       redis.call('DEL', at.jobs .. id)
     elseif job.lane and isFree and isBehind(job, job.lane, at.jobs, string.find(job.data, '"sendAt":', 1, true)) then
-      redis.call('LREM', at.active, 1, id)
+      redis.call('LREM', at.active, '1', id)
       at.lane = job.lane
       park(id, at)
     else

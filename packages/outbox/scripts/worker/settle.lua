@@ -32,6 +32,7 @@ local jobs, lanes, dead, records, lockMs, version, isReady, keepSeconds, keepCou
 local WIDTH, FIRST = 8, 10
 
 local now, micros = nowAndMicros()
+local nowText = string.format('%.0f', now)
 local paused, concurrency, rateMax, eventsMax =
   unpack(redis.call('HMGET', meta, 'paused', 'concurrency', 'max', 'opts.maxLenEvents'))
 eventsMax = eventsMax or 10000
@@ -44,13 +45,15 @@ local hasParked = redis.call('EXISTS', parkedLanes) == 1
 local canFetch = not paused and not rateMax
 local at = {
   jobs = jobs, lanes = lanes, wait = wait, active = active, delayed = delayed, events = events, parkedLanes = parkedLanes,
-  now = now, micros = micros, lockMs = lockMs, version = version, grants = isReady == '1' and not isHeld,
+  now = now, nowText = nowText, micros = micros, lockMs = lockMs, version = version, grants = isReady == '1' and not isHeld,
 }
 local hasWoken, hasDelivered, hasDelayed = false, false, false
 
 -- Nobody's end depends on who hears of it.
+local hasEmitted = false
 local function emit(...)
-  redis.pcall('XADD', events, 'MAXLEN', '~', eventsMax, '*', 'event', ...)
+  redis.pcall('XADD', events, '*', 'event', ...)
+  hasEmitted = true
 end
 
 -- The message leaves its lane, by id: the front may be another by now. The one whose turn it is then goes to the run that
@@ -58,7 +61,7 @@ end
 local function leave(run)
   if run.touser == '' then return end
   local lane = lanes .. run.touser
-  redis.call('LREM', lane, 1, run.id)
+  redis.call('LREM', lane, '1', run.id)
   local turn, parked = first(lane, jobs)
   if not hasParked then return end
   if not turn then
@@ -82,7 +85,7 @@ local function release(run)
   if hasStalled then redis.call('SREM', stalled, run.id) end
   if run.holds then
     redis.call('DEL', run.jobKey .. ':lock')
-    redis.call('LREM', active, -1, run.id)
+    redis.call('LREM', active, '-1', run.id)
   else
     -- Its lock was lost and its call is still the last: whoever has fetched it since has not begun to send it.
     redis.call('DEL', run.jobKey .. ':lock')
@@ -94,9 +97,10 @@ end
 
 local function complete(run, returned)
   -- The one step that can fail comes first: the run still holds its message then, and repeats.
-  redis.call('ZADD', completed, now, run.id)
+  redis.call('ZADD', completed, nowText, run.id)
   release(run)
-  local changed = { 'settled', 'delivered', 'sending', '', 'finishedOn', now, 'atm', (tonumber(run.atm) or 0) + 1 }
+  local tries = run.atm and string.format('%.0f', (tonumber(run.atm) or 0) + 1) or '1'
+  local changed = { 'settled', 'delivered', 'sending', '', 'finishedOn', nowText, 'atm', tries }
   if returned ~= '' then
     changed[9], changed[10] = 'returnvalue', returned
   end
@@ -291,12 +295,13 @@ if hasDelivered then
   if #old > 0 then redis.call('ZREM', completed, unpack(old)) end
 end
 
+if hasEmitted then redis.call('XTRIM', events, 'MAXLEN', '~', eventsMax) end
 if hasDelayed then markDelayed(marker, delayed) end
 local dueAt = ''
 if wanted > 0 or hasWoken then
   if not paused and redis.call('EXISTS', wait) == 1 then
     -- More is there than these runs take: other workers are to look.
-    redis.call('ZADD', marker, 0, '0')
+    redis.call('ZADD', marker, '0', '0')
   elseif wanted > 0 then
     local next = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
     if next then dueAt = string.format('%.0f', tonumber(next) / 0x1000) end
