@@ -22,7 +22,8 @@ import type { Store } from '../redis/store.ts'
 import { createQueuePoll, type QueuePoll } from './queue-poll.ts'
 import { createReplayer } from './replayer.ts'
 import { createRun, type Ending, type Run, type Settlement } from './run.ts'
-import { createSettler, type Settler, type SettlerReport, type Trouble } from './settler.ts'
+import { createRunSlots, type RunSlots } from './run-slots.ts'
+import { createSettler, type Settled, type Settler, type SettlerReport, type Trouble } from './settler.ts'
 import { createSweeper } from './sweep.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
@@ -200,7 +201,9 @@ function createSendWorker(options: ConsumerOptions, parts: Parts): Worker {
   const { settler, watchdog } = parts
   // BullMQ makes an abort signal only for a processor that declares three parameters, none of them with a default.
   const processor = (job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<Ended> =>
-    watchdog.watching(runJob(job, { token: token ?? '', signal: signal ?? NEVER }, { ...options, ...parts }))
+    watchdog.watching(runJob(job, { token: token ?? '', signal: signal ?? NEVER }, shared))
+  const slots = createRunSlots(options.concurrency, (runsMax) => (worker.concurrency = runsMax))
+  const shared = { ...options, ...parts, slots }
   const opts = {
     ...workerOptions(options),
     concurrency: options.concurrency,
@@ -223,9 +226,10 @@ function createSendWorker(options: ConsumerOptions, parts: Parts): Worker {
 async function runJob(
   job: Job,
   at: { token: string; signal: AbortSignal },
-  options: ConsumerOptions & Parts,
+  options: ConsumerOptions & Parts & { slots: RunSlots },
 ): Promise<Ended> {
   const { appid, store, stalledAfterMs: leaseMs, maxPerSecond, keeper, settler, report } = options
+  const started = performance.now()
   const run = createRun(job, at, { appid, store, leaseMs, maxPerSecond, keeper, settler, report })
   const failed = (error: unknown): Settlement => {
     report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
@@ -235,7 +239,12 @@ async function runJob(
   const settlement = await options.deliver(run).catch(failed)
   await run.end().catch((error: unknown) => report.problem({ what: 'a probe', error: messageOf(error), id: run.id }))
   const ending = run.ending(settlement)
-  return new Ended(ending.item, (settled) => told(ending, settled.outcome, report), returnedOf(settlement))
+  const ended = performance.now()
+  const onSettled = ({ outcome }: Settled): void => {
+    options.slots.ended(ended - started, performance.now() - ended)
+    told(ending, outcome, report)
+  }
+  return new Ended(ending.item, onSettled, returnedOf(settlement))
 }
 
 function told({ item, dead }: Ending, outcome: string, report: ConsumerReport): void {
