@@ -5,7 +5,7 @@ import { connectRedis, type SendResult } from '@wechat-outbox/outbox'
 import { type StartedProcess, startProcess } from '@wechat-outbox/sandbox'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { logged } from './support/fleet.ts'
-import { APP, type System, startSystem, text } from './support/system.ts'
+import { APP, SECRET, type System, startSystem, text } from './support/system.ts'
 
 let system: System | undefined
 afterEach(async () => {
@@ -15,6 +15,7 @@ afterEach(async () => {
 
 const SUPPORT = join(import.meta.dirname, 'support')
 const TEN_MINUTES_MS = 600_000
+const RATED = { WECHAT_APPS: JSON.stringify([{ appid: APP, secret: SECRET, maxPerSecond: 100 }]) }
 const shifted = (ms: number) => ({
   NODE_OPTIONS: `--import=${join(SUPPORT, 'shifted-clock.ts')}`,
   CLOCK_SHIFT_MS: String(ms),
@@ -30,13 +31,15 @@ async function sendFrom(shiftMs: number, from: System, requests: readonly object
 }
 
 describe.each([
-  ['ahead', TEN_MINUTES_MS],
-  ['behind', -TEN_MINUTES_MS],
-])('clocks ten minutes %s', (_what, shiftMs) => {
+  ['ahead', TEN_MINUTES_MS, {}],
+  ['behind', -TEN_MINUTES_MS, {}],
+  // BullMQ's own script fetches then.
+  ['ahead, of an app with a rate', TEN_MINUTES_MS, RATED],
+])('clocks ten minutes %s', (_what, shiftMs, env) => {
   it('send nothing before its time, nothing much later, and let nothing die too early', async () => {
     system = await startSystem({ workers: 0 })
     const { fake, outbox } = system
-    const worker = await system.worker(shifted(shiftMs))
+    const worker = await system.worker({ ...env, ...shifted(shiftMs) })
     const [skewed] = logged(worker, 'clock.skewed')
     expect(Math.abs(Number(skewed?.['aheadMs']) - shiftMs)).toBeLessThan(5000)
     const redis = connectRedis(system.redis.url, 'operate')
