@@ -120,7 +120,8 @@ describe.each(['READONLY', 'NOREPLICAS', 'OOM', 'BUSY'] as const)('Redis answers
       expect(sent.indexOf(ids[3] ?? '')).toBeLessThan(sent.indexOf(ids[4] ?? ''))
       for (const id of ids) expect(await world.redis.hget(keys.sendJob(id), 'atm')).toBe('1')
       expect(dead).toEqual([])
-      expect(left()).toBeLessThan(3)
+      // Some of them are run from time to time only.
+    await until(() => expect(left()).toBeLessThan(3))
       expect(problems.length).toBeLessThan(10)
     },
   )
