@@ -11,6 +11,12 @@ import { seededRandom } from './seeded-random.ts'
  * - reset-before: the connection is reset and the message not taken; accept-then-reset: taken, then reset
  * - hang: not taken, no answer until the server closes; accept-then-hang: taken, no answer
  * - big-answer: taken, an answer of at least `bytes`; not-json, no-errcode: as their names say
+ * - odd-answer: taken, the usual answer in a form that takes some reading
+ * - page: a gateway's or proxy's page with this status
+ * - code-for-all: like errcode, for whatever is sent
+ * - random-40001: 40001 now and then (rate 0.05 if the rule has none), although the token is good
+ * - fresh-token-refused-for: 40001 as long as the token is younger than `ms`
+ * - late-45009: 45009 until the rule has stood for `forMs`, at the token endpoint if the rule names none
  */
 export type Fault =
   | { name: 'latency'; minMs: number; maxMs: number }
@@ -18,10 +24,18 @@ export type Fault =
   | { name: 'html502' | 'html200' | 'not-json' | 'no-errcode'; accept?: boolean }
   | { name: 'http503' | 'http429'; retryAfterS?: number; accept?: boolean }
   | { name: 'big-answer'; bytes: number }
+  | { name: 'odd-answer'; manner: OddManner }
+  | { name: 'page'; status: number; accept?: boolean }
+  | { name: 'code-for-all'; errcode: number; errmsg?: string }
+  | { name: 'random-40001' }
+  | { name: 'fresh-token-refused-for'; ms: number }
+  | { name: 'late-45009'; forMs: number }
   | { name: 'reset-before' | 'accept-then-reset' | 'hang' | 'accept-then-hang' }
 
+export type OddManner = 'text-errcode' | 'bom' | 'nul' | 'control' | 'gzip'
 export type FaultName = Fault['name']
-export type PlainFaultName = Exclude<FaultName, 'latency' | 'errcode' | 'big-answer'>
+/** Those that need nothing more. */
+export type PlainFaultName = Exclude<FaultName, keyof typeof PROBLEMS>
 
 export type FaultRule = {
   /** Default `send`. */
@@ -39,8 +53,14 @@ export type FaultRule = {
 
 export type ActiveFault = FaultRule & { id: number; fault: Fault; hits: number }
 
-/** What a rule is compared with. `rawBody` is the request's body as it came. */
-export type FaultTarget = { endpoint: 'send' | 'token'; appid: string | null; touser: string | null; rawBody: string }
+/** What a rule is compared with. `rawBody` is the request's body as it came, `tokenAgeMs` the age of a known token. */
+export type FaultTarget = {
+  endpoint: 'send' | 'token'
+  appid: string | null
+  touser: string | null
+  rawBody: string
+  tokenAgeMs?: number
+}
 
 /** What is to be played for one request. */
 export type FaultPlay = { latencyMs: number; fault?: Exclude<Fault, { name: 'latency' }>; name?: FaultName }
@@ -68,27 +88,50 @@ const PLAIN_NAMES: Record<PlainFaultName, true> = {
   'accept-then-reset': true,
   hang: true,
   'accept-then-hang': true,
+  'random-40001': true,
 }
 const RULES_MAX = 1000
 const LATENCY_MS_MAX = 600_000
+const DURATION_MS_MAX = 86_400_000
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024
 const NOTHING: FaultPlay = { latencyMs: 0 }
 
 const isWithin = (value: unknown, min: number, max: number): boolean =>
   typeof value === 'number' && value >= min && value <= max
 
+const ODD_MANNERS: readonly OddManner[] = ['text-errcode', 'bom', 'nul', 'control', 'gzip']
+const RANDOM_40001_RATE = 0.05
+
+/** What may be wrong with a fault that has fields, by its name. */
+const PROBLEMS = {
+  latency: ({ minMs, maxMs }: Fields) =>
+    isWithin(minMs, 0, LATENCY_MS_MAX) && isWithin(maxMs, Number(minMs), LATENCY_MS_MAX)
+      ? null
+      : `fault.minMs and fault.maxMs must be 0 <= minMs <= maxMs <= ${LATENCY_MS_MAX}`,
+  errcode: errcodeProblem,
+  'code-for-all': errcodeProblem,
+  'big-answer': ({ bytes }: Fields) =>
+    isWithin(bytes, 0, ANSWER_BYTES_MAX) ? null : `fault.bytes must be 0 to ${ANSWER_BYTES_MAX}`,
+  'odd-answer': ({ manner }: Fields) =>
+    ODD_MANNERS.some((one) => one === manner) ? null : `fault.manner must be one of ${ODD_MANNERS.join(', ')}`,
+  page: ({ status }: Fields) =>
+    Number.isInteger(status) && isWithin(status, 200, 599) ? null : 'fault.status must be 200 to 599',
+  'fresh-token-refused-for': ({ ms }: Fields) =>
+    isWithin(ms, 0, LATENCY_MS_MAX) ? null : `fault.ms must be 0 to ${LATENCY_MS_MAX}`,
+  'late-45009': ({ forMs }: Fields) =>
+    isWithin(forMs, 0, DURATION_MS_MAX) ? null : `fault.forMs must be 0 to ${DURATION_MS_MAX}`,
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+function errcodeProblem({ errcode }: Fields): string | null {
+  return Number.isSafeInteger(errcode) ? null : 'fault.errcode must be an integer'
+}
+
 const problemOf = (fault: Fault): string | null => {
-  if (fault.name === 'latency') {
-    const fits = isWithin(fault.minMs, 0, LATENCY_MS_MAX) && isWithin(fault.maxMs, fault.minMs, LATENCY_MS_MAX)
-    return fits ? null : `fault.minMs and fault.maxMs must be 0 <= minMs <= maxMs <= ${LATENCY_MS_MAX}`
-  }
-  if (fault.name === 'errcode') {
-    return Number.isSafeInteger(fault.errcode) ? null : 'fault.errcode must be an integer'
-  }
-  if (fault.name === 'big-answer') {
-    return isWithin(fault.bytes, 0, ANSWER_BYTES_MAX) ? null : `fault.bytes must be 0 to ${ANSWER_BYTES_MAX}`
-  }
-  return Object.hasOwn(PLAIN_NAMES, fault.name) ? null : 'fault.name is not one of the known faults'
+  const { name } = fault
+  if (Object.hasOwn(PROBLEMS, name)) return PROBLEMS[name as keyof typeof PROBLEMS](fault)
+  return Object.hasOwn(PLAIN_NAMES, name) ? null : 'fault.name is not one of the known faults'
 }
 
 /** Rules also come in over HTTP, so the types alone prove nothing. */
@@ -103,25 +146,40 @@ const checkedFault = (rule: FaultRule): Fault => {
   return fault
 }
 
-const matches = (rule: ActiveFault, target: FaultTarget): boolean =>
+type StandingRule = ActiveFault & { addedAt: number }
+
+const matches = (rule: StandingRule, target: FaultTarget, nowMs: number): boolean =>
   (rule.endpoint ?? 'send') === target.endpoint &&
   (rule.appid === undefined || rule.appid === target.appid) &&
   (rule.touser === undefined || rule.touser === target.touser) &&
-  (rule.match?.contentIncludes === undefined || target.rawBody.includes(rule.match.contentIncludes))
+  (rule.match?.contentIncludes === undefined || target.rawBody.includes(rule.match.contentIncludes)) &&
+  isDue(rule, target, nowMs)
+
+/** Some faults are a matter of time. */
+const isDue = ({ fault, addedAt }: StandingRule, { tokenAgeMs }: FaultTarget, nowMs: number): boolean => {
+  if (fault.name === 'fresh-token-refused-for') return tokenAgeMs !== undefined && tokenAgeMs < fault.ms
+  return fault.name !== 'late-45009' || nowMs < addedAt + fault.forMs
+}
+
+/** What a rule leaves out and its fault implies. */
+const usual = (fault: Fault): Partial<FaultRule> => {
+  if (fault.name === 'random-40001') return { rate: RANDOM_40001_RATE }
+  return fault.name === 'late-45009' ? { endpoint: 'token' } : {}
+}
 
 /** Opens an empty list of rules; the same seed and the same requests give the same hits. */
-export const openFaults = (seed: number): Faults => {
+export const openFaults = (seed: number, now: () => number = Date.now): Faults => {
   let random = seededRandom(seed)
-  let rules: ActiveFault[] = []
+  let rules: StandingRule[] = []
   let lastId = 0
 
   const clear = (id?: number): void => {
     rules = id === undefined ? [] : rules.filter((rule) => rule.id !== id)
   }
   /** Chance is asked only where the rule matches, so other traffic does not change who is hit. */
-  const hits = (rule: ActiveFault, target: FaultTarget): boolean =>
-    matches(rule, target) && (rule.rate === undefined || random() < rule.rate)
-  const spend = (rule: ActiveFault): void => {
+  const hits = (rule: StandingRule, target: FaultTarget): boolean =>
+    matches(rule, target, now()) && (rule.rate === undefined || random() < rule.rate)
+  const spend = (rule: StandingRule): void => {
     rule.hits += 1
     if (rule.hits >= (rule.times ?? Infinity)) clear(rule.id)
   }
@@ -131,10 +189,10 @@ export const openFaults = (seed: number): Faults => {
       const fault = checkedFault(rule)
       if (rules.length >= RULES_MAX) throw new TypeError(`no more than ${RULES_MAX} rules at once`)
       lastId += 1
-      rules = [...rules, { ...rule, fault, id: lastId, hits: 0 }]
+      rules = [...rules, { ...usual(fault), ...rule, fault, id: lastId, hits: 0, addedAt: now() }]
       return lastId
     },
-    list: () => rules.map((rule) => ({ ...rule })),
+    list: () => rules.map(({ addedAt: _addedAt, ...rule }) => rule),
     clear,
     choose: (target) => {
       if (rules.length === 0) return NOTHING

@@ -59,6 +59,7 @@ export type LedgerSummary = {
   byErrcode: Record<string, number>
   /** Requests whose answer had no errcode, was cut, or is still to come. */
   withoutErrcode: number
+  /** Of sends and token calls. */
   byFault: Record<string, number>
   /** Accepted messages beyond the first with the same app, recipient and body. */
   doubles: number
@@ -186,12 +187,14 @@ const summarize = (records: readonly SendRecord[], calls: readonly TokenCall[], 
   for (const record of records) {
     if (record.errcode === null) withoutErrcode += 1
     else byErrcode[record.errcode] = (byErrcode[record.errcode] ?? 0) + 1
-    if (record.fault !== undefined) byFault[record.fault] = (byFault[record.fault] ?? 0) + 1
     if (!record.accepted) continue
     accepted += 1
     const identity = `${record.appid} ${record.touser} ${record.rawBody}`
     if (seen.has(identity)) doubles += 1
     else seen.add(identity)
+  }
+  for (const { fault } of [...records, ...calls]) {
+    if (fault !== undefined) byFault[fault] = (byFault[fault] ?? 0) + 1
   }
   const count = (test: (call: TokenCall) => boolean) => calls.filter(test).length
   const tokenCalls = {

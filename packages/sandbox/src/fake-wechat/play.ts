@@ -1,8 +1,10 @@
 // Puts an answer on the wire, or spoils it the way the chosen fault says. Shared by the send and token endpoints.
+import { STATUS_CODES } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import type { FastifyReply } from 'fastify'
 import { errcodeAnswer } from './answers.ts'
-import type { Fault, FaultPlay } from './faults.ts'
+import type { Fault, FaultPlay, OddManner } from './faults.ts'
 
 type SpoilingFault = NonNullable<FaultPlay['fault']>
 
@@ -21,9 +23,14 @@ export const isProcessed = (fault: Fault | undefined): boolean => {
     case 'accept-then-reset':
     case 'accept-then-hang':
     case 'big-answer':
+    case 'odd-answer':
       return true
     case 'hang':
     case 'reset-before':
+    case 'code-for-all':
+    case 'random-40001':
+    case 'fresh-token-refused-for':
+    case 'late-45009':
       return false
     case 'errcode':
     case 'html200':
@@ -32,6 +39,7 @@ export const isProcessed = (fault: Fault | undefined): boolean => {
     case 'http503':
     case 'no-errcode':
     case 'not-json':
+    case 'page':
       return fault.accept === true
   }
 }
@@ -62,12 +70,42 @@ const reset = (reply: FastifyReply): Played => {
   return { errcode: null }
 }
 
+const sendErrcode = (reply: FastifyReply, errcode: number, errmsg?: string): Played => {
+  sendJson(reply, errcodeAnswer(errcode, Date.now(), errmsg))
+  return { errcode }
+}
+
+/** The usual answer, in a form that WeChat and what stands before it have been seen to give it. */
+const sendOdd = (reply: FastifyReply, manner: OddManner, text: string): Played => {
+  const answer: Record<string, unknown> = JSON.parse(text)
+  const errcode = typeof answer.errcode === 'number' ? answer.errcode : null
+  const forms: Record<OddManner, () => string | Buffer> = {
+    'text-errcode': () => JSON.stringify({ ...answer, ...(errcode === null ? {} : { errcode: `${errcode}` }) }),
+    bom: () => `\uFEFF${text}`,
+    nul: () => `${text}\0\0`,
+    control: () => text.replace('{', '{"hint":"a\u0007b\u001B[0m\n",'),
+    gzip: () => gzipSync(text),
+  }
+  // Fastify would say a length and a type of its own for text, and that is right for bytes, too.
+  void reply.header('content-type', JSON_TYPE).send(Buffer.from(forms[manner]()))
+  return { errcode: errcode ?? 0 }
+}
+
 /** Plays a fault in place of the answer `usual`. */
 export const playFault = (reply: FastifyReply, fault: SpoilingFault, usual: () => string): Played => {
   switch (fault.name) {
     case 'errcode':
-      sendJson(reply, errcodeAnswer(fault.errcode, Date.now(), fault.errmsg))
-      return { errcode: fault.errcode }
+    case 'code-for-all':
+      return sendErrcode(reply, fault.errcode, fault.errmsg)
+    case 'random-40001':
+    case 'fresh-token-refused-for':
+      return sendErrcode(reply, 40001)
+    case 'late-45009':
+      return sendErrcode(reply, 45009)
+    case 'page':
+      return sendPage(reply, fault.status, `${fault.status} ${STATUS_CODES[fault.status] ?? 'Unknown'}`)
+    case 'odd-answer':
+      return sendOdd(reply, fault.manner, usual())
     case 'html502':
       return sendPage(reply, 502, '502 Bad Gateway')
     case 'html200':

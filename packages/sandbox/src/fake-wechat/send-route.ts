@@ -31,8 +31,10 @@ export const handleSend = async (world: World, request: FastifyRequest, reply: F
   const rawBody = typeof request.body === 'string' ? request.body : ''
   const body = parseSendBody(rawBody)
   const token = tokenOf(request)
-  const { appid, errcode: tokenErrcode } = world.tokens.check(token)
-  const play = world.faults.choose({ endpoint: 'send', appid, touser: body.touser, rawBody })
+  const verdict = world.tokens.check(token)
+  const { appid, errcode: tokenErrcode } = verdict
+  const age = verdict.appid === null ? {} : { tokenAgeMs: verdict.ageMs }
+  const play = world.faults.choose({ endpoint: 'send', appid, touser: body.touser, rawBody, ...age })
   const { touser, msgtype } = body
   const contentType = request.headers['content-type'] ?? null
   const name = play.name === undefined ? {} : { fault: play.name }

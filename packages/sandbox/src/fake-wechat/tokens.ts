@@ -22,11 +22,20 @@ const DEFAULT_TOKEN_SETTINGS: TokenSettings = {
   classicGraceS: 0,
 }
 
-type Token = { value: string; appid: string; expiresAtMs: number; diesAtMs: number; forgotten: boolean }
+type Token = {
+  value: string
+  appid: string
+  madeAtMs: number
+  expiresAtMs: number
+  diesAtMs: number
+  forgotten: boolean
+}
 type AppTokens = { classic?: Token; stable?: Token; forcedAtMs: number; forceDay: number; forcedToday: number }
 
 export type IssuedToken = { access_token: string; expires_in: number }
-export type TokenVerdict = { appid: string; errcode: 0 | 40001 | 42001 } | { appid: null; errcode: 40001 }
+export type TokenVerdict =
+  | { appid: string; errcode: 0 | 40001 | 42001; ageMs: number }
+  | { appid: null; errcode: 40001 }
 
 export type TokenWorlds = {
   classic: (appid: string) => IssuedToken
@@ -81,9 +90,10 @@ export const openTokenWorlds = (now: () => number, onIssue: (value: string) => v
     return fresh
   }
   const issue = (appid: string): Token => {
-    const expiresAtMs = now() + settings.expiresInS * 1000
+    const madeAtMs = now()
+    const expiresAtMs = madeAtMs + settings.expiresInS * 1000
     const diesAtMs = Number.POSITIVE_INFINITY
-    const token = { value: newTokenValue(), appid, expiresAtMs, diesAtMs, forgotten: false }
+    const token = { value: newTokenValue(), appid, madeAtMs, expiresAtMs, diesAtMs, forgotten: false }
     byValue.set(token.value, token)
     if (byValue.size > TOKENS_MAX) byValue.delete(byValue.keys().next().value ?? '')
     onIssue(token.value)
@@ -110,8 +120,10 @@ export const openTokenWorlds = (now: () => number, onIssue: (value: string) => v
     check: (value) => {
       const token = byValue.get(value)
       if (token === undefined) return { appid: null, errcode: 40001 }
-      if (token.diesAtMs <= now()) return { appid: token.appid, errcode: 40001 }
-      return { appid: token.appid, errcode: token.expiresAtMs <= now() ? 42001 : 0 }
+      const { appid } = token
+      const ageMs = now() - token.madeAtMs
+      if (token.diesAtMs <= now()) return { appid, errcode: 40001, ageMs }
+      return { appid, errcode: token.expiresAtMs <= now() ? 42001 : 0, ageMs }
     },
     invalidate: (appid, repeatDead = false) => {
       for (const token of byValue.values()) {

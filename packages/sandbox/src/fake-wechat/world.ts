@@ -44,7 +44,7 @@ export const createWorld = (options: WorldOptions = {}): World => {
     book,
     tokens: openTokenWorlds(now, book.addToken),
     windows: openReplyWindows(options.windows ?? 'open', now),
-    faults: openFaults(options.seed ?? 1),
+    faults: openFaults(options.seed ?? 1, now),
     closing: new AbortController(),
   }
 }

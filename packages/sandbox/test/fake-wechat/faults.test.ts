@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openFaults } from '../../src/fake-wechat/faults.ts'
 import { type FakeWechat, type Fault, type FaultRule, startFakeWechat } from '../../src/index.ts'
 import { send, sendRaw, stableToken, text } from './client.ts'
@@ -59,6 +59,11 @@ describe('the choice of a fault', () => {
     ['an errcode that is no number', { fault: { name: 'errcode', errcode: 'x' } }],
     ['a latency without an end', { fault: { name: 'latency', minMs: 1 } }],
     ['another endpoint', { fault: 'hang', endpoint: 'media' }],
+    ['a page without a status', { fault: 'page' }],
+    ['an unknown manner', { fault: { name: 'odd-answer', manner: 'rot13' } }],
+    ['an age that is no number', { fault: { name: 'fresh-token-refused-for', ms: 'x' } }],
+    ['a code for all that is none', { fault: { name: 'code-for-all' } }],
+    ['no end', { fault: { name: 'late-45009' } }],
   ])('refuses a rule with %s', (_case, rule) => {
     expect(() => openFaults(1).add(rule as FaultRule)).toThrow(TypeError)
   })
@@ -86,6 +91,9 @@ describe('a fault that spoils the answer', () => {
     ['not-json', 200, /^\{"errcode":0,"errm$/],
     ['no-errcode', 200, /^\{"errmsg":"ok"\}$/],
     [{ name: 'errcode', errcode: -1 }, 200, /^\{"errcode":-1,"errmsg":"system error/],
+    [{ name: 'page', status: 412 }, 412, /^<html>[^]*412 Precondition Failed/],
+    [{ name: 'page', status: 502 }, 502, /^<html>/],
+    [{ name: 'code-for-all', errcode: 85113 }, 200, /^\{"errcode":85113,/],
     [{ name: 'errcode', errcode: 45009, errmsg: 'quota' }, 200, /^\{"errcode":45009,"errmsg":"quota"\}$/],
   ])('answers %o and takes nothing', async (fault, status, pattern) => {
     const { response, body } = await play(fault)
@@ -115,6 +123,58 @@ describe('a fault that spoils the answer', () => {
     expect(body.length).toBeGreaterThan(300_000)
     expect(JSON.parse(body)).toMatchObject({ errcode: 0 })
     expect(fake.ledger.acceptedCount()).toBe(1)
+  })
+})
+
+describe('a fault that only makes the answer hard to read', () => {
+  it.each<[string, string]>([
+    ['text-errcode', '{"errcode":"0",'],
+    ['nul', '{"errcode":0,"errmsg":"ok"}\0\0'],
+    ['control', '{"hint":"a\u0007b'],
+    ['gzip', '\u001F'],
+  ])('takes the message: %s', async (manner, start) => {
+    const { body } = await play({ name: 'odd-answer', manner } as Fault)
+    expect(body.startsWith(start)).toBe(true)
+    expect(fake.ledger.sends()).toMatchObject([{ fault: 'odd-answer', accepted: true, errcode: 0 }])
+  })
+})
+
+describe('a fault of tokens', () => {
+  it('refuses one that is young, and takes the same later', async () => {
+    let now = Date.now()
+    const slow = await startFakeWechat({ now: () => now })
+    onTestFinished(() => slow.close())
+    const young = (await stableToken(slow)).access_token ?? ''
+    slow.control.addFault({ fault: { name: 'fresh-token-refused-for', ms: 1500 } })
+    now += 1499
+    expect((await send(slow, young, text('oAnna'))).errcode).toBe(40001)
+    now += 1
+    expect((await send(slow, young, text('oAnna'))).errcode).toBe(0)
+    expect(slow.ledger.summary().byFault).toEqual({ 'fresh-token-refused-for': 1 })
+  })
+
+  it('refuses a good one now and then', async () => {
+    const faults = openFaults(1)
+    faults.add({ fault: 'random-40001' })
+    const hits = Array.from({ length: 1000 }, () => faults.choose(target).name).filter(Boolean).length
+    expect(hits).toBeGreaterThan(25)
+    expect(hits).toBeLessThan(75)
+    expect(faults.list()).toMatchObject([{ hits, rate: 0.05 }])
+    fake.control.addFault({ rate: 1, times: 1, fault: 'random-40001' })
+    expect((await send(fake, token, text('oAnna'))).errcode).toBe(40001)
+    expect((await send(fake, token, text('oAnna'))).errcode).toBe(0)
+  })
+
+  it('says 45009 at the token endpoint for its time', async () => {
+    let now = Date.now()
+    const busy = await startFakeWechat({ now: () => now })
+    onTestFinished(() => busy.close())
+    busy.control.addFault({ fault: { name: 'late-45009', forMs: 6000 } })
+    expect((await stableToken(busy)).errcode).toBe(45009)
+    now += 6000
+    expect((await stableToken(busy)).access_token).toBeTruthy()
+    expect(busy.ledger.summary()).toMatchObject({ byFault: { 'late-45009': 1 }, tokenCalls: { refused: 1 } })
+    expect(busy.control.faults()).toMatchObject([{ endpoint: 'token', hits: 1 }])
   })
 })
 
