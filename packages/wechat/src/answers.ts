@@ -5,6 +5,7 @@
  */
 import { cleanErrmsg, type Outcome } from '@wechat-outbox/messages'
 import type { Exchanged } from './call.ts'
+import { errcodeOf, type JsonObject, parseObject } from './read.ts'
 import { retryAfterMsOf } from './retry-after.ts'
 
 export type TokenAnswer =
@@ -91,34 +92,14 @@ export function tokenAnswerOf(exchanged: Exchanged, { secrets, lifetimeS }: Toke
   return { kind: 'token', value, expiresInS }
 }
 
-interface Answer extends Readonly<Record<string, unknown>> {
-  readonly errmsg?: unknown
-  readonly errcode?: unknown
-}
-
-export function parseObject(text: string): Answer | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
-  } catch {
-    // An HTML page, half an answer, nothing at all: the caller names the status, and the text is not worth keeping.
-    return undefined
-  }
-}
-
-export function errcodeOf({ errcode }: Answer): number | undefined {
-  // Adding 0 turns -0 into 0: both are a zero in JSON.
-  return typeof errcode === 'number' && Number.isSafeInteger(errcode) ? errcode + 0 : undefined
-}
-
 /** WeChat's words without ours in them, cleaned here and not again by those who repeat them. Missing or no text: `''`. */
-export function errmsgOf({ errmsg }: Answer, secrets: readonly string[]): string {
+export function errmsgOf({ errmsg }: JsonObject, secrets: readonly string[]): string {
   return typeof errmsg === 'string' ? cleanErrmsg(errmsg, secrets) : ''
 }
 
 const RID = /\brid: ?([0-9a-f]{1,16}-[0-9a-f]{1,16}-[0-9a-f]{1,16})\b/iu
 
 /** WeChat's request id, which it puts into `errmsg`: its support asks for it. */
-function ridOf({ errmsg }: Answer): string | undefined {
+function ridOf({ errmsg }: JsonObject): string | undefined {
   return typeof errmsg === 'string' ? RID.exec(errmsg)?.[1] : undefined
 }

@@ -6,6 +6,7 @@
  */
 import type { Dispatcher } from 'undici'
 import { faultDetail, type Interruption, interruptionDetail, isWritten, type Phase } from './faults.ts'
+import { textOf } from './read.ts'
 
 /** What came of an exchange. `status` and `retryAfter` are kept where the headers arrived and the rest did not. */
 export type Exchanged =
@@ -31,6 +32,8 @@ export interface CallOptions {
 /** Thrown at the pool to stop a request; nobody reads it. One object, because a stack trace costs more than the call. */
 const ABANDONED = new Error('abandoned')
 
+const EMPTY = Buffer.alloc(0)
+
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 
 /** A class, because the pool's handler is an object with methods, made thousands of times a second. */
@@ -42,6 +45,7 @@ export class Call implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined
   #status: number | undefined
   #retryAfter: string | undefined
+  #encoding: string | undefined
   #chunks: Buffer[] = []
   #bytes = 0
 
@@ -73,8 +77,8 @@ export class Call implements Dispatcher.DispatchHandler {
     if (status < 200) return
     this.#phase = 'answering'
     this.#status = status
-    const retryAfter = headers['retry-after']
-    this.#retryAfter = Array.isArray(retryAfter) ? retryAfter[0] : retryAfter
+    this.#retryAfter = first(headers['retry-after'])
+    this.#encoding = first(headers['content-encoding'])
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -83,20 +87,26 @@ export class Call implements Dispatcher.DispatchHandler {
       this.#chunks.push(chunk)
       return
     }
-    this.#break(`answer larger than ${this.#options.answerBytesMax} bytes`)
+    this.#breakAsTooLarge()
     controller.abort(ABANDONED)
   }
 
   onResponseEnd(): void {
-    const [first, ...more] = this.#chunks
-    const body = first === undefined ? '' : (more.length === 0 ? first : Buffer.concat(this.#chunks)).toString('utf8')
-    this.#settle({ kind: 'answer', status: this.#status ?? 0, ...this.#retryAfterField(), body })
+    const [head, ...more] = this.#chunks
+    const bytes = head === undefined ? EMPTY : more.length === 0 ? head : Buffer.concat(this.#chunks)
+    const body = textOf(bytes, this.#encoding, this.#options.answerBytesMax)
+    if (body === null) this.#breakAsTooLarge()
+    else this.#settle({ kind: 'answer', status: this.#status ?? 0, ...this.#retryAfterField(), body })
     this.#release()
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: unknown): void {
     this.#break(faultDetail(error, this.#phase))
     this.#release()
+  }
+
+  #breakAsTooLarge(): void {
+    this.#break(`answer larger than ${this.#options.answerBytesMax} bytes`)
   }
 
   #break(detail: string): void {
@@ -121,4 +131,8 @@ export class Call implements Dispatcher.DispatchHandler {
     this.#isReleased = true
     this.#options.released()
   }
+}
+
+function first(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header
 }

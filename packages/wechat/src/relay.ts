@@ -5,11 +5,12 @@
  */
 import { Readable } from 'node:stream'
 import { Pool } from 'undici'
-import { errcodeOf, errmsgOf, parseObject } from './answers.ts'
+import { errmsgOf } from './answers.ts'
 import { parseBaseUrl } from './base-url.ts'
 import type { SendToken } from './client.ts'
 import { faultDetail } from './faults.ts'
 import { queryString } from './query.ts'
+import { errcodeOf, type JsonObject, parseObject, textOf } from './read.ts'
 
 export interface RelayOptions {
   /** https, or http on a loopback address. A path is kept as a prefix. */
@@ -36,7 +37,7 @@ export interface RelayedCall {
 }
 
 export type Relayed =
-  | { readonly kind: 'answered'; readonly errcode: number; readonly answer: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'answered'; readonly errcode: number; readonly answer: JsonObject }
   | { readonly kind: 'too-large' }
   /** Nothing usable came back. */
   | { readonly kind: 'broken'; readonly detail: string }
@@ -75,7 +76,9 @@ export function createRelay({ baseUrl, callsMax, timeoutMs, bodyBytesMax }: Rela
       body: typeof body === 'string' ? body : Readable.from(bounded(body, bodyBytesMax)),
       signal,
     })
-    const text = await readText(answer.body)
+    const bytes = await readBytes(answer.body)
+    const encoding = answer.headers['content-encoding']
+    const text = bytes && textOf(bytes, Array.isArray(encoding) ? encoding[0] : encoding, ANSWER_BYTES_MAX)
     if (text === null) return { kind: 'broken', detail: `answer larger than ${ANSWER_BYTES_MAX} bytes` }
     return relayedOf(answer.statusCode, text, token.value)
   }
@@ -111,7 +114,7 @@ async function* bounded(body: Readable, bytesMax: number): AsyncGenerator<Buffer
   }
 }
 
-async function readText(body: AsyncIterable<Buffer>): Promise<string | null> {
+async function readBytes(body: AsyncIterable<Buffer>): Promise<Buffer | null> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of body) {
@@ -119,15 +122,25 @@ async function readText(body: AsyncIterable<Buffer>): Promise<string | null> {
     if (bytes > ANSWER_BYTES_MAX) return null
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
 /** Only a JSON object that came with 200 is WeChat's word; success may be without an errcode. */
 function relayedOf(status: number, text: string, secret: string): Relayed {
-  const answer = status === 200 ? parseObject(text) : undefined
-  if (answer === undefined) return { kind: 'broken', detail: `HTTP ${status} without a JSON object` }
-  const clean = 'errmsg' in answer ? { ...answer, errmsg: errmsgOf(answer, [secret]) } : answer
+  const said = status === 200 ? parseObject(text) : undefined
+  if (said === undefined) return { kind: 'broken', detail: `HTTP ${status} without a JSON object` }
+  const { errcode: given, ...rest } = said
+  const errcode = errcodeOf(said)
+  // Something that is no code says neither yes nor no.
+  if (errcode === undefined && given !== undefined && given !== null) {
+    return { kind: 'broken', detail: `HTTP ${status} with an errcode that is no number` }
+  }
+  const answer = {
+    ...(errcode === undefined ? {} : { errcode }),
+    ...rest,
+    ...('errmsg' in rest ? { errmsg: errmsgOf(rest, [secret]) } : {}),
+  }
   // It has no reason to stand anywhere else. Should it, nothing of the answer goes further.
-  if (JSON.stringify(clean).includes(secret)) return { kind: 'broken', detail: 'the answer repeats the token' }
-  return { kind: 'answered', errcode: errcodeOf(answer) ?? 0, answer: clean }
+  if (JSON.stringify(answer).includes(secret)) return { kind: 'broken', detail: 'the answer repeats the token' }
+  return { kind: 'answered', errcode: errcode ?? 0, answer }
 }

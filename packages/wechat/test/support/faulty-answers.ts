@@ -102,7 +102,7 @@ export const FAULTY_ANSWERS: readonly FaultyAnswer[] = [
     respond: write(() => answer('[0]')),
     outcome: unsure('HTTP 200 without a JSON object'),
   },
-  ...['"0"', '1.5', '1e300', 'null', 'true'].map((errcode) => ({
+  ...['""', '"ok"', '"0x0"', '"1e3"', '1.5', '1e300', 'null', 'true', '[0]'].map((errcode) => ({
     name: `an errcode that is ${errcode}`,
     respond: write(() => answer(`{"errcode":${errcode},"errmsg":"ok"}`)),
     outcome: unsure('HTTP 200 without a numeric errcode'),
