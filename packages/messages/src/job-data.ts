@@ -4,8 +4,7 @@
  */
 import { z } from 'zod'
 import { cleanErrmsg } from './errmsg.ts'
-import { REQUEST_BYTES_MAX } from './limits.ts'
-import { type Checked, type CheckedRequest, check, sendRequestSchema } from './send-request.ts'
+import { type Checked, type CheckedRequest, check, storedRequestSchema } from './send-request.ts'
 
 /** The version that this code writes, and the highest that it reads. */
 export const JOB_DATA_VERSION = 1
@@ -28,8 +27,7 @@ export type ReadJobData =
   /** `problem` names keys of the data, so it is cleaned like any text from outside. */
   | { readonly kind: 'invalid'; readonly problem: string }
 
-/** The length of a text is the producer's to judge: its limit is configurable there, and a stored message was accepted. */
-const requestSchema = sendRequestSchema(REQUEST_BYTES_MAX)
+const requestSchema = storedRequestSchema()
 const originSchema = z.object({
   v: z.literal(JOB_DATA_VERSION),
   replayOf: z.string().max(80).optional(),

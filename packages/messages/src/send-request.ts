@@ -6,7 +6,13 @@
  */
 import { z } from 'zod'
 import { inspectJson, type Problem, shownKey } from './inspect.ts'
-import { FIELD_CHARS_MAX, IDEMPOTENCY_KEY_CHARS_MAX, METADATA_BYTES_MAX, TEXT_BYTES_MAX_DEFAULT } from './limits.ts'
+import {
+  FIELD_CHARS_MAX,
+  IDEMPOTENCY_KEY_CHARS_MAX,
+  METADATA_BYTES_MAX,
+  REQUEST_BYTES_MAX,
+  TEXT_BYTES_MAX_DEFAULT,
+} from './limits.ts'
 
 // What `meta` holds is for documents made of these schemas; it judges nothing.
 export const appidSchema = z
@@ -18,10 +24,28 @@ export const touserSchema = z
   .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
   .meta({ description: 'The openid of the recipient', examples: ['oABCD1234567890_wxyz-EFGHijk'] })
 
-const field = z.string().max(FIELD_CHARS_MAX, `must be at most ${FIELD_CHARS_MAX} characters`)
+/**
+ * JSON writes these as escapes, and WeChat, which wants raw UTF-8, has refused escapes with 40033 [community]. Tab and line
+ * breaks have escapes of their own, which it takes.
+ */
+const CONTROL = /[^\P{Cc}\t\n\r\x7F-\x9F]/u
+const PRINTABLE = '^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f]*$'
+
+/** A text that WeChat gets. What is stored already was accepted, and is sent as it is. */
+const wireText = (isStored: boolean) =>
+  isStored
+    ? z.string()
+    : z
+        .string()
+        .refine((value) => !CONTROL.test(value), { error: ({ input }) => controlProblem(String(input)) })
+        .meta({ pattern: PRINTABLE })
+
+function controlProblem(value: string): string {
+  const code = CONTROL.exec(value)?.[0].codePointAt(0) ?? 0
+  return `contains the control character U+${code.toString(16).toUpperCase().padStart(4, '0')}`
+}
+
 const isFilled = (value: string): boolean => value.trim() !== ''
-const filled = field.refine(isFilled, 'must not be empty').meta({ minLength: 1 })
-const httpUrl = filled.refine(isHttpUrl, 'must be an http or https URL').meta({ format: 'uri' })
 
 function isHttpUrl(value: string): boolean {
   return URL.canParse(value) && ['https:', 'http:'].includes(new URL(value).protocol)
@@ -83,12 +107,20 @@ const envelope = {
 
 const envelopeSchema = z.looseObject(envelope)
 
+interface Limits {
+  readonly textBytesMax: number
+  readonly isStored: boolean
+}
+
 /** The four contents, by `msgtype`. Fields other than WeChat's are refused: a typo would otherwise vanish silently. */
-function contentSchemas(textBytesMax: number) {
-  const content = z
-    .string()
+function contentSchemas({ textBytesMax, isStored }: Limits) {
+  const text = wireText(isStored)
+  const field = text.max(FIELD_CHARS_MAX, `must be at most ${FIELD_CHARS_MAX} characters`)
+  const filled = field.refine(isFilled, 'must not be empty').meta({ minLength: 1 })
+  const httpUrl = filled.refine(isHttpUrl, 'must be an http or https URL').meta({ format: 'uri' })
+  const content = text
     .refine(isFilled, 'must not be empty')
-    .refine((text) => Buffer.byteLength(text) <= textBytesMax, `must be at most ${textBytesMax} bytes of UTF-8`)
+    .refine((value) => Buffer.byteLength(value) <= textBytesMax, `must be at most ${textBytesMax} bytes of UTF-8`)
     .meta({ minLength: 1, description: `At most ${textBytesMax} bytes of UTF-8` })
   return {
     text: z.strictObject({ content }),
@@ -98,9 +130,8 @@ function contentSchemas(textBytesMax: number) {
   }
 }
 
-/** The schema of a send request without its `appid`, as it stands in a path or belongs to an Outbox. */
-export function sendRequestSchema(textBytesMax: number = TEXT_BYTES_MAX_DEFAULT) {
-  const of = contentSchemas(textBytesMax)
+function schemaOf(limits: Limits) {
+  const of = contentSchemas(limits)
   return z
     .discriminatedUnion('msgtype', [
       z.strictObject({ ...envelope, msgtype: z.literal('text'), text: of.text }),
@@ -112,6 +143,16 @@ export function sendRequestSchema(textBytesMax: number = TEXT_BYTES_MAX_DEFAULT)
       path: ['expiresAt'],
       error: 'must be later than sendAt',
     })
+}
+
+/** The schema of a send request without its `appid`, as it stands in a path or belongs to an Outbox. */
+export function sendRequestSchema(textBytesMax: number = TEXT_BYTES_MAX_DEFAULT) {
+  return schemaOf({ textBytesMax, isStored: false })
+}
+
+/** Of a request that was accepted, perhaps under another limit or by an older producer: neither is judged again. */
+export function storedRequestSchema() {
+  return schemaOf({ textBytesMax: REQUEST_BYTES_MAX, isStored: true })
 }
 
 type Schema = ReturnType<typeof sendRequestSchema>

@@ -30,6 +30,13 @@ describe('readJobData', () => {
     expect(read({ ...job, text: { content: 'x'.repeat(50_000) } }).kind).toBe('ok')
   })
 
+  it('takes control characters that were accepted by an older producer', () => {
+    const title = 'a\u001B[0m'
+    const card = { title, pagepath: 'p\u0007', thumb_media_id: 'M' }
+    expect(read({ v: 1, touser: 'o1', msgtype: 'miniprogrampage', miniprogrampage: card }).kind).toBe('ok')
+    expect(read({ ...job, text: { content: title } }).kind).toBe('ok')
+  })
+
   it.each([2, 3, 1_000_000, Number.MAX_SAFE_INTEGER])('lets version %d wait, whatever else it holds', (v) => {
     expect(read({ v })).toEqual({ kind: 'newer', v })
     expect(read({ v, touser: 7, new: {} })).toEqual({ kind: 'newer', v })

@@ -125,6 +125,21 @@ describe('the fields of a content', () => {
     ])
   })
 
+  const everywhere = [...fields, ['link', 'description']] as const
+  it.each(everywhere)('%s.%s has no character that JSON has to escape', (msgtype, field) => {
+    const start = field.endsWith('url') ? 'https://a.test/' : 'a'
+    const controls = Array.from({ length: 0x20 }, (_, code) => code).filter((code) => ![0, 9, 10, 13].includes(code))
+    expect(controls).toHaveLength(28)
+    for (const code of controls) {
+      const message = `contains the control character U+${code.toString(16).toUpperCase().padStart(4, '0')}`
+      const value = `${start}${String.fromCodePoint(code)}b`
+      expect(problems(replaced(msgtype, field, value))).toContainEqual({ path: `${msgtype}.${field}`, message })
+      expect(JSON.stringify(value)).toContain('\\')
+    }
+    expect(look(replaced(msgtype, field, `${start}\u007F\u0085\u2028👋`)).ok).toBe(true)
+    if (!field.endsWith('url')) expect(look(replaced(msgtype, field, `${start}\tb\r\nc`)).ok).toBe(true)
+  })
+
   it('a description may be empty but not missing', () => {
     expect(look(replaced('link', 'description', '')).ok).toBe(true)
     expect(paths(replaced('link', 'description', undefined))).toEqual(['link.description'])

@@ -77,6 +77,7 @@ describe('a message', () => {
       [{ ...text('x'), customservice: { kf_account: 'a@b' } }, 47001, 'customservice'],
       [{ ...text('x'), aimsgcontext: { is_ai_msg: 1 } }, 47001, 'aimsgcontext'],
       [{ ...text('x'), sendAt: 'soon' }, 47001, 'sendAt'],
+      [text('red \u001B[31m'), 47001, 'text.content contains the control character U+001B'],
     ] as const) {
       const answer = await here.wechat.send(token, body)
       expect(answer, JSON.stringify(body)).toMatchObject({
