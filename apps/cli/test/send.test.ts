@@ -75,6 +75,15 @@ describe('a message', () => {
     expect(documentOf(other).error.code).toBe('WXO_CONFLICT')
   })
 
+  it('from a file passes on what WeChat takes beside it, and takes null for what is absent', async () => {
+    const beside = { aimsgcontext: { is_ai_msg: 1 }, businessid: 'B', customservice: { kf_account: 'a@b' } }
+    const message = { touser: 'oBeside', msgtype: 'text', text: { content: 'x' }, ...beside }
+    const body = JSON.stringify({ ...message, appid: null, image: null, sendAt: null, metadata: null })
+    const sent = documentOf(await send(['--body', await fileOf(body)]))
+    const stored = await world.store.redis.hget(world.store.backend(APP, 'send').toKey(sent.id), 'data')
+    expect(JSON.parse(stored ?? '')).toEqual({ v: 1, ...message })
+  })
+
   it('comes from a file or from stdin, with options over it', async () => {
     const body = JSON.stringify({ appid: APP, touser: 'oFile', msgtype: 'text', text: { content: 'x' } })
     const shown = await world.cli(['send', '--body', await fileOf(`\ufeff${body}`)])

@@ -118,7 +118,7 @@ function createTestConsumer(store: Store): Consumer {
 }
 
 function settlementOf(data: JobData): Settlement {
-  const text = 'text' in data ? data.text.content : ''
+  const text = data.msgtype === 'text' ? data.text.content : ''
   const errcode = Number(/^die (-?\d+)/.exec(text)?.[1] ?? 0)
   const attempt = { at: Date.now(), ms: 12, errcode, errmsg: errcode === 0 ? 'ok' : 'no \u001b[31mway', rid: 'abc-123' }
   // A replayed message is delivered, as if the person had answered meanwhile.

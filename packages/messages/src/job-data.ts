@@ -66,15 +66,26 @@ function invalid(problem: string): ReadJobData {
 
 /** The body that WeChat gets: its own fields, in its own order, and nothing else. */
 export function wechatBody(data: CheckedRequest): Record<string, unknown> {
-  const { touser, msgtype } = data
+  const { touser, msgtype, aimsgcontext, businessid, customservice } = data
+  return {
+    touser,
+    msgtype,
+    ...contentOf(data),
+    ...(aimsgcontext === undefined ? {} : { aimsgcontext }),
+    ...(businessid === undefined ? {} : { businessid }),
+    ...(customservice === undefined ? {} : { customservice }),
+  }
+}
+
+function contentOf(data: CheckedRequest): Record<string, unknown> {
   switch (data.msgtype) {
     case 'text':
-      return { touser, msgtype, text: data.text }
+      return { text: data.text }
     case 'image':
-      return { touser, msgtype, image: data.image }
+      return { image: data.image }
     case 'link':
-      return { touser, msgtype, link: data.link }
+      return { link: data.link }
     case 'miniprogrampage':
-      return { touser, msgtype, miniprogrampage: data.miniprogrampage }
+      return { miniprogrampage: data.miniprogrampage }
   }
 }

@@ -85,27 +85,47 @@ const metadata = z
     `must be at most ${METADATA_BYTES_MAX} bytes of JSON`,
   )
 
+/** A key that may be missing. Typed SDKs write all that their types have, and `null` for what is not there. */
+const optional = <T extends z.ZodType>(schema: T) =>
+  schema
+    .nullable()
+    .transform((value) => value ?? undefined)
+    .optional()
+
+/** The same for an object of optional keys: with none of them it says nothing. */
+const unlessEmpty = <T extends z.ZodType<object>>(schema: T) =>
+  schema
+    .nullable()
+    .transform((value) => (Object.values(value ?? {}).some((one) => one !== undefined) ? value : undefined))
+    .transform((value) => value ?? undefined)
+    .optional()
+
 const envelope = {
   touser: touserSchema,
-  idempotencyKey: z
-    .string()
-    .min(1)
-    .max(IDEMPOTENCY_KEY_CHARS_MAX)
-    .optional()
-    .meta({ description: 'Makes repeating the request safe: with the same key and body it is the same message' }),
-  sendAt: instantSchema.optional().meta({ description: 'Not before this time' }),
-  expiresAt: instantSchema.optional().meta({ description: 'Not after this time: what is still waiting then is dead' }),
-  ifUnsure: z
-    .enum(['resend', 'dead-letter'])
-    .optional()
-    .meta({ description: 'What to do when nobody can know whether WeChat took it; resend by default' }),
-  metadata: metadata
-    .optional()
-    .meta({ description: `At most ${METADATA_BYTES_MAX} bytes of JSON, given back by status and dead letters` }),
-  traceparent: traceparentSchema.optional(),
+  idempotencyKey: optional(z.string().min(1).max(IDEMPOTENCY_KEY_CHARS_MAX)).meta({
+    description: 'Makes repeating the request safe: with the same key and body it is the same message',
+  }),
+  sendAt: optional(instantSchema).meta({ description: 'Not before this time' }),
+  expiresAt: optional(instantSchema).meta({
+    description: 'Not after this time: what is still waiting then is dead',
+  }),
+  ifUnsure: optional(z.enum(['resend', 'dead-letter'])).meta({
+    description: 'What to do when nobody can know whether WeChat took it; resend by default',
+  }),
+  metadata: optional(metadata).meta({
+    description: `At most ${METADATA_BYTES_MAX} bytes of JSON, given back by status and dead letters`,
+  }),
+  traceparent: optional(traceparentSchema),
 }
 
 const envelopeSchema = z.looseObject(envelope)
+
+/** Texts of other types that a typed SDK writes as `null` beside the one that a message has. */
+const noContent = z
+  .null('belongs to another msgtype')
+  .transform(() => undefined)
+  .optional()
+const noContents = { text: noContent, image: noContent, link: noContent, miniprogrampage: noContent }
 
 interface Limits {
   readonly textBytesMax: number
@@ -130,14 +150,33 @@ function contentSchemas({ textBytesMax, isStored }: Limits) {
   }
 }
 
+/** What may stand beside any content, and is passed on to WeChat. */
+function extraSchemas({ isStored }: Limits) {
+  const filled = wireText(isStored)
+    .max(FIELD_CHARS_MAX, `must be at most ${FIELD_CHARS_MAX} characters`)
+    .refine(isFilled, 'must not be empty')
+    .meta({ minLength: 1 })
+  const isAiMsg = z.union([z.literal(0), z.literal(1)], { error: 'must be 0 or 1' })
+  return {
+    aimsgcontext: unlessEmpty(z.strictObject({ is_ai_msg: optional(isAiMsg), msgid: optional(filled) })).meta({
+      description: '`is_ai_msg`: 1 marks what an AI has written',
+    }),
+    businessid: optional(filled).meta({ description: 'WeChat’s id of a merchant’s business' }),
+    customservice: unlessEmpty(z.strictObject({ kf_account: optional(filled) })).meta({
+      description: '`kf_account`: the agent in whose name the message is shown',
+    }),
+  }
+}
+
 function schemaOf(limits: Limits) {
   const of = contentSchemas(limits)
+  const common = { ...envelope, ...extraSchemas(limits), ...noContents }
   return z
     .discriminatedUnion('msgtype', [
-      z.strictObject({ ...envelope, msgtype: z.literal('text'), text: of.text }),
-      z.strictObject({ ...envelope, msgtype: z.literal('image'), image: of.image }),
-      z.strictObject({ ...envelope, msgtype: z.literal('link'), link: of.link }),
-      z.strictObject({ ...envelope, msgtype: z.literal('miniprogrampage'), miniprogrampage: of.miniprogrampage }),
+      z.strictObject({ ...common, msgtype: z.literal('text'), text: of.text }),
+      z.strictObject({ ...common, msgtype: z.literal('image'), image: of.image }),
+      z.strictObject({ ...common, msgtype: z.literal('link'), link: of.link }),
+      z.strictObject({ ...common, msgtype: z.literal('miniprogrampage'), miniprogrampage: of.miniprogrampage }),
     ])
     .refine((request) => !(request.sendAt && request.expiresAt) || request.sendAt < request.expiresAt, {
       path: ['expiresAt'],

@@ -160,6 +160,10 @@ describe('wechatBody', () => {
     expect(bodyOf({ ...beside, text: text.text, msgtype: 'text', touser: 'o1', v: 1, replayOf: 'd-1' })).toBe(
       '{"touser":"o1","msgtype":"text","text":{"content":"hello"}}',
     )
+    const extras = { customservice: { kf_account: 'a@b' }, businessid: 'B', aimsgcontext: { is_ai_msg: 1 } }
+    expect(bodyOf({ ...extras, ...beside, text: text.text, msgtype: 'text', touser: 'o1', v: 1 })).toBe(
+      '{"touser":"o1","msgtype":"text","text":{"content":"hello"},"aimsgcontext":{"is_ai_msg":1},"businessid":"B","customservice":{"kf_account":"a@b"}}',
+    )
     expect(bodyOf({ v: 1, image: { media_id: 'm' }, msgtype: 'image', touser: 'o1', ...beside })).toBe(
       '{"touser":"o1","msgtype":"image","image":{"media_id":"m"}}',
     )

@@ -49,7 +49,8 @@ async function send(session: Session, options: SendOptions): Promise<void> {
   const content = readContent(options)
   if (options.app !== undefined) checkAppid(options.app)
   session.env()
-  const { appid: inBody, ...body } = options.body === undefined ? content : await readMessageFile(options.body)
+  const { appid: named, ...body } = options.body === undefined ? content : await readMessageFile(options.body)
+  const inBody = named ?? undefined
   // An appid in the body that is no text is left to the request's own check, which names its path.
   const appid = options.app ?? (inBody === undefined ? await chooseApp(session, undefined) : inBody)
   const request = { ...body, ...envelope(options), appid }

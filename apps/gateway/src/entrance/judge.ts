@@ -13,7 +13,7 @@ export function judgeMessage(body: JsonObject): Refusal | null {
   if (!touserSchema.safeParse(touser).success) return { errcode: 40_003, detail: 'touser is not an openid' }
   if (!isMsgtype(msgtype)) return { errcode: 40_008, detail: `msgtype must be one of ${MSGTYPES.join(', ')}` }
   // In Node it may stand there; here the token says whose message it is.
-  if ('appid' in body) return { errcode: 47_001, detail: 'appid is not a known key' }
+  if ((body['appid'] ?? null) !== null) return { errcode: 47_001, detail: 'appid is not a known key' }
   return msgtype === 'text' ? judgeText(body['text']) : null
 }
 
@@ -23,7 +23,7 @@ function isMsgtype(value: unknown): value is Msgtype {
 
 function judgeText(text: unknown): Refusal | null {
   const content = isObject(text) ? text['content'] : undefined
-  if (content === undefined || (typeof content === 'string' && content.trim() === '')) {
+  if (content === undefined || content === null || (typeof content === 'string' && content.trim() === '')) {
     return { errcode: 44_004, detail: 'text.content must not be empty' }
   }
   if (typeof content === 'string' && Buffer.byteLength(content) > TEXT_BYTES_MAX_DEFAULT) {
@@ -33,14 +33,14 @@ function judgeText(text: unknown): Refusal | null {
 }
 
 /**
- * Takes away what clients add without meaning anything by it: `null` in the place of the contents that a message does not
- * have, and in a card the appid, empty or the app's own. (A card of another app is another matter, and is refused.)
+ * Takes away what clients add without meaning anything by it: `null` for whatever their types have and a message has not, and
+ * in a card the appid, empty or the app's own. (A card of another app is another matter, and is refused.)
  */
 export function tidyMessage(body: JsonObject, appid: string): JsonObject {
-  const unused = (key: string, value: unknown): boolean => value === null && isMsgtype(key) && key !== body['msgtype']
+  const unused = (key: string, value: unknown): boolean => value === null && key !== body['msgtype']
   const tidy = Object.fromEntries(Object.entries(body).filter(([key, value]) => !unused(key, value)))
   const card = tidy['miniprogrampage']
-  if (!isObject(card) || (card['appid'] !== '' && card['appid'] !== appid)) return tidy
+  if (!isObject(card) || !['', null, appid].some((own) => own === card['appid'])) return tidy
   const { appid: _appid, ...rest } = card
   return { ...tidy, miniprogrampage: rest }
 }

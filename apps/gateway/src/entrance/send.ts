@@ -36,5 +36,6 @@ function idempotencyKeyOf({ headers }: FastifyRequest, body: object): { readonly
   const header = headers['idempotency-key']
   if (header === undefined) return {}
   const key = String(header)
-  return 'idempotencyKey' in body && body.idempotencyKey !== key ? null : { idempotencyKey: key }
+  const { idempotencyKey: own = null } = body as { readonly idempotencyKey?: unknown }
+  return own !== null && own !== key ? null : { idempotencyKey: key }
 }

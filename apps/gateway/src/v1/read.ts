@@ -79,12 +79,13 @@ function prepare(message: unknown, { appid, key, traceparent }: Around): Prepare
   if (key !== undefined && typeof own === 'string' && own !== key) {
     problems.push({ path: 'idempotencyKey', message: `differs from the header ${IDEMPOTENCY_HEADER}` })
   }
-  // The Outbox would take it for a field of its own.
-  if (problems.length > 0 || Object.hasOwn(message, 'appid')) {
+  const { appid: stranger, ...body } = message
+  // The Outbox would take it for a field of its own. `null` is what a typed client writes for none.
+  if (problems.length > 0 || (stranger !== undefined && stranger !== null)) {
     return { problems: [...problemsOfApp(appid), ...problems, ...problemsOfMessage(message)] }
   }
-  const trace = traceparent === undefined || Object.hasOwn(message, 'traceparent') ? {} : { traceparent }
-  return { request: { ...message, ...trace, ...(key === undefined ? {} : { idempotencyKey: own ?? key }), appid } }
+  const trace = traceparent === undefined || (body['traceparent'] ?? null) !== null ? {} : { traceparent }
+  return { request: { ...body, ...trace, ...(key === undefined ? {} : { idempotencyKey: own ?? key }), appid } }
 }
 
 /** A header that is none is passed over, as the standard wants it. https://www.w3.org/TR/trace-context/ */

@@ -16,6 +16,7 @@ describe('a message', () => {
     ['a msgtype that every object has', { touser: 'oAnna', msgtype: 'constructor' }, 40008],
     ['no content', { touser: 'oAnna', msgtype: 'text' }, 44004],
     ['an empty content', text(''), 44004],
+    ['null for a content', text(null), 44004],
     ['a blank content', text(' \n'), 44004],
     ['a content of 2049 bytes', text(`${'您'.repeat(682)}abc`), 45002],
     ['an appid', text('hi', { appid: APPID }), 47001],
@@ -33,7 +34,8 @@ describe('a message', () => {
 describe('tidying', () => {
   it('drops the contents that a message does not have and its client writes as null', () => {
     const body = { ...text('hi'), image: null, link: null, customservice: null }
-    expect(tidyMessage(body, APPID)).toEqual({ ...text('hi'), customservice: null })
+    const more = { voice: null, appid: null, sendAt: null, metadata: { kept: null } }
+    expect(tidyMessage({ ...body, ...more }, APPID)).toEqual({ ...text('hi'), metadata: { kept: null } })
     expect(tidyMessage({ ...text('hi'), text: null }, APPID)).toHaveProperty('text', null)
   })
 
@@ -41,6 +43,7 @@ describe('tidying', () => {
     const page = (more: object) => ({ touser: 'oAnna', msgtype: 'miniprogrampage', miniprogrampage: card(more) })
     expect(tidyMessage(page({ appid: '' }), APPID)).toEqual(page({}))
     expect(tidyMessage(page({ appid: APPID }), APPID)).toEqual(page({}))
+    expect(tidyMessage(page({ appid: null }), APPID)).toEqual(page({}))
     expect(tidyMessage(page({ appid: 'wxffffffffffffffff' }), APPID)).toEqual(page({ appid: 'wxffffffffffffffff' }))
     expect(tidyMessage({ ...text('hi'), miniprogrampage: 'x' }, APPID)).toEqual({ ...text('hi'), miniprogrampage: 'x' })
   })

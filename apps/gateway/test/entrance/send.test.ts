@@ -74,8 +74,9 @@ describe('a message', () => {
       [text(''), 44004, 'text.content'],
       [text('您'.repeat(1000)), 45002, '2048'],
       [{ touser: 'oAnna', msgtype: 'link', link }, 47001, 'link.thumb_url'],
-      [{ ...text('x'), customservice: { kf_account: 'a@b' } }, 47001, 'customservice'],
-      [{ ...text('x'), aimsgcontext: { is_ai_msg: 1 } }, 47001, 'aimsgcontext'],
+      [{ ...text('x'), customservice: { kf_account: 7 } }, 47001, 'customservice.kf_account'],
+      [{ ...text('x'), aimsgcontext: { is_ai_msg: 2 } }, 47001, 'aimsgcontext.is_ai_msg must be 0 or 1'],
+      [{ ...text('x'), miniprogrampage: { title: 't' } }, 47001, 'miniprogrampage belongs to another msgtype'],
       [{ ...text('x'), sendAt: 'soon' }, 47001, 'sendAt'],
       [text('red \u001B[31m'), 47001, 'text.content contains the control character U+001B'],
     ] as const) {
@@ -86,6 +87,24 @@ describe('a message', () => {
         errmsg: expect.stringContaining(place),
       })
     }
+  })
+
+  it('is stored with all that WeChat takes beside it, and without what a typed SDK writes as null', async () => {
+    const beside = {
+      aimsgcontext: { is_ai_msg: 1 },
+      businessid: 'B-1',
+      customservice: { kf_account: 'test1@kftest' },
+    }
+    const nulls = { appid: null, image: null, link: null, miniprogrampage: null, voice: null, idempotencyKey: null }
+    const body = { ...text('beside'), ...beside, ...nulls, sendAt: null, metadata: null, ifUnsure: null }
+    const answer = await here.wechat.send(token, body, { 'idempotency-key': 'beside-1' })
+    expect(answer).toMatchObject(OK)
+    const id = answer.headers.get('outbox-message-id')
+    const job = await here.world.store.redis.hget(`{wxo:${APPID}}:send:${id}`, 'data')
+    expect(JSON.parse(job ?? '')).toEqual({ v: 1, ...text('beside'), ...beside })
+    // To leave a key out is to say the same.
+    const again = await here.wechat.send(token, { ...text('beside'), ...beside }, { 'idempotency-key': 'beside-1' })
+    expect(again.headers.get('outbox-message-id')).toBe(id)
   })
 
   it('is answered without anything that one SDK cannot parse', async () => {

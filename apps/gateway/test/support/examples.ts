@@ -32,6 +32,8 @@ export function goodValues(schema: Schema, resolve: Resolve): unknown[] {
     }
     case 'array':
       return [schema.items === undefined ? [] : goodValues(schema.items, resolve)]
+    case 'null':
+      return [null]
     case 'integer':
       return [schema.minimum ?? 1]
     default:

@@ -127,31 +127,38 @@ export interface components {
              */
             touser: string;
             /** @description Makes repeating the request safe: with the same key and body it is the same message */
-            idempotencyKey?: string;
+            idempotencyKey?: string | null;
             /** @description Not before this time */
-            sendAt?: number | string;
+            sendAt?: (number | string) | null;
             /** @description Not after this time: what is still waiting then is dead */
-            expiresAt?: number | string;
-            /**
-             * @description What to do when nobody can know whether WeChat took it; resend by default
-             * @enum {string}
-             */
-            ifUnsure?: "resend" | "dead-letter";
+            expiresAt?: (number | string) | null;
+            /** @description What to do when nobody can know whether WeChat took it; resend by default */
+            ifUnsure?: ("resend" | "dead-letter") | null;
             /** @description At most 4096 bytes of JSON, given back by status and dead letters */
             metadata?: {
                 [key: string]: unknown;
-            };
-            /**
-             * @description The trace that the message belongs to, as in the W3C header
-             * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
-             */
-            traceparent?: string;
-            /** @constant */
-            msgtype: "text";
+            } | null;
+            traceparent?: string | null;
+            /** @description `is_ai_msg`: 1 marks what an AI has written */
+            aimsgcontext?: {
+                is_ai_msg?: (0 | 1) | null;
+                msgid?: string | null;
+            } | null;
+            /** @description WeChat’s id of a merchant’s business */
+            businessid?: string | null;
+            /** @description `kf_account`: the agent in whose name the message is shown */
+            customservice?: {
+                kf_account?: string | null;
+            } | null;
             text: {
                 /** @description At most 2048 bytes of UTF-8 */
                 content: string;
             };
+            image?: null;
+            link?: null;
+            miniprogrampage?: null;
+            /** @constant */
+            msgtype: "text";
         } | {
             /**
              * @description The openid of the recipient
@@ -159,30 +166,37 @@ export interface components {
              */
             touser: string;
             /** @description Makes repeating the request safe: with the same key and body it is the same message */
-            idempotencyKey?: string;
+            idempotencyKey?: string | null;
             /** @description Not before this time */
-            sendAt?: number | string;
+            sendAt?: (number | string) | null;
             /** @description Not after this time: what is still waiting then is dead */
-            expiresAt?: number | string;
-            /**
-             * @description What to do when nobody can know whether WeChat took it; resend by default
-             * @enum {string}
-             */
-            ifUnsure?: "resend" | "dead-letter";
+            expiresAt?: (number | string) | null;
+            /** @description What to do when nobody can know whether WeChat took it; resend by default */
+            ifUnsure?: ("resend" | "dead-letter") | null;
             /** @description At most 4096 bytes of JSON, given back by status and dead letters */
             metadata?: {
                 [key: string]: unknown;
-            };
-            /**
-             * @description The trace that the message belongs to, as in the W3C header
-             * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
-             */
-            traceparent?: string;
-            /** @constant */
-            msgtype: "image";
+            } | null;
+            traceparent?: string | null;
+            /** @description `is_ai_msg`: 1 marks what an AI has written */
+            aimsgcontext?: {
+                is_ai_msg?: (0 | 1) | null;
+                msgid?: string | null;
+            } | null;
+            /** @description WeChat’s id of a merchant’s business */
+            businessid?: string | null;
+            /** @description `kf_account`: the agent in whose name the message is shown */
+            customservice?: {
+                kf_account?: string | null;
+            } | null;
+            text?: null;
             image: {
                 media_id: string;
             };
+            link?: null;
+            miniprogrampage?: null;
+            /** @constant */
+            msgtype: "image";
         } | {
             /**
              * @description The openid of the recipient
@@ -190,27 +204,31 @@ export interface components {
              */
             touser: string;
             /** @description Makes repeating the request safe: with the same key and body it is the same message */
-            idempotencyKey?: string;
+            idempotencyKey?: string | null;
             /** @description Not before this time */
-            sendAt?: number | string;
+            sendAt?: (number | string) | null;
             /** @description Not after this time: what is still waiting then is dead */
-            expiresAt?: number | string;
-            /**
-             * @description What to do when nobody can know whether WeChat took it; resend by default
-             * @enum {string}
-             */
-            ifUnsure?: "resend" | "dead-letter";
+            expiresAt?: (number | string) | null;
+            /** @description What to do when nobody can know whether WeChat took it; resend by default */
+            ifUnsure?: ("resend" | "dead-letter") | null;
             /** @description At most 4096 bytes of JSON, given back by status and dead letters */
             metadata?: {
                 [key: string]: unknown;
-            };
-            /**
-             * @description The trace that the message belongs to, as in the W3C header
-             * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
-             */
-            traceparent?: string;
-            /** @constant */
-            msgtype: "link";
+            } | null;
+            traceparent?: string | null;
+            /** @description `is_ai_msg`: 1 marks what an AI has written */
+            aimsgcontext?: {
+                is_ai_msg?: (0 | 1) | null;
+                msgid?: string | null;
+            } | null;
+            /** @description WeChat’s id of a merchant’s business */
+            businessid?: string | null;
+            /** @description `kf_account`: the agent in whose name the message is shown */
+            customservice?: {
+                kf_account?: string | null;
+            } | null;
+            text?: null;
+            image?: null;
             link: {
                 title: string;
                 description: string;
@@ -219,6 +237,9 @@ export interface components {
                 /** Format: uri */
                 thumb_url: string;
             };
+            miniprogrampage?: null;
+            /** @constant */
+            msgtype: "link";
         } | {
             /**
              * @description The openid of the recipient
@@ -226,32 +247,39 @@ export interface components {
              */
             touser: string;
             /** @description Makes repeating the request safe: with the same key and body it is the same message */
-            idempotencyKey?: string;
+            idempotencyKey?: string | null;
             /** @description Not before this time */
-            sendAt?: number | string;
+            sendAt?: (number | string) | null;
             /** @description Not after this time: what is still waiting then is dead */
-            expiresAt?: number | string;
-            /**
-             * @description What to do when nobody can know whether WeChat took it; resend by default
-             * @enum {string}
-             */
-            ifUnsure?: "resend" | "dead-letter";
+            expiresAt?: (number | string) | null;
+            /** @description What to do when nobody can know whether WeChat took it; resend by default */
+            ifUnsure?: ("resend" | "dead-letter") | null;
             /** @description At most 4096 bytes of JSON, given back by status and dead letters */
             metadata?: {
                 [key: string]: unknown;
-            };
-            /**
-             * @description The trace that the message belongs to, as in the W3C header
-             * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
-             */
-            traceparent?: string;
-            /** @constant */
-            msgtype: "miniprogrampage";
+            } | null;
+            traceparent?: string | null;
+            /** @description `is_ai_msg`: 1 marks what an AI has written */
+            aimsgcontext?: {
+                is_ai_msg?: (0 | 1) | null;
+                msgid?: string | null;
+            } | null;
+            /** @description WeChat’s id of a merchant’s business */
+            businessid?: string | null;
+            /** @description `kf_account`: the agent in whose name the message is shown */
+            customservice?: {
+                kf_account?: string | null;
+            } | null;
+            text?: null;
+            image?: null;
+            link?: null;
             miniprogrampage: {
                 title: string;
                 pagepath: string;
                 thumb_media_id: string;
             };
+            /** @constant */
+            msgtype: "miniprogrampage";
         };
         Batch: {
             messages: components["schemas"]["SendRequest"][];

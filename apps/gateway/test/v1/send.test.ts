@@ -44,6 +44,20 @@ describe('a message', () => {
     })
   })
 
+  it('is stored with all that WeChat takes beside it; a key that is null counts as absent', async () => {
+    const trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+    const beside = { aimsgcontext: { is_ai_msg: 0 }, businessid: 'B', customservice: { kf_account: 'a@b' } }
+    const nulls = { appid: null, image: null, sendAt: null, expiresAt: null, ifUnsure: null, metadata: null }
+    const message = { ...textTo('o-beside'), ...beside, ...nulls, traceparent: null, idempotencyKey: null }
+    const { status, body } = await send(message, { traceparent: trace, 'Idempotency-Key': '"beside"' })
+    expect({ status, body }).toEqual({ status: 202, body: { id: body.id, status: 'queued' } })
+    expect(await jobOf(body.id)).toEqual({ v: 1, ...textTo('o-beside'), ...beside, traceparent: trace })
+    const batch = await call(url, `POST ${MESSAGES}:batch`, { body: { messages: [message] } })
+    expect(batch).toMatchObject({ status: 207, body: { results: [{ status: 'queued' }] } })
+    const named = await send({ ...textTo('o-beside'), appid: APPID })
+    expect(pathsOf(named)).toEqual(['appid'])
+  })
+
   it('that is scheduled says so', async () => {
     const body = { ...textTo('o-later'), sendAt: new Date(Date.now() + 3_600_000).toISOString() }
     expect(await send(body)).toMatchObject({ status: 202, body: { status: 'scheduled' } })
