@@ -20,6 +20,11 @@ const header = z
   .max(8192, 'must have 8192 characters at most')
   .regex(/^[\t\x20-\x7E]*$/u, 'must be printable ASCII')
 
+/** A place in the answer: names, separated by dots. */
+const field = z
+  .string('must be text')
+  .regex(/^[^.]{1,64}(?:\.[^.]{1,64}){0,7}$/u, 'must be names separated by dots: data.token')
+
 /** What HTTP itself says about a request is not for a configuration to say. */
 const OWN_HEADERS = new Set(['host', 'connection', 'content-length', 'transfer-encoding', 'upgrade', 'expect', 'te'])
 
@@ -40,6 +45,8 @@ const httpSource = z
     method: z.enum(['GET', 'POST'], 'must be GET or POST').default('GET'),
     headers,
     parameter: parameter(PARAMETER),
+    tokenField: field.optional(),
+    lifetimeField: field.optional(),
     lifetimeS: z.number('must be a number').int().min(10).max(86_400).default(300),
     allowHttp: z.boolean('must be true or false').default(false),
   })

@@ -46,8 +46,8 @@ export function createTokenSource(config: TokenSourceConfig, options: SourceOpti
       return { kind: 'shared', parameter: 'access_token', canForce: kind === 'stable', fetch }
     }
     case 'http': {
-      const { parameter, url, method, headers, lifetimeS } = config
-      const fetch = () => askTokenServer({ url, method, headers, lifetimeS, timeoutMs })
+      const { type: _type, parameter, allowHttp: _allowHttp, ...server } = config
+      const fetch = () => askTokenServer({ ...server, timeoutMs })
       return { kind: 'shared', parameter, canForce: false, fetch }
     }
     case 'file': {

@@ -50,6 +50,11 @@ describe('a token in a file', () => {
     expect(tokenOf(await seldom.current())).toEqual(token)
   })
 
+  it('may have a mark before it and NUL behind', async () => {
+    await writeFile(file('marked'), '\uFEFFone\r\n\0\0')
+    expect(tokenOf(await inFile('marked').current()).value).toBe('one')
+  })
+
   it('is read at once when WeChat has refused what was there', async () => {
     await writeFile(file('refused'), 'one')
     const mine = inFile('refused')

@@ -48,6 +48,8 @@ describe('a source of tokens', () => {
     [{ type: 'http', url, headers: { a: `${KEY}\n` } }, ['headers.a must be printable ASCII']],
     [{ type: 'http', url, headers: { 'a b': KEY } }, ['headers must have names of letters, digits and dashes']],
     [{ type: 'http', url, parameter: 'a&b' }, ['parameter must be the name of a query parameter, in lower case']],
+    [{ type: 'http', url, tokenField: 'a..b' }, ['tokenField must be names separated by dots: data.token']],
+    [{ type: 'http', url, lifetimeField: '' }, ['lifetimeField must be names separated by dots: data.token']],
     [{ type: 'file', path: 'token' }, ['path must be an absolute path']],
     [{ type: 'static', value: `<${KEY}>` }, ['value must look like an access token']],
   ])('is refused by its path and not by its value: %j', (source, problems) => {

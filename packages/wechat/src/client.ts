@@ -3,10 +3,11 @@
  * outcome contains a URL, a header, a token or an error's message.
  */
 import type { Outcome } from '@wechat-outbox/messages'
-import { outcomeOf, type TokenAnswer, tokenAnswerOf } from './answers.ts'
+import { outcomeOf } from './answers.ts'
 import { parseBaseUrl } from './base-url.ts'
 import { createHttp, type HttpRequest } from './http.ts'
 import { queryString } from './query.ts'
+import { type TokenAnswer, tokenAnswerOf } from './token-answer.ts'
 
 export interface WechatClientOptions {
   /** https, or http on a loopback address. A path is kept as a prefix. */

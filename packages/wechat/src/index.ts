@@ -1,4 +1,3 @@
-export { type TokenAnswer, tokenOfText } from './answers.ts'
 export { isLoopback, parseBaseUrl } from './base-url.ts'
 export {
   createWechatClient,
@@ -9,4 +8,5 @@ export {
   type WechatClientOptions,
 } from './client.ts'
 export { createRelay, type Relay, type Relayed, type RelayedCall, type RelayOptions } from './relay.ts'
+export { type TokenAnswer, tokenOfText } from './token-answer.ts'
 export { askTokenServer, type TokenServer } from './token-server.ts'

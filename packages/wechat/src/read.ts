@@ -53,7 +53,7 @@ function parsed(text: string): unknown {
 }
 
 /** Without what no JSON may hold: marks and NUL vanish, so that a word cut by them is whole again; the rest becomes a space. */
-function tidied(text: string): string {
+export function tidied(text: string): string {
   return text
     .replaceAll(/[\0\u200B\u2060\uFEFF]/gu, '')
     .replaceAll(/\p{Cc}/gu, ' ')
@@ -66,12 +66,12 @@ export function parseObject(text: string): JsonObject | undefined {
   return objectOf(typeof value === 'string' ? parseJson(value) : value)
 }
 
-function objectOf(value: unknown): JsonObject | undefined {
+export function objectOf(value: unknown): JsonObject | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined
 }
 
 /** A whole number, also as text. */
-function integerOf(value: unknown): number | undefined {
+export function integerOf(value: unknown): number | undefined {
   const isText = typeof value === 'string' && /^[+-]?\d{1,16}(?:\.0+)?$/u.test(tidied(value))
   const number = isText ? Number(tidied(value)) : value
   // Adding 0 turns -0 into 0: both are a zero in JSON.

@@ -1,9 +1,9 @@
 /**
  * A company's own token server: many keep one process that asks WeChat for tokens and hands them to everybody else, among
- * them all who work for third-party platforms. It answers like WeChat, `{access_token, expires_in}`, or with the bare token.
+ * them all who work for third-party platforms. `token-answer.ts` knows the shapes of their answers.
  */
-import { type TokenAnswer, tokenAnswerOf } from './answers.ts'
 import { createHttp } from './http.ts'
+import { type TokenAnswer, tokenAnswerOf } from './token-answer.ts'
 
 export interface TokenServer {
   /** Its query may hold a key, so no part of it is ever repeated. */
@@ -12,6 +12,9 @@ export interface TokenServer {
   readonly headers: Readonly<Record<string, string>>
   /** The lifetime of a token whose answer names none, in seconds. */
   readonly lifetimeS: number
+  /** Where its answer has the token and the lifetime, when they have names of their own: `data.wx.token`. */
+  readonly tokenField?: string | undefined
+  readonly lifetimeField?: string | undefined
   /** The whole call. */
   readonly timeoutMs: number
 }
@@ -21,7 +24,7 @@ export interface TokenServer {
  * for the one call: there is an hour or more between two of them.
  */
 export async function askTokenServer(server: TokenServer): Promise<TokenAnswer> {
-  const { url, method, headers, timeoutMs, lifetimeS } = server
+  const { url, method, headers, timeoutMs, ...reading } = server
   const { origin, pathname, search, searchParams } = new URL(url)
   const limits = { connections: 1, timeoutMs, connectTimeoutMs: timeoutMs, answerBytesMax: 65_536 }
   const http = createHttp({ origin, ...limits })
@@ -29,7 +32,7 @@ export async function askTokenServer(server: TokenServer): Promise<TokenAnswer> 
     const exchanged = await http.exchange({ method, path: pathname + search, headers })
     const inHeaders = Object.values(headers).flatMap((value) => [value, ...value.split(' ')])
     const secrets = [...inHeaders, ...searchParams.values(), url].filter((text) => text.length > 3)
-    return tokenAnswerOf(exchanged, { secrets, lifetimeS })
+    return tokenAnswerOf(exchanged, { ...reading, secrets })
   } finally {
     await http.close(0)
   }

@@ -175,13 +175,26 @@ describe('fetchToken', () => {
     ['{"access_token":"a b","expires_in":7200}', 'HTTP 200 without a valid token'],
     [`{"access_token":"${'a'.repeat(2049)}","expires_in":7200}`, 'HTTP 200 without a valid token'],
     ['{"access_token":"a"}', 'HTTP 200 without a valid lifetime of the token'],
-    ['{"access_token":"a","expires_in":"7200"}', 'HTTP 200 without a valid lifetime of the token'],
-    ['{"access_token":"a","expires_in":0}', 'HTTP 200 without a valid lifetime of the token'],
-    ['{"access_token":"a","expires_in":86401}', 'HTTP 200 without a valid lifetime of the token'],
+    ['{"access_token":"a","expires_in":"soon"}', 'HTTP 200 without a valid lifetime of the token'],
+    ['{"access_token":"a","expires_in":null}', 'HTTP 200 without a valid lifetime of the token'],
+    ['"a"', 'HTTP 200 without a JSON object'],
+    ['{"data":"a"}', 'HTTP 200 without a valid token'],
   ])('takes no token out of %s', async (body, detail) => {
     const server = await serverSaying(answer(body))
     const fetched = await openClient(server.url).fetchToken({ kind: 'stable', appid: APPID, secret: SECRET })
     expect(fetched).toEqual({ kind: 'unreachable', detail })
+  })
+
+  it.each([
+    ['"7200"', 7200],
+    ['0', 1],
+    ['-1', 1],
+    ['2592000', 7200],
+    ['86401', 7200],
+  ])('takes a lifetime of %s', async (expiresIn, expiresInS) => {
+    const server = await serverSaying(answer(`{"access_token":"a","expires_in":${expiresIn}}`))
+    const fetched = await openClient(server.url).fetchToken({ kind: 'stable', appid: APPID, secret: SECRET })
+    expect(fetched).toEqual({ kind: 'token', value: 'a', expiresInS })
   })
 
   it('takes no token from an answer that is not 200', async () => {

@@ -30,11 +30,64 @@ describe('a token server', () => {
     ['<html>', { kind: 'unreachable', detail: 'HTTP 200 without a JSON object' }],
     ['{"access_token":', { kind: 'unreachable', detail: 'HTTP 200 without a JSON object' }],
     ['two words', { kind: 'unreachable', detail: 'HTTP 200 without a JSON object' }],
-    ['{"access_token":"T0","expires_in":0}', { kind: 'unreachable', detail: expect.stringContaining('lifetime') }],
+    ['[]', { kind: 'unreachable', detail: 'HTTP 200 without a JSON object' }],
+    ['{"errcode":0,"errmsg":"ok"}', { kind: 'unreachable', detail: 'HTTP 200 without a valid token' }],
+    ['{"code":500,"msg":"no","data":null}', { kind: 'unreachable', detail: 'HTTP 200 without a valid token' }],
+    [
+      '{"component_access_token":"C","expires_in":7200}',
+      { kind: 'unreachable', detail: 'HTTP 200 without a valid token' },
+    ],
+    ['{"code":500,"data":"error"}', { kind: 'unreachable', detail: 'HTTP 200 without a valid token' }],
+    ['{"success":false,"data":"error"}', { kind: 'unreachable', detail: 'HTTP 200 without a valid token' }],
+    ['{"data":{"errcode":"40164","errmsg":"no"}}', { kind: 'refused', errcode: 40164, errmsg: 'no' }],
+    ['{"errCode":40125,"errMsg":"no","data":{"token":"T0"}}', { kind: 'refused', errcode: 40125, errmsg: 'no' }],
     ['{"errcode":40125,"errmsg":"no"}', { kind: 'refused', errcode: 40125, errmsg: 'no' }],
   ])('may answer %s', async (body, result) => {
     const server = await serverSaying(answer(body))
     expect(await asked(server.url)).toEqual(result)
+  })
+
+  it.each([
+    ['a lifetime as text', '{"access_token":"T0","expires_in":"3600"}', 3600],
+    ['no lifetime', '{"access_token":"T0","expires_in":null}', 300],
+    ['a lifetime that is none', '{"access_token":"T0","expires_in":"soon"}', 300],
+    ['an empty lifetime', '{"access_token":"T0","expires_in":""}', 300],
+    ['a lifetime with a fraction', '{"access_token":"T0","expires_in":99.9}', 99],
+    ['a lifetime that is over', '{"access_token":"T0","expires_in":0}', 1],
+    ['one as text', '{"access_token":"T0","expires_in":"0"}', 1],
+    ['a negative one', '{"access_token":"T0","expires_in":-2}', 1],
+    ['thirty days', '{"access_token":"T0","expires_in":2592000}', 7200],
+    ['a lifetime without an end', '{"access_token":"T0","expires_in":1e999}', 7200],
+    ['camelCase', '{"accessToken":"T0","expiresIn":3600}', 3600],
+    ['data around it', '{"code":0,"message":"ok","data":{"access_token":"T0","expires_in":3600}}', 3600],
+    ['data in camelCase', '{"success":true,"data":{"accessToken":"T0","expiresIn":"3600"}}', 3600],
+    ['result around data', '{"result":{"data":{"token":"T0","expires_in":3600}}}', 3600],
+    ['a bare token in data', '{"errcode":0,"data":"T0"}', 300],
+    ['a bare token beside a good code', '{"code":"200","data":"T0"}', 300],
+    ['the same with a lifetime', '{"data":"T0","expiresIn":3600}', 3600],
+    ['a JSON string', '"T0"', 300],
+    ['an object written as JSON twice', JSON.stringify('{"access_token":"T0","expires_in":3600}'), 3600],
+    ['a mark before it', '\uFEFF{"access_token":"T0","expires_in":3600}', 3600],
+    ['a mark before the bare token', '\uFEFFT0\r\n\0', 300],
+    ['a mark before a JSON string', '\uFEFF"T0\\n"', 300],
+    ['null beside it', '{"access_token":null,"token":"T0","expires_in":3600}', 3600],
+    ['the name of a platform', '{"authorizer_access_token":"T0","expires_in":3600}', 3600],
+  ])('is understood with %s', async (_, body, expiresInS) => {
+    const server = await serverSaying(answer(body))
+    expect(await asked(server.url)).toEqual({ kind: 'token', value: 'T0', expiresInS })
+  })
+
+  it('has the token and its lifetime where it is told to look, and nowhere else', async () => {
+    const body = '{"token":"other","wx":{"app-1":{"tk":"T0","ttl":"60","expires_in":90}},"ttl":70}'
+    const server = await serverSaying(answer(body))
+    const at = (tokenField: string, lifetimeField?: string) => asked(server.url, { tokenField, lifetimeField })
+    const token = { kind: 'token', value: 'T0' }
+    expect(await at('wx.app-1.tk', 'wx.app-1.ttl')).toEqual({ ...token, expiresInS: 60 })
+    expect(await at('wx.app-1.tk', 'ttl')).toEqual({ ...token, expiresInS: 70 })
+    expect(await at('wx.app-1.tk')).toEqual({ ...token, expiresInS: 90 })
+    expect(await at('wx.app-1.tk', 'no.such')).toEqual({ ...token, expiresInS: 90 })
+    const none = { kind: 'unreachable', detail: 'HTTP 200 without a valid token' }
+    for (const field of ['wx.app-2.tk', 'wx.app-1', '__proto__.x', 'constructor']) expect(await at(field)).toEqual(none)
   })
 
   it('gives no token with another status than 200, and is not followed elsewhere', async () => {
