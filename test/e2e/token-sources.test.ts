@@ -76,6 +76,28 @@ it('a company’s token server is asked for a token, and again after a refusal',
   expect(system.output()).not.toContain('k3y0f0th3s3rv3r')
 }, 60_000)
 
+it('a token server that counts down to nothing is asked again after a second, until it has another', async () => {
+  let answers: object[] = []
+  let asked = 0
+  const server = createServer((_request, response) => {
+    asked += 1
+    // As others write it, and with a mark before it.
+    response.end(`\uFEFF${JSON.stringify({ code: 0, data: answers.length > 1 ? answers.shift() : answers[0] })}`)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const system = await systemWith({ type: 'http', url })
+  const accessToken = await freshToken(system)
+  answers = ['1', '0', -1, 0, 7200].map((expiresIn) => ({ accessToken, expiresIn }))
+  await system.worker()
+  for (let n = 0; asked < 5; n += 1) expect(await delivered(system, `countdown-${n}`)).toEqual(['delivered'])
+  expect(await delivered(system, 'afterwards')).toEqual(['delivered'])
+  expect(asked).toBe(5)
+  expect(system.output()).not.toContain('token.unavailable')
+  await expectOwnerAlone(system, 1)
+}, 60_000)
+
 it('a file that is rewritten while the worker runs is read again', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'wxo-token-file-'))
   onTestFinished(() => rm(dir, { recursive: true, force: true }))
