@@ -164,7 +164,8 @@ describe('every code of the table', () => {
           const [item] = (await holds()).items
           expect(item?.hold?.fault, `${row.errcode}`).toMatchObject({ kind, reason: { errcode: expect.any(Number) } })
         },
-        { timeout: 20_000, interval: 200 },
+        // A token that its source gives again and again is doubted after 15 seconds.
+        { timeout: 45_000, interval: 200 },
       )
       await vi.waitFor(async () => expect((await system.outbox.status(id))?.status).toBe('queued'), 10_000)
       expect((await system.outbox.status(id))?.attempts.at(-1)?.outcome).toBe(kind)

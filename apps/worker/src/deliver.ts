@@ -45,7 +45,7 @@ const NEWER_DATA_WAIT_MS = 60_000
 /** A call ends this long before its lease, so that its answer can still be settled by its own run. */
 const LEASE_MARGIN_MS = 1000
 /** Calls of one run, all but the last refused for their token. Beyond it others are busy with the token: a short wait. */
-const CALLS_MAX = 10
+const CALLS_MAX = 24
 const BUSY_WAIT_MS = 1000
 
 export async function deliver(run: Run, options: DeliverOptions): Promise<Settlement> {
@@ -54,11 +54,13 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
   const { data } = prepared
   const attempts: Attempt[] = []
   let tokenRefreshes = 0
+  let refused = { value: '', inARow: 0 }
   for (let calls = 0; calls < CALLS_MAX; calls += 1) {
     if (!options.tokens.isReady()) await run.waive()
     const result = await options.tokens.current()
     if (result.kind === 'no-token' && !isExpired(run, data))
       return withoutToken({ run, data, attempts }, result, options)
+    if (result.kind === 'paused' && !isExpired(run, data)) return afterPause(result.pauseMs, { run, data, attempts })
     const turn = await run.admit(data)
     if (turn.kind !== 'go') return turn
     const context = { run, data, attempts, tries: turn.tries, tokenRefreshes }
@@ -66,17 +68,20 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
       const stop = resume({ ...context, agoMs: turn.interruptedMsAgo }, options)
       if (stop !== undefined) return stop
     }
-    if (result.kind === 'no-token' || isExpired(run, data)) {
+    if (result.kind !== 'token' || isExpired(run, data)) {
       return { kind: 'dead', reason: expiryReason(attempts.at(-1) ?? run.lastAttempt()), attempts }
     }
     const leftMs = options.leaseMs - (performance.now() - turn.leaseFrom) - LEASE_MARGIN_MS
     // The process was stopped or starved between admission and here: another worker may have the message by now.
     if (leftMs <= 0) return { kind: 'snooze', delayMs: 1, counts: false, attempts }
+    const startedAt = performance.now()
     const decision = await attempt(context, { token: result.token, timeoutMs: leftMs }, options)
     if (isTokenGivenUp(decision)) await options.tokens.condemn(result.token)
     if (decision.action !== 'refresh-token') return settlementOf(decision, attempts)
     if (!(await run.unmark())) return { kind: 'lost' }
-    const replaced = await options.tokens.replace(result.token)
+    const { value } = result.token
+    refused = { value, inARow: refused.value === value ? refused.inARow + 1 : 1 }
+    const replaced = await options.tokens.replace(result.token, { startedAt, inARow: refused.inARow })
     // One that was there already was only news to this process, and says nothing about the app.
     if (replaced.kind === 'token' && replaced.fresh) tokenRefreshes += 1
   }
@@ -124,6 +129,9 @@ async function attempt(
     timeoutMs: Math.floor(Math.min(call.timeoutMs, options.sendTimeoutMs)),
   })
   const ms = Math.round(performance.now() - started)
+  if (outcome.kind === 'answered' && outcome.errcode >= 0 && !isTokenRefusal(outcome.errcode)) {
+    options.tokens.prove(call.token)
+  }
   const decision = await decisionOn(outcome, context, options)
   note(context, { outcome, decision, at, ms }, options)
   return decision
@@ -159,6 +167,13 @@ async function withoutToken(
   const decision = await decisionOn(outcome, context, options)
   note(context, { outcome, decision, at: context.run.now(), ms: 0 }, options)
   return settlementOf(decision, at.attempts)
+}
+
+/** The token is the current one and was refused a moment ago. Nothing is anybody's fault yet. */
+function afterPause(pauseMs: number, { run, data, attempts }: Pick<Context, 'run' | 'data' | 'attempts'>): Settlement {
+  const { expiresAt = Number.POSITIVE_INFINITY } = data
+  const delayMs = Math.max(1, Math.min(pauseMs, expiresAt - run.now()))
+  return { kind: 'snooze', delayMs, counts: false, attempts }
 }
 
 function situationOf({ run, data, tries, tokenRefreshes }: Context, options: DeliverOptions): Situation {

@@ -1,8 +1,9 @@
 /**
  * Tokens that each process finds on its own machine: in a file that WeChat's cloud rewrites every ten minutes, or in the
- * configuration. Nothing is fetched, shared or forced. A refused token is not sent with again until another one is there –
- * or a minute has passed, for WeChat may have been wrong.
+ * configuration. Nothing is fetched, shared or forced. A refused token is used again a few times within two seconds, because
+ * WeChat refuses new tokens and at times good ones. Then the app waits for another value – or until a minute has passed.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { TokenFailure } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { RefreshResult } from './token-refresh.ts'
@@ -20,11 +21,17 @@ export interface LocalTokensOptions {
 /** How soon messages look again for a token that is not there. */
 const LOOK_AGAIN_MS_MAX = 5000
 const MISSING: TokenFailure = { detail: 'there is no token where the app’s source has it' }
-const REFUSED: TokenFailure = { errcode: 40001, detail: 'WeChat refuses this token, and there is no other yet' }
+const AGAIN_AFTER_MS = [200, 600, 1200]
+const refusedOf = (type: LocalSource['type']): TokenFailure => ({
+  errcode: 40001,
+  detail: `WeChat refuses the token of the ${type} source: the app waits for another value there`,
+})
 
 export function createLocalTokens(options: LocalTokensOptions): Tokens {
   const { appid, source, log, onRefresh } = options
   const place = watchPlace(options)
+  const REFUSED = refusedOf(source.type)
+  let acceptedAt = Number.NEGATIVE_INFINITY
   let refused: { readonly value: string; readonly until: number } | undefined
 
   function result(): TokenResult {
@@ -45,13 +52,23 @@ export function createLocalTokens(options: LocalTokensOptions): Tokens {
       if (place.isDue()) await place.look()
       return result()
     },
-    async replace(bad) {
+    prove({ value }) {
+      if (value === place.token()?.value) acceptedAt = performance.now()
+    },
+    async replace(bad, { startedAt, inARow }) {
       const fresh = place.token()?.value === bad.value
       if (fresh) {
         // A look that is under way may have begun before the refusal.
         if (place.isLooking()) await place.look()
         await place.look()
-        if (place.token()?.value === bad.value) refuse(bad, REFUSED)
+        if (place.token()?.value === bad.value) {
+          const pauseMs = acceptedAt > startedAt && inARow === 1 ? 0 : AGAIN_AFTER_MS[inARow - 1]
+          if (pauseMs === undefined) refuse(bad, REFUSED)
+          else {
+            await sleep(pauseMs)
+            return { kind: 'token', token: place.token() ?? bad, fresh: false }
+          }
+        }
       }
       const found = result()
       return found.kind === 'token' ? { ...found, fresh } : found

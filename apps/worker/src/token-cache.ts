@@ -20,6 +20,14 @@ export interface TokenCacheOptions extends Omit<RefreshOptions, 'nextNews'> {
 export interface TokenCache {
   /** The token that serves, as far as is known here. One that is near its end is renewed meanwhile. */
   token(): Token | undefined
+  /** What is known of that token, while it serves. */
+  standing(): Standing | undefined
+  /** Nobody here uses it for so long. */
+  pause(ms: number): void
+  /** WeChat has taken a call with it. */
+  prove(value: string): void
+  /** Resolves when the token may have become another, or other processes know more of it. */
+  news(): Promise<void>
   underWay(): { readonly wanted: Wanted; readonly result: Promise<Refreshed> } | undefined
   /** One claim at a time in this process, whatever made it necessary: who comes later shares its result. */
   obtain(wanted: Wanted): Promise<Refreshed>
@@ -28,10 +36,18 @@ export interface TokenCache {
   close(): void
 }
 
+/** Ages are of this moment, in ms; see `StoredToken`. */
+export type Standing = Pick<StoredToken, 'ageMs' | 'repeats' | 'pauseMs' | 'repeatedMsAgo'>
+
+/** Times by `performance.now()`. */
 interface Cached {
   readonly token: Token
   readonly endsAt: number
   readonly renewAt: number
+  readonly madeAt: number
+  readonly repeatedAt: number | undefined
+  readonly repeats: number
+  readonly pausedUntil: number
 }
 
 const RENEW_AHEAD_EVERY_MS = 10_000
@@ -88,6 +104,16 @@ export function createTokenCache(options: TokenCacheOptions): TokenCache {
       if (now >= cached.renewAt) renewAhead(now)
       return cached.token
     },
+    standing: () => cached && standingOf(cached, performance.now()),
+    pause: (ms) =>
+      (cached = cached && { ...cached, pausedUntil: Math.max(cached.pausedUntil, performance.now() + ms) }),
+    prove(value) {
+      if (cached?.token.value !== value || (cached.repeats === 0 && cached.pausedUntil === 0)) return
+      // Should Redis be away, others pause a little longer.
+      if (cached.repeats > 0) store.prove(value).catch(() => undefined)
+      cached = { ...cached, repeats: 0, pausedUntil: 0 }
+    },
+    news: () => news.promise,
     underWay: () => underWay,
     obtain,
     drop(value) {
@@ -100,7 +126,21 @@ export function createTokenCache(options: TokenCacheOptions): TokenCache {
 function cachedOf(stored: StoredToken, now: number): Cached {
   const endsAt = now + stored.leftMs
   const aheadMs = Math.min(RENEW_AHEAD_MS_MAX, stored.lifetimeMs / 4)
-  return { token: tokenOf(stored), endsAt, renewAt: endsAt - aheadMs }
+  const { repeats, repeatedMsAgo, pauseMs, ageMs } = stored
+  return {
+    token: tokenOf(stored),
+    endsAt,
+    renewAt: endsAt - aheadMs,
+    madeAt: now - ageMs,
+    repeatedAt: repeatedMsAgo === undefined ? undefined : now - repeatedMsAgo,
+    repeats,
+    pausedUntil: pauseMs > 0 ? now + pauseMs : 0,
+  }
+}
+
+function standingOf({ madeAt, repeats, repeatedAt, pausedUntil }: Cached, now: number): Standing {
+  const repeatedMsAgo = repeatedAt === undefined ? undefined : now - repeatedAt
+  return { ageMs: now - madeAt, repeats, repeatedMsAgo, pauseMs: Math.max(0, pausedUntil - now) }
 }
 
 export function tokenOf({ parameter, value, version }: StoredToken): Token {

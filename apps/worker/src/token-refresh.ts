@@ -2,8 +2,9 @@
  * How processes get one token between them. Each claims it from Redis: there it finds the token, or that a fetch has just
  * failed, or that somebody else is fetching – then it waits for that – or it gets the right to fetch one itself.
  *
- * A fetch that brings back the very token that WeChat has refused is followed by a forced one, within WeChat's budget; else
- * the app has no token. Once a minute has passed such a token is tried again all the same: WeChat may have been wrong.
+ * A fetch that brings back the very token that WeChat has refused says that it is the current one: it is used again, at once
+ * the first time and then after 1, 2, 4 and 8 seconds. Refused even so, it is no token for a minute, and then another is
+ * forced, within WeChat's budget; or it is tried once more, for WeChat may have been wrong.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FailureWait, StoredToken, TokenClaim, TokenFailure, TokenLock, TokenStore } from '@wechat-outbox/outbox'
@@ -28,7 +29,7 @@ export interface RefreshOptions {
   readonly nextNews: () => Promise<void>
 }
 
-export type Wanted = Pick<TokenClaim, 'mode' | 'bad'>
+export type Wanted = Pick<TokenClaim, 'mode' | 'bad' | 'badMsAgo' | 'wordHoldsMs'>
 
 export type Refreshed =
   /** `fetched`: by this process or another while this one waited. */
@@ -42,17 +43,22 @@ const POLL_MS = 100
 const AFTER_REFUSAL = { firstMs: 60_000, mostMs: 60_000 }
 const AFTER_SILENCE = { firstMs: 15_000, mostMs: 60_000 }
 const AGAIN_SOON_MS = 1000
+/** Forcing ends a token that may be good, and WeChat does it 20 times a day. */
+const FORCE_AFTER_MS = 60_000
 
 export async function refreshToken(options: RefreshOptions, wanted: Wanted): Promise<Refreshed> {
   const { store, fetchTimeoutMs, nextNews } = options
   // One call and a second: a holder's death costs the others no more than that.
   const lockMs = fetchTimeoutMs + 1000
+  const began = performance.now()
   // A holder may make two calls, and may die in the second.
-  const until = performance.now() + 2 * lockMs + 1000
+  const until = began + 2 * lockMs + 1000
   let { mode } = wanted
   for (let waited = false; ; waited = true) {
     const news = nextNews()
-    const claimed = await store.claim({ mode, bad: wanted.bad, lockMs, aheadMs: RENEW_AHEAD_MS_MAX })
+    const { bad, wordHoldsMs } = wanted
+    const badMsAgo = bad === undefined ? 0 : (wanted.badMsAgo ?? 0) + performance.now() - began
+    const claimed = await store.claim({ mode, bad, badMsAgo, wordHoldsMs, lockMs, aheadMs: RENEW_AHEAD_MS_MAX })
     if (claimed.kind === 'token') return { ...claimed, fetched: waited }
     if (claimed.kind === 'failure') return claimed
     if (claimed.kind === 'lock') {
@@ -90,7 +96,9 @@ async function fetchUnderLock(
       return retryInMs > 0 ? { kind: 'failure', failure, retryInMs } : undefined
     }
     const lifetimeMs = answer.expiresInS * 1000
-    const stored = await lock.store({ value: answer.value, parameter: source.parameter, lifetimeMs })
+    const { bad } = wanted
+    const fetched = { value: answer.value, parameter: source.parameter, lifetimeMs, pauses: bad !== undefined }
+    const stored = await lock.store(fetched)
     const result = stored ? 'stored' : 'superseded'
     log.info({ event: 'token.refreshed', appid, result, expiresInS: answer.expiresInS })
     onRefresh?.(result)
@@ -105,9 +113,10 @@ async function fetchUnderLock(
 async function ask(source: SharedSource, lock: TokenLock, { bad }: Wanted): Promise<TokenAnswer> {
   const isRefused = (answer: TokenAnswer): boolean => answer.kind === 'token' && answer.value === lock.refused
   const plain = await source.fetch(false)
-  const answer = isRefused(plain) && source.canForce && (await lock.mayForce()) ? await source.fetch(true) : plain
-  if (!isRefused(answer) || bad === undefined) return answer
-  return SAME_AGAIN
+  if (!isRefused(plain)) return plain
+  const force = source.canForce && lock.refusedForMs >= FORCE_AFTER_MS && (await lock.mayForce())
+  const answer = force ? await source.fetch(true) : plain
+  return isRefused(answer) && bad !== undefined && lock.isHopeless ? SAME_AGAIN : answer
 }
 
 const SAME_AGAIN = {

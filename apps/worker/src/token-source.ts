@@ -9,6 +9,8 @@ export interface SharedSource {
   readonly parameter: string
   /** WeChat can be told to end a token that it keeps repeating. Nobody else can. */
   readonly canForce: boolean
+  /** Asked again, it gives the same token while that is the current one. The classic endpoint ends it instead. */
+  readonly canRepeat: boolean
   /** Never rejects. */
   fetch(force: boolean): Promise<TokenAnswer>
 }
@@ -16,6 +18,7 @@ export interface SharedSource {
 /** Read by each process for itself: what is there belongs to this machine, and reading it costs nobody anything. */
 export interface LocalSource {
   readonly kind: 'local'
+  readonly type: 'file' | 'static'
   readonly parameter: string
   /** How long what was read is good for, in ms. */
   readonly everyMs: number
@@ -43,20 +46,32 @@ export function createTokenSource(config: TokenSourceConfig, options: SourceOpti
     case 'classic': {
       const kind = config.type
       const fetch = (forceRefresh: boolean) => client.fetchToken({ kind, appid, secret, forceRefresh })
-      return { kind: 'shared', parameter: 'access_token', canForce: kind === 'stable', fetch }
+      return {
+        kind: 'shared',
+        parameter: 'access_token',
+        canForce: kind === 'stable',
+        canRepeat: kind === 'stable',
+        fetch,
+      }
     }
     case 'http': {
       const { type: _type, parameter, allowHttp: _allowHttp, ...server } = config
       const fetch = () => askTokenServer({ ...server, timeoutMs })
-      return { kind: 'shared', parameter, canForce: false, fetch }
+      return { kind: 'shared', parameter, canForce: false, canRepeat: true, fetch }
     }
     case 'file': {
       const { parameter, path, everyS } = config
-      return { kind: 'local', parameter, everyMs: everyS * 1000, read: () => readTokenFile(path) }
+      return { kind: 'local', type: 'file', parameter, everyMs: everyS * 1000, read: () => readTokenFile(path) }
     }
     case 'static': {
       const { parameter, value } = config
-      return { kind: 'local', parameter, everyMs: Number.POSITIVE_INFINITY, read: () => Promise.resolve(value) }
+      return {
+        kind: 'local',
+        type: 'static',
+        parameter,
+        everyMs: Number.POSITIVE_INFINITY,
+        read: () => Promise.resolve(value),
+      }
     }
   }
 }

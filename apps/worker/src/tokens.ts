@@ -3,14 +3,21 @@
  * by one process of many (`token-refresh.ts`). All of them hear of a new one when it is stored; one that has missed it finds
  * out when WeChat refuses the old one, and then takes what is there.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Outcome } from '@wechat-outbox/messages'
 import type { TokenFailure } from '@wechat-outbox/outbox'
-import { createTokenCache, type Token, type TokenCacheOptions, tokenOf } from './token-cache.ts'
+import { createTokenCache, type Token, type TokenCache, type TokenCacheOptions, tokenOf } from './token-cache.ts'
+import { doubt, type RefusedCall, STRAYS_MAX, WORD_HOLDS_MS } from './token-doubt.ts'
 import { lasts, type Refreshed } from './token-refresh.ts'
 
 export type { Token }
 /** `lasts`: somebody has to change a setting first. `retryInMs`: when the source is asked again. */
 export type NoToken = Extract<Outcome, { kind: 'no-token' }>
+/** There is one, and nobody uses it for so long, because WeChat has just refused it. */
+export interface PausedToken {
+  readonly kind: 'paused'
+  readonly pauseMs: number
+}
 export type TokenResult = { readonly kind: 'token'; readonly token: Token } | NoToken
 export type Replacement =
   /** `fresh`: fetched after the refusal, so that another refusal is no longer the token's fault alone. */
@@ -19,10 +26,12 @@ export type Replacement =
 export interface Tokens {
   /** Whether `current` gives a token without waiting for anything. */
   isReady(): boolean
-  /** The token to send with. Waits for a fetch only if there is none that still serves. */
-  current(): Promise<TokenResult>
-  /** WeChat has refused `bad`: gets another, the one that is there if that is newer. */
-  replace(bad: Token): Promise<Replacement>
+  /** The token to send with. Waits for a fetch only if there is none that still serves, and two seconds for a pause to end. */
+  current(): Promise<TokenResult | PausedToken>
+  /** WeChat has taken a call with it. */
+  prove(token: Token): void
+  /** WeChat has refused `bad`: gets another, the one that is there if that is newer, or the same where it deserves that. */
+  replace(bad: Token, call: RefusedCall): Promise<Replacement>
   /** WeChat refuses each new token, `bad` the last: nobody fetches another for a minute. */
   condemn(bad: Token): Promise<void>
   /** Asks the source now, but not within 15 s of a failure, over all processes, nor while new tokens are known to be refused. */
@@ -35,21 +44,38 @@ export interface Tokens {
 export const CONDEMNED_MS = 55_000
 export const CONDEMNED: TokenFailure = { errcode: 40001, detail: 'WeChat refuses every new token' }
 
+/** How long a message waits here for a pause to end; then it gives its place to others. */
+const PAUSE_WAIT_MS_MAX = 2000
+
 export function createTokens(options: TokenCacheOptions): Tokens {
-  const { store, log, appid } = options
+  const { store, log, appid, source } = options
   const cache = createTokenCache(options)
+  let accepted: { readonly value: string; readonly at: number } | undefined
+  /** Whether to use it once more. */
+  async function again(bad: Token, call: RefusedCall): Promise<boolean> {
+    const standing = cache.standing()
+    if (standing === undefined) return false
+    const acceptedAt = accepted?.value === bad.value ? accepted.at : undefined
+    const { canRepeat } = source
+    const doubted = doubt({ call, acceptedAt, standing, canRepeat, now: performance.now() })
+    if (doubted.action === 'ask') return false
+    if (doubted.everybody) cache.pause(doubted.pauseMs)
+    else if (doubted.pauseMs > 0) await sleep(doubted.pauseMs)
+    return true
+  }
+
   return {
-    isReady: () => cache.token() !== undefined,
-    async current() {
-      const token = cache.token()
-      if (token !== undefined) return { kind: 'token', token }
-      // Redis is asked each time: a failure that has ended without this process's having heard would hold the app again.
-      return resultOf(await cache.obtain({ mode: 'need' }))
+    isReady: () => cache.token() !== undefined && pauseMsOf(cache) <= 0,
+    current: () => currentOf(cache),
+    prove({ value }) {
+      accepted = { value, at: performance.now() }
+      cache.prove(value)
     },
-    async replace(bad) {
+    async replace(bad, call) {
       for (let fresh = false; ; fresh = true) {
         const token = cache.token()
         if (token !== undefined && token.value !== bad.value) return { kind: 'token', token, fresh }
+        if (token !== undefined && !fresh && (await again(bad, call))) return { kind: 'token', token, fresh: false }
         cache.drop(bad.value)
         const underWay = cache.underWay()
         // One that is under way for another reason may come back with the refused token.
@@ -57,9 +83,13 @@ export function createTokens(options: TokenCacheOptions): Tokens {
           await underWay.result
           continue
         }
-        const refreshed = await cache.obtain({ mode: 'need', bad: bad.value })
+        const badMsAgo = performance.now() - call.startedAt
+        const wordHoldsMs = call.inARow < STRAYS_MAX ? WORD_HOLDS_MS : 0
+        const refreshed = await cache.obtain({ mode: 'need', bad: bad.value, badMsAgo, wordHoldsMs })
         const result = resultOf(refreshed)
-        return result.kind === 'token' ? { ...result, fresh: refreshed.kind === 'token' && refreshed.fetched } : result
+        if (result.kind !== 'token') return result
+        const isOther = result.token.value !== bad.value
+        return { ...result, fresh: isOther && refreshed.kind === 'token' && refreshed.fetched }
       }
     },
     async condemn(bad) {
@@ -83,6 +113,24 @@ export function createTokens(options: TokenCacheOptions): Tokens {
       return resultOf(await cache.obtain({ mode: 'probe' }))
     },
     close: () => cache.close(),
+  }
+}
+
+const pauseMsOf = (cache: TokenCache): number => cache.standing()?.pauseMs ?? 0
+
+async function currentOf(cache: TokenCache): Promise<TokenResult | PausedToken> {
+  for (const until = performance.now() + PAUSE_WAIT_MS_MAX; ; ) {
+    if (cache.token() === undefined) {
+      // Redis is asked each time: a failure that has ended without this process's having heard would hold the app again.
+      const result = resultOf(await cache.obtain({ mode: 'need' }))
+      if (result.kind !== 'token' || pauseMsOf(cache) <= 0) return result
+    }
+    const token = cache.token()
+    const pauseMs = pauseMsOf(cache)
+    if (token !== undefined && pauseMs <= 0) return { kind: 'token', token }
+    const leftMs = until - performance.now()
+    if (leftMs <= 0) return { kind: 'paused', pauseMs: Math.ceil(Math.max(1, pauseMs)) }
+    await Promise.race([sleep(Math.min(pauseMs, leftMs)), cache.news()])
   }
 }
 

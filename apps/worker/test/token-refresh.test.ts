@@ -10,6 +10,7 @@ import {
   lockKey,
   plain,
   processes,
+  replace,
   results,
   server,
   store,
@@ -117,7 +118,7 @@ describe('news of a token', () => {
     const bad = tokenOf(await mine.current())
     await Promise.all(others.map((one) => one.current()))
     fake.control.invalidateTokens()
-    const good = tokenOf(await mine.replace(bad))
+    const good = tokenOf(await replace(mine, bad))
     await vi.waitFor(async () => {
       for (const one of others) expect(tokenOf(await one.current())).toEqual(good)
     }, 5000)

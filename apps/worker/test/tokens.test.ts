@@ -1,3 +1,5 @@
+import { createTokenStore } from '@wechat-outbox/outbox'
+import { SANDBOX_APP_ID } from '@wechat-outbox/sandbox'
 import { describe, expect, it, vi } from 'vitest'
 import type { Tokens } from '../src/tokens.ts'
 import {
@@ -8,6 +10,7 @@ import {
   lines,
   plain,
   processes,
+  replace,
   sends,
   store,
   tokenKey,
@@ -65,7 +68,7 @@ describe('a token that WeChat refuses', () => {
     if (bad === undefined) throw new Error('no token')
     fake.control.invalidateTokens()
     expect(await sends(bad)).toBe(40001)
-    const replaced = await Promise.all(Array.from({ length: 40 }, (_, n) => (all[n % 4] ?? tokens()).replace(bad)))
+    const replaced = await Promise.all(Array.from({ length: 40 }, (_, n) => replace(all[n % 4] ?? tokens(), bad)))
     expect(values(replaced).size).toBe(1)
     for (const result of replaced.slice(0, 1)) expect(await sends(tokenOf(result))).toBe(0)
     expect(calls()).toEqual([plain, plain])
@@ -78,24 +81,113 @@ describe('a token that WeChat refuses', () => {
     const mine = tokens()
     const bad = tokenOf(await mine.current())
     fake.control.invalidateTokens()
-    const good = tokenOf(await mine.replace(bad))
-    expect(tokenOf(await mine.replace(bad))).toEqual(good)
+    const good = tokenOf(await replace(mine, bad))
+    expect(tokenOf(await replace(mine, bad))).toEqual(good)
     expect(calls()).toHaveLength(2)
   })
 
-  it('and that the endpoint repeats is forced once, and not again within 30 seconds', async () => {
+  it('once, although it is good, is asked about once and used again at once; other refusals in that minute cost nothing', async () => {
+    const [mine, other] = [tokens(), tokens()]
+    const token = tokenOf(await mine.current())
+    await other.current()
+    for (let n = 0; n < 5; n += 1) {
+      for (const one of [mine, other]) {
+        expect(await replace(one, token)).toEqual({ kind: 'token', token, fresh: false })
+        expect(tokenOf(await one.current())).toEqual(token)
+      }
+    }
+    expect(calls()).toEqual([plain, plain])
+  })
+
+  it('to one call while another was taken with it is not even asked about', async () => {
+    const mine = tokens()
+    const token = tokenOf(await mine.current())
+    const startedAt = performance.now() - 1
+    mine.prove(token)
+    expect(await mine.replace(token, { startedAt, inARow: 1 })).toEqual({ kind: 'token', token, fresh: false })
+    expect(calls()).toEqual([plain])
+  })
+
+  it('while it is young is the same again after a pause, and asked about once', async () => {
+    const mine = tokens()
+    const token = tokenOf(await mine.current())
+    const began = performance.now()
+    for (let inARow = 1; inARow <= 4; inARow += 1) {
+      const refused = { startedAt: performance.now(), inARow }
+      expect(await mine.replace(token, refused)).toEqual({ kind: 'token', token, fresh: false })
+      await mine.current()
+    }
+    expect(performance.now() - began).toBeGreaterThan(500)
+    expect(calls()).toEqual([plain, plain])
+  })
+
+  it('while it is young is not asked about at the classic endpoint, which would end it', async () => {
+    const mine = tokens({ kind: 'classic' })
+    const token = tokenOf(await mine.current())
+    for (let inARow = 1; inARow <= 3; inARow += 1) {
+      const refused = { startedAt: performance.now(), inARow }
+      expect(await mine.replace(token, refused)).toEqual({ kind: 'token', token, fresh: false })
+      await mine.current()
+    }
+    mine.prove(token)
+    expect(await replace(mine, token)).toEqual({ kind: 'token', token, fresh: false })
+    expect(calls()).toHaveLength(1)
+    expect(tokenOf(await replace(mine, token, 3)).value).not.toBe(token.value)
+  })
+
+  it('and that its source repeats is used again after pauses that grow and that all processes keep, then not for a minute', async () => {
+    const [mine, other] = [tokens(), tokens()]
+    const bad = tokenOf(await mine.current())
+    fake.control.invalidateTokens({ repeatDead: true })
+    const pauses: number[] = []
+    let refused = await replace(mine, bad)
+    for (let n = 0; n < 4; n += 1) {
+      expect(refused).toEqual({ kind: 'token', token: bad, fresh: false })
+      refused = await replace(mine, bad, 3)
+      const { pauseMs = 0 } = (await createTokenStore(store, SANDBOX_APP_ID).read()) ?? {}
+      pauses.push(Math.ceil(pauseMs / 1000))
+      await store.redis.hset(tokenKey, 'pausedUntil', '1')
+    }
+    expect(pauses).toEqual([1, 2, 4, 8])
+    expect(await replace(other, bad, 3)).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true })
+    // At first, at the first two refusals and after the last: whoever is refused in between asks nobody.
+    expect(calls()).toEqual(Array.from({ length: 4 }, () => plain))
+    for (let n = 0; n < 20; n += 1) expect(await tokens().current()).toMatchObject({ kind: 'no-token' })
+    expect(calls()).toHaveLength(4)
+  })
+
+  it('makes everybody wait while it pauses, and nobody once it was taken', async () => {
+    const [mine, other] = [tokens(), tokens()]
+    const bad = tokenOf(await mine.current())
+    await replace(mine, bad)
+    await replace(mine, bad, 3)
+    await store.redis.hset(tokenKey, 'pausedUntil', String(Date.now() + 60_000))
+    expect(other.isReady()).toBe(false)
+    expect(await other.current()).toMatchObject({ kind: 'paused', pauseMs: expect.any(Number) })
+    expect(other.isReady()).toBe(false)
+    other.prove(bad)
+    expect(other.isReady()).toBe(true)
+    await vi.waitFor(async () => expect(await store.redis.hexists(tokenKey, 'pausedUntil')).toBe(0), 5000)
+    expect(tokenOf(await tokens().current())).toEqual(bad)
+  })
+
+  it('and that the endpoint repeats is forced once it has been refused for a minute, and not again within 30 seconds', async () => {
     const [mine, other] = [tokens(), tokens()]
     const bad = tokenOf(await mine.current())
     await other.current()
     fake.control.invalidateTokens({ repeatDead: true })
-    const good = tokenOf(await mine.replace(bad))
+    const forMinutes = (value: string) =>
+      store.redis.hset(tokenKey, { value, refusedAt: String(Date.now() - 60_000), repeats: '5' })
+    await forMinutes(bad.value)
+    const good = tokenOf(await replace(mine, bad))
     expect(good.value).not.toBe(bad.value)
     expect(await sends(good)).toBe(0)
     expect(calls()).toEqual([plain, plain, forced])
-    expect(tokenOf(await other.replace(bad))).toEqual(good)
+    expect(tokenOf(await replace(other, bad))).toEqual(good)
+    await forMinutes(good.value)
 
     fake.control.invalidateTokens({ repeatDead: true })
-    const answers = [await other.replace(good), await mine.replace(good), await mine.replace(good)]
+    const answers = [await replace(other, good), await replace(mine, good), await replace(mine, good)]
     for (const answer of answers) expect(answer).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true })
     expect(calls()).toEqual([plain, plain, forced, plain])
     for (let n = 0; n < 20; n += 1) expect(await mine.current()).toMatchObject({ kind: 'no-token' })
@@ -107,7 +199,8 @@ describe('a token that WeChat refuses', () => {
     const mine = tokens()
     const bad = tokenOf(await mine.current())
     await store.redis.set(`${tokenKey}:forced`, '1')
-    expect(await mine.replace(bad)).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true })
+    await store.redis.hset(tokenKey, { refusedAt: '1', repeats: '5' })
+    expect(await replace(mine, bad)).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true })
     await aMinuteLater()
     expect(tokenOf(await tokens().current()).value).toBe(bad.value)
     expect(calls()).toEqual([plain, plain, plain])
@@ -118,16 +211,16 @@ describe('a token that WeChat refuses', () => {
     const bad = tokenOf(await mine.current())
     await other.current()
     fake.control.invalidateTokens()
-    expect(await mine.replace(bad)).toMatchObject({ fresh: true })
-    expect(await other.replace(bad)).toMatchObject({ fresh: false })
-    expect(await mine.replace(bad)).toMatchObject({ fresh: false })
+    expect(await replace(mine, bad)).toMatchObject({ fresh: true })
+    expect(await replace(other, bad)).toMatchObject({ fresh: false })
+    expect(await replace(mine, bad)).toMatchObject({ fresh: false })
   })
 
   it('and condemned, because every new one is refused, is the last that anybody fetches for a minute', async () => {
     const [mine, other] = [tokens({ kind: 'classic' }), tokens({ kind: 'classic' })]
     const bad = tokenOf(await mine.current())
     await mine.condemn(bad)
-    expect(await other.replace(bad)).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true })
+    expect(await replace(other, bad)).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true })
     for (const one of [mine, other, tokens()]) expect((await one.current()).kind).toBe('no-token')
     expect(calls()).toHaveLength(1)
     await aMinuteLater()

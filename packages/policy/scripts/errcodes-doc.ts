@@ -12,7 +12,7 @@ const ACTIONS: Readonly<Record<ErrcodeAction, string>> = {
   retry:
     'The message is sent again after a pause that grows with every try and is drawn at random, up to `RETRY_ATTEMPTS_MAX` tries. Then it is dead as `retries-exhausted`. For these two codes that holds whatever `ifUnsure` says.',
   'refresh-token':
-    'The shared access token is replaced and the message is sent again at once; this costs it no try. If fresh tokens are refused as well, three in a row, the app is suspended.',
+    'The shared access token is replaced, unless it is the current one and only young or refused by chance, and the message is sent again; this costs it no try. If fresh tokens are refused as well, three in a row, or the current one for 15 seconds, the app is suspended. See [tokens.md](tokens.md).',
   dead: 'The message becomes a dead letter with the reason. It can be replayed, which sends it as a new message.',
   wait: 'The message steps back for a moment and loses no try. Five such answers in a row suspend the app.',
   'throttle-minute': 'The app is held for a minute. Its messages wait in order, and none of them loses a try.',

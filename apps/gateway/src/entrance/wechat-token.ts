@@ -12,7 +12,7 @@ const POLL_MS = 50
 const ASK_EVERY_POLLS = 10
 
 export interface WechatTokens {
-  /** A token that serves and is not `refused`, within three seconds; undefined without one. @throws while Redis is away */
+  /** A token that serves and is not `refused`, unless its source says that it is the current one, within three seconds; undefined without one. @throws while Redis is away */
   get(at: { readonly appid: string; readonly store: Store }, refused?: string): Promise<StoredToken | undefined>
   /** Tells the workers that WeChat has refused it. @throws while Redis is away */
   report(at: { readonly appid: string; readonly store: Store }, refused: string): Promise<void>
@@ -37,10 +37,15 @@ export function createWechatTokens(): WechatTokens {
   }
 }
 
+/** A good token is refused at times: for so long its source's word that it is the current one holds against that. */
+const WORD_HOLDS_MS = 60_000
+
 async function obtain(tokens: TokenStore, refused: string | undefined): Promise<StoredToken | undefined> {
   const look = async (): Promise<StoredToken | undefined> => {
     const token = await tokens.read()
-    return token !== null && !token.refused && token.leftMs > 0 && token.value !== refused ? token : undefined
+    if (token === null || token.refused || token.leftMs <= 0) return undefined
+    const { repeats, repeatedMsAgo = Number.POSITIVE_INFINITY } = token
+    return token.value !== refused || (repeats <= 1 && repeatedMsAgo < WORD_HOLDS_MS) ? token : undefined
   }
   const found = await look()
   if (found !== undefined || !(await tokens.want(refused))) return found

@@ -1,5 +1,6 @@
 import { SANDBOX_APP_ID, SANDBOX_APP_SECRET } from '@wechat-outbox/sandbox'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createWechatTokens } from '../../src/entrance/wechat-token.ts'
 import { CRM_KEY, type EntranceWorld, OK, startEntranceWorld, wechatClient } from '../support/entrance.ts'
 
 let here: EntranceWorld
@@ -92,6 +93,15 @@ describe('what is passed on', () => {
     expect(quiet.lines()).toContainEqual(
       expect.objectContaining({ event: 'entrance.not-passed-on', reason: 'WeChat refuses the token (40001)' }),
     )
+  })
+
+  it('is tried with the same token once more when its source has just said that it is the current one', async () => {
+    const at = { appid: SANDBOX_APP_ID, store: here.world.store }
+    expect(await createWechatTokens().get(at, real)).toBeUndefined()
+    await here.world.store.redis.hset(`{wxo:${SANDBOX_APP_ID}}:token`, { repeatedAt: Date.now() - 1000, repeats: '1' })
+    expect(await createWechatTokens().get(at, real)).toMatchObject({ value: real })
+    await here.world.store.redis.hset(`{wxo:${SANDBOX_APP_ID}}:token`, { repeats: '2' })
+    expect(await createWechatTokens().get(at, real)).toBeUndefined()
   })
 
   it('is -1 with a token of WeChat’s that has ended', async () => {

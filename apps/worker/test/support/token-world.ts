@@ -24,7 +24,14 @@ import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import type { RefreshResult } from '../../src/token-refresh.ts'
 import { createTokenSource } from '../../src/token-source.ts'
-import { createTokens, type Token, type TokenResult, type Tokens } from '../../src/tokens.ts'
+import {
+  createTokens,
+  type PausedToken,
+  type Replacement,
+  type Token,
+  type TokenResult,
+  type Tokens,
+} from '../../src/tokens.ts'
 
 const FETCH_TIMEOUT_MS = 1000
 export const tokenKey = `${appPrefix(SANDBOX_APP_ID)}:token`
@@ -89,12 +96,17 @@ export const forced = { force: true, kind: 'stable' }
 /** As far as the memory of a failure is concerned. */
 export const aMinuteLater = () => store.redis.hset(failureKey, 'until', '1')
 
-export function tokenOf(result: TokenResult): Token {
-  if (result.kind !== 'token') throw new Error(`no token: ${result.detail}`)
+type Got = TokenResult | PausedToken
+export function tokenOf(result: Got): Token {
+  if (result.kind !== 'token') throw new Error(`no token: ${JSON.stringify(result)}`)
   return result.token
 }
-export const values = (results: readonly TokenResult[]): Set<string> =>
-  new Set(results.map((result) => tokenOf(result).value))
+export const values = (results: readonly Got[]): Set<string> => new Set(results.map((result) => tokenOf(result).value))
+/** A token that has served is refused to a call that began just now, for the n-th time in a row. */
+export function replace(one: Tokens, bad: Token, inARow = 1): Promise<Replacement> {
+  if (inARow === 1) one.prove(bad)
+  return one.replace(bad, { startedAt: performance.now(), inARow })
+}
 export async function sends(token: Token): Promise<number> {
   const body = { touser: 'o1', msgtype: 'text', text: { content: 'hello' } }
   const outcome = await client.send({ token, body })

@@ -9,6 +9,7 @@ local token = readToken(KEYS[1])
 if ARGV[1] ~= '' and token[1] == ARGV[1] and token[6] ~= '1' then
   if not redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[2]) then return -1 end
   redis.call('HSET', KEYS[1], 'refused', '1')
+  redis.call('HSETNX', KEYS[1], 'refusedAt', string.format('%.0f', now))
   redis.call('PUBLISH', ARGV[3], 'refused')
 end
 if tonumber(redis.call('HGET', KEYS[2], 'until') or '0') > now then return -1 end

@@ -19,6 +19,7 @@ const folders = {
     'token-claim',
     'token-fail',
     'token-force',
+    'token-prove',
     'token-read',
     'token-store',
     'token-unlock',

@@ -20,11 +20,21 @@ export interface StoredToken {
   /** What is left of it, by Redis's clock; negative once it has ended. */
   readonly leftMs: number
   readonly lifetimeMs: number
-  /** WeChat has refused it, and no other has been stored since. */
+  /** WeChat has refused it, and its source has not been asked since. */
   readonly refused: boolean
+  /** Since this value was first stored. */
+  readonly ageMs: number
+  /** How often its source has given it again after a refusal, with no call taken between. */
+  readonly repeats: number
+  /** For how long nobody is to use it: it was refused a moment ago and is the current one all the same. */
+  readonly pauseMs: number
+  /** Since its source has given it again after a refusal. Undefined: never. */
+  readonly repeatedMsAgo: number | undefined
 }
 
 export interface FetchedToken {
+  /** Whether one that comes again after it was refused to a call is left alone for a while. Default: true. */
+  readonly pauses?: boolean
   readonly value: string
   readonly parameter: string
   readonly lifetimeMs: number
@@ -50,8 +60,12 @@ export interface TokenClaim {
    * in Redis, though not within 15 s of one that failed, nor while new tokens are known to be refused.
    */
   readonly mode: 'need' | 'ahead' | 'probe'
-  /** The value that WeChat has refused. From now on it serves nobody. */
+  /** The value that WeChat has refused. It serves nobody until its source has been asked. */
   readonly bad?: string | undefined
+  /** Since the refused call began. A source that was asked after that has said already that the token is the current one. */
+  readonly badMsAgo?: number | undefined
+  /** For so long the source's word that the token is the current one holds against a single refusal. Default 0. */
+  readonly wordHoldsMs?: number | undefined
   /** For how long the right to fetch is given. */
   readonly lockMs: number
   /** A token is near its end when less than this is left of it, or a quarter of its lifetime if that is shorter. */
@@ -69,6 +83,10 @@ export type TokenClaimed =
 export interface TokenLock {
   /** The stored value that WeChat has refused: a fetch that gives this one again gives nothing new. */
   readonly refused: string | undefined
+  /** That one has been used again after every pause, and was refused each time. */
+  readonly isHopeless: boolean
+  /** Since WeChat has first refused it. */
+  readonly refusedForMs: number
   /** Stores a fetched token. False: the lock or the token is no longer what it was, use what stands there. */
   store(token: FetchedToken): Promise<boolean>
   /** Remembers that the fetch failed. Returns for how many ms, or 0 if the lock was no longer ours. */
@@ -87,6 +105,8 @@ export interface TokenStore {
    * token stands there by now.
    */
   condemn(value: string, failure: TokenFailure, waitMs: number): Promise<number>
+  /** WeChat has taken a call with `value`: refusals of it are forgotten, for all processes. */
+  prove(value: string): Promise<void>
   /**
    * For those who cannot fetch: asks whoever can for a token, and reports the value that WeChat has refused, at most once
    * a minute for all who report. False: none will come, because nobody hears it, a fetch has just failed, or it was
@@ -107,6 +127,11 @@ const FORCE_PER_DAY = 20
 const PROBE_INTERVAL_MS = 15_000
 /** A call that is refused whatever the token is must not use up the app's tokens. */
 const DOUBT_INTERVAL_MS = 60_000
+/** A token that its source repeats is used again after 0, 1, 2, 4, 8, 8 … seconds. */
+const REPEAT_PAUSE_MS = 1000
+const REPEAT_PAUSE_MS_MAX = 8000
+/** The last of these pauses ends 15 seconds after the first began. */
+const REPEATS_MAX = 5
 const WANTED = 'wanted'
 
 export function createTokenStore(store: Store, appid: string, news?: News): TokenStore {
@@ -117,12 +142,13 @@ export function createTokenStore(store: Store, appid: string, news?: News): Toke
       const fields = await runScript<string[]>(redis, { name: 'token-read', keys: [keys.token], args: [] })
       return fields.length === 0 ? null : tokenOf(fields)
     },
-    async claim({ mode, bad, lockMs, aheadMs }) {
+    async claim({ mode, bad, badMsAgo = 0, wordHoldsMs = 0, lockMs, aheadMs }) {
+      const refusal = [Math.ceil(badMsAgo), wordHoldsMs, REPEAT_PAUSE_MS, REPEAT_PAUSE_MS_MAX, REPEATS_MAX]
       const fence = randomUUID()
       const [kind, ...fields] = await runScript<string[]>(redis, {
         name: 'token-claim',
         keys: [keys.token, keys.tokenLock, keys.tokenFailure],
-        args: [fence, lockMs, mode, bad ?? '', aheadMs, PROBE_INTERVAL_MS, keys.tokenNews],
+        args: [fence, lockMs, mode, bad ?? '', aheadMs, PROBE_INTERVAL_MS, keys.tokenNews, ...refusal],
       })
       switch (kind) {
         case 'token':
@@ -139,6 +165,9 @@ export function createTokenStore(store: Store, appid: string, news?: News): Toke
       const args = ['', errcode ?? '', detail, waitMs, waitMs, keys.tokenNews, value, 1]
       const call = { name: 'token-fail', keys: [keys.tokenFailure, keys.tokenLock, keys.token], args } as const
       return runScript<number>(redis, call)
+    },
+    async prove(value) {
+      await runScript(redis, { name: 'token-prove', keys: [keys.token], args: [value, keys.tokenNews] })
     },
     async want(refused = '') {
       const heard = await runScript<number>(redis, {
@@ -167,11 +196,14 @@ interface Given {
 }
 
 function createLock({ redis }: Store, keys: AppKeys, { fence, lockMs, fields }: Given): TokenLock {
-  const [version = '0', refused = ''] = fields
+  const [version = '0', refused = '', repeats = '0', refusedForMs = '0'] = fields
   return {
     refused: refused === '' ? undefined : refused,
-    async store({ value, parameter, lifetimeMs }) {
-      const args = [value, parameter, lifetimeMs, version, fence, keys.tokenNews]
+    isHopeless: Number(repeats) >= REPEATS_MAX,
+    refusedForMs: Number(refusedForMs),
+    async store({ value, parameter, lifetimeMs, pauses = true }) {
+      const pause = pauses ? [REPEAT_PAUSE_MS, REPEAT_PAUSE_MS_MAX] : [0, 0]
+      const args = [value, parameter, lifetimeMs, version, fence, keys.tokenNews, ...pause]
       const call = { name: 'token-store', keys: [keys.token, keys.tokenLock, keys.tokenFailure], args } as const
       return (await runScript<number>(redis, call)) > 0
     },
@@ -195,9 +227,20 @@ function createLock({ redis }: Store, keys: AppKeys, { fence, lockMs, fields }: 
   }
 }
 
-function tokenOf([value = '', parameter = '', version, left, lifetime, refused]: readonly string[]): StoredToken {
-  const numbers = { version: Number(version), leftMs: Number(left), lifetimeMs: Number(lifetime) }
-  return { value, parameter, ...numbers, refused: refused === '1' }
+function tokenOf(fields: readonly string[]): StoredToken {
+  const [value = '', parameter = '', version, left, lifetime, refused, age, repeats, pause, repeated = ''] = fields
+  return {
+    value,
+    parameter,
+    version: Number(version),
+    leftMs: Number(left),
+    lifetimeMs: Number(lifetime),
+    refused: refused === '1',
+    ageMs: Number(age),
+    repeats: Number(repeats),
+    pauseMs: Number(pause),
+    repeatedMsAgo: repeated === '' ? undefined : Number(repeated),
+  }
 }
 
 function failureOf([errcode = '', detail = '']: readonly string[]): TokenFailure {
