@@ -78,6 +78,22 @@ describe('a token in a file', () => {
     expect(tokenOf(await mine.probe()).value).toBe('two')
   })
 
+  it('and that is refused by chance is used again, and another that has come meanwhile at once', async () => {
+    await writeFile(file('stray'), 'one')
+    const mine = inFile('stray')
+    const token = tokenOf(await mine.current())
+    for (const inARow of [1, 2, 3]) {
+      expect(await refuse(mine, token, inARow)).toEqual({ kind: 'token', token, fresh: false })
+      expect(tokenOf(await mine.current())).toEqual(token)
+    }
+    expect(lines.join('')).not.toContain('token.unavailable')
+    const startedAt = performance.now() - 1
+    mine.prove(token)
+    expect(await mine.replace(token, { startedAt, inARow: 1 })).toEqual({ kind: 'token', token, fresh: false })
+    await writeFile(file('stray'), 'two')
+    expect(await refuse(mine, token, 1)).toMatchObject({ kind: 'token', token: { value: 'two' }, fresh: true })
+  })
+
   it('that is empty for a moment goes on serving from memory', async () => {
     await writeFile(file('empty'), 'one')
     const mine = inFile('empty')
@@ -110,6 +126,19 @@ describe('a token in the configuration', () => {
     const token = tokenOf(await mine.current())
     expect(token).toEqual({ parameter: 'access_token', value: 'fixed', version: 1 })
     expect(await refuse(mine, token)).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true, retryInMs: 5000 })
+  })
+
+  it.each([
+    ['static', { type: 'static', value: 'fixed' }],
+    ['file', { type: 'file', path: '/proc/sys/kernel/ostype' }],
+  ])('or a file waits for another value once it is refused, and says so: %s', async (type, source) => {
+    const mine = tokens(source)
+    const detail = `WeChat refuses the token of the ${type} source: the app waits for another value there`
+    expect(await refuse(mine, tokenOf(await mine.current()))).toMatchObject({ kind: 'no-token', detail })
+    expect(await mine.current()).toMatchObject({ kind: 'no-token', detail, lasts: true })
+    expect(lines.map((line): unknown => JSON.parse(line))).toContainEqual(
+      expect.objectContaining({ event: 'token.unavailable', errcode: 40001, reason: detail }),
+    )
   })
 
   it('is not used for a while once it is condemned', async () => {
