@@ -3,7 +3,6 @@
  * are worth something at once or not at all, so nothing is stored and nothing repeated. What comes back is WeChat's answer
  * or nothing: a token of WeChat's never leaves here.
  */
-import { Readable } from 'node:stream'
 import { Pool } from 'undici'
 import { errmsgOf } from './answers.ts'
 import { parseBaseUrl } from './base-url.ts'
@@ -17,10 +16,8 @@ export interface RelayOptions {
   readonly baseUrl: string
   /** Calls under way at once; more are refused, because whoever waits for them has no patience either. */
   readonly callsMax: number
-  /** One whole call, however slowly its body comes. */
+  /** One whole call. */
   readonly timeoutMs: number
-  /** The longest body, in bytes. */
-  readonly bodyBytesMax: number
 }
 
 export interface RelayedCall {
@@ -29,16 +26,13 @@ export interface RelayedCall {
   readonly query?: Readonly<Record<string, string>>
   readonly token: SendToken
   readonly contentType: string
-  /** A stream is read no faster than WeChat takes it, and left as it is when the call ends early. */
-  readonly body: string | Readable
-  /** Of a stream, where it is known. */
-  readonly contentLength?: number | undefined
+  /** A whole one: WeChat has answered 412 to bodies whose length it was not told. */
+  readonly body: string | Buffer
   readonly signal?: AbortSignal | undefined
 }
 
 export type Relayed =
   | { readonly kind: 'answered'; readonly errcode: number; readonly answer: JsonObject }
-  | { readonly kind: 'too-large' }
   /** Nothing usable came back. */
   | { readonly kind: 'broken'; readonly detail: string }
 
@@ -51,10 +45,9 @@ export interface Relay {
 
 const ANSWER_BYTES_MAX = 65_536
 const CONNECT_TIMEOUT_MS = 3000
-const TOO_LARGE = new Error('the body is too large')
 
 /** Throws an Error for a base URL that is none. */
-export function createRelay({ baseUrl, callsMax, timeoutMs, bodyBytesMax }: RelayOptions): Relay {
+export function createRelay({ baseUrl, callsMax, timeoutMs }: RelayOptions): Relay {
   const { origin, prefix } = parseBaseUrl(baseUrl)
   const pool = new Pool(origin, {
     connections: callsMax,
@@ -67,13 +60,12 @@ export function createRelay({ baseUrl, callsMax, timeoutMs, bodyBytesMax }: Rela
   let open = 0
 
   async function exchange(call: RelayedCall, signal: AbortSignal): Promise<Relayed> {
-    const { token, query = {}, body, contentLength, contentType } = call
-    const length = contentLength === undefined ? {} : { 'content-length': String(contentLength) }
+    const { token, query = {}, body, contentType } = call
     const answer = await pool.request({
       method: 'POST',
       path: `${prefix}${call.path}?${queryString({ [token.parameter]: token.value, ...query })}`,
-      headers: { 'content-type': contentType, ...length },
-      body: typeof body === 'string' ? body : Readable.from(bounded(body, bodyBytesMax)),
+      headers: { 'content-type': contentType },
+      body,
       signal,
     })
     const bytes = await readBytes(answer.body)
@@ -85,15 +77,12 @@ export function createRelay({ baseUrl, callsMax, timeoutMs, bodyBytesMax }: Rela
 
   return {
     async pass(call) {
-      const size = typeof call.body === 'string' ? Buffer.byteLength(call.body) : (call.contentLength ?? 0)
-      if (size > bodyBytesMax) return { kind: 'too-large' }
       if (open >= callsMax) return { kind: 'broken', detail: `${callsMax} calls are under way already` }
       open += 1
       const late = AbortSignal.timeout(timeoutMs)
       try {
         return await exchange(call, call.signal === undefined ? late : AbortSignal.any([late, call.signal]))
       } catch (error) {
-        if (error === TOO_LARGE) return { kind: 'too-large' }
         if (late.aborted) return { kind: 'broken', detail: 'timeout' }
         return { kind: 'broken', detail: call.signal?.aborted ? 'aborted' : faultDetail(error, 'sent') }
       } finally {
@@ -101,16 +90,6 @@ export function createRelay({ baseUrl, callsMax, timeoutMs, bodyBytesMax }: Rela
       }
     },
     close: () => pool.destroy(),
-  }
-}
-
-/** The stream stays open when its reader stops: the caller's connection still has to carry an answer. */
-async function* bounded(body: Readable, bytesMax: number): AsyncGenerator<Buffer> {
-  let bytes = 0
-  for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > bytesMax) throw TOO_LARGE
-    yield chunk
   }
 }
 

@@ -13,7 +13,6 @@ const relayed = async (bytes: Buffer | string) => {
     baseUrl: (await serverSaying(bytes)).url,
     callsMax: 1,
     timeoutMs: 5000,
-    bodyBytesMax: 1000,
   })
   const path = '/cgi-bin/message/custom/typing'
   const passed = await relay.pass({ path, token: call.token, contentType: 'application/json', body: '{}' })

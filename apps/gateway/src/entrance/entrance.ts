@@ -41,10 +41,10 @@ type Handle = (request: FastifyRequest, reply: FastifyReply) => Promise<Answer>
 
 export async function addEntrance(app: FastifyInstance, deps: EntranceDeps): Promise<void> {
   const { wechatBaseUrl: baseUrl, log } = deps
-  const limits = { callsMax: PASSES_MAX, timeoutMs: PASS_MS_MAX, bodyBytesMax: UPLOAD_BYTES_MAX }
-  const relay = createRelay({ baseUrl, ...limits })
+  const relay = createRelay({ baseUrl, callsMax: PASSES_MAX, timeoutMs: PASS_MS_MAX })
   app.addHook('onClose', () => relay.close())
-  const passing: PassOnDeps = { ...deps, relay, tokens: createWechatTokens() }
+  const uploading = { uploadBytesMax: UPLOAD_BYTES_MAX, uploads: { underWay: 0 } }
+  const passing: PassOnDeps = { ...deps, ...uploading, relay, tokens: createWechatTokens() }
   const answering = (handle: Handle, msMax: number) => async (request: FastifyRequest, reply: FastifyReply) => {
     const answered = handle(request, reply).catch((error: unknown) => {
       log.warn({ event: 'entrance.failed', route: routeTemplate(request), error: messageOf(error) })

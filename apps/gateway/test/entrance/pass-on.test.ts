@@ -53,6 +53,27 @@ describe('what is passed on', () => {
     ])
   })
 
+  it('has its length at the beginning, although it came without', async () => {
+    const form = new Response(formOf(1_500_000))
+    const headers = { 'content-type': form.headers.get('content-type') ?? '' }
+    const chunked = { method: 'POST', body: form.body, headers, duplex: 'half' } as const
+    const path = `/media/upload?access_token=${token}&type=image`
+    expect(await here.wechat.call(path, chunked)).toMatchObject({ status: 200, media_id: expect.any(String) })
+    const fetched = { method: 'POST', body: new Response(formOf(10)).body, headers, duplex: 'half' } as const
+    // The same without the gateway, as SDKs that stream have met it.
+    const direct = await fetch(`${here.fake.url}/cgi-bin/media/upload?access_token=${real}&type=image`, fetched)
+    expect(direct.status).toBe(412)
+  })
+
+  it('has a name that WeChat understands, whatever its client gave', async () => {
+    const png = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.alloc(100, 7)])
+    const form = new FormData()
+    form.set('media', new File([png], '图片', { type: 'application/octet-stream' }))
+    const path = `/media/upload?access_token=${token}&type=image`
+    expect(await here.wechat.call(path, { method: 'POST', body: form })).toMatchObject({ status: 200, type: 'image' })
+    expect(here.fake.ledger.otherCalls()).toMatchObject([{ body: { filename: 'image.png', bytes: png.length } }])
+  })
+
   it('comes back with WeChat’s own refusals', async () => {
     expect(await upload(2_500_000)).toMatchObject({ status: 200, errcode: 40009 })
     expect(await here.wechat.post(`/message/custom/typing?access_token=${token}`, { touser: 'oAnna' })).toMatchObject({

@@ -13,6 +13,7 @@ const SENTENCES: Readonly<Record<number, string>> = {
   40009: 'invalid image size',
   40013: 'invalid appid',
   40066: 'invalid url',
+  40113: 'unsupported file type',
   40125: 'invalid appsecret',
   41001: 'access_token missing',
   41002: 'appid missing',

@@ -15,6 +15,7 @@ const TYPING_PATHS = ['/cgi-bin/message/custom/typing', '/cgi-bin/message/custom
 const MEDIA_BYTES_MAX = 2 * 1024 * 1024
 const FORM_BYTES_MAX = 16 * 1024 * 1024
 const MEDIA_TYPES = ['image', 'voice', 'video', 'thumb']
+const IMAGE_NAME = /\.(?:png|jpe?g|gif|bmp)$/i
 
 type Judged = { errcode: number; body: unknown; answer?: string }
 
@@ -48,6 +49,10 @@ export const addMediaRoute = (server: FastifyInstance, world: World): void => {
     const parser = { parseAs: 'buffer', bodyLimit: FORM_BYTES_MAX } as const
     scope.addContentTypeParser('*', parser, (_request, body, done) => done(null, body))
     scope.post(MEDIA_PATH, async (request, reply) => {
+      // As people have seen it answer bodies whose length it is not told.
+      if (request.headers['content-length'] === undefined) {
+        return reply.code(412).header('content-type', 'text/html').send('<html>412 Precondition Failed</html>')
+      }
       answerWith(world, request, reply)(await judgeUpload(request, world.now()))
       return reply
     })
@@ -63,6 +68,7 @@ const judgeUpload = async (request: FastifyRequest, nowMs: number): Promise<Judg
   const sha256 = createHash('sha256').update(bytes).digest('hex')
   const body = { type, filename: file.name, bytes: bytes.length, sha256 }
   if (bytes.length > MEDIA_BYTES_MAX) return { errcode: 40009, body }
+  if (type === 'image' && !IMAGE_NAME.test(file.name)) return { errcode: 40113, body }
   const mediaId = randomBytes(48).toString('base64url')
   const answer = JSON.stringify({ type, media_id: mediaId, created_at: Math.floor(nowMs / 1000) })
   return { errcode: 0, body, answer }
