@@ -19,7 +19,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   sandbox: ['messages'],
   worker: ['messages', 'policy', 'wechat', 'outbox', 'runtime'],
   gateway: ['messages', 'policy', 'wechat', 'outbox', 'runtime'],
-  cli: ['messages', 'policy', 'outbox', 'runtime'],
+  cli: ['messages', 'policy', 'outbox', 'runtime', 'wechat'],
   // For one machine, and for measuring: these put the whole house together.
   standalone: [...PACKAGES, 'worker', 'gateway', 'cli'],
   bench: [...PACKAGES, 'worker', 'gateway'],

@@ -1,6 +1,6 @@
 /** What `wxo` reads from the environment. Read when a command needs it, so that `--help` works anywhere. */
 import { appidSchema } from '@wechat-outbox/messages'
-import { type Environment, integer, readEnv, text } from '@wechat-outbox/runtime'
+import { type Environment, integer, proxyVariables, readEnv, text, withProxyNames } from '@wechat-outbox/runtime'
 import { z } from 'zod'
 
 const MISSING_REDIS =
@@ -13,6 +13,7 @@ const schema = z.object({
   WECHAT_API_BASE_URL: text.default('https://api.weixin.qq.com').refine(isPlainBaseUrl, {
     error: 'must be an https URL (http on a loopback address), without credentials, query or fragment',
   }),
+  ...proxyVariables,
   IDEMPOTENCY_TTL_HOURS: integer(1, 8760).default(72),
 })
 
@@ -20,7 +21,7 @@ export type CliEnv = z.output<typeof schema>
 
 /** @throws ConfigError with every problem, never with a value */
 export function readCliEnv(env: Environment): CliEnv {
-  return readEnv(schema, env)
+  return readEnv(schema, withProxyNames(env))
 }
 
 /** The rule of the worker, which sends secrets there: what it would refuse at start is worth hearing from `doctor`. */

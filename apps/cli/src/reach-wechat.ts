@@ -1,4 +1,5 @@
-/** Can WeChat be reached from here? Any HTTP answer says yes: no token is sent, so none is expected to please. */
+/** Can WeChat be reached from here, on the way that the workers take? */
+import { type ProxySettings, proxyProblems, reachWechat as reach } from '@wechat-outbox/wechat'
 
 export interface Reachability {
   readonly reachable: boolean
@@ -11,24 +12,13 @@ export interface Reachability {
 
 const TIMEOUT_MS = 3000
 
-export async function reachWechat(baseUrl: string): Promise<Reachability> {
-  const url = new URL(`${baseUrl.replace(/\/+$/, '')}/`)
+export async function reachWechat(baseUrl: string, proxy: ProxySettings): Promise<Reachability> {
   const start = performance.now()
-  const passed = (): number => Math.round(performance.now() - start)
-  try {
-    const answer = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) })
-    const ms = passed()
-    await answer.body?.cancel()
-    return { reachable: true, host: url.host, ms, status: answer.status }
-  } catch (error) {
-    return { reachable: false, host: url.host, ms: passed(), error: reasonOf(error) }
-  }
-}
-
-/** fetch hides the reason in `cause`; its code says enough and names nothing. */
-function reasonOf(error: unknown): string {
-  if (error instanceof Error && error.name === 'TimeoutError') return `no answer within ${TIMEOUT_MS} ms`
-  const cause = error instanceof Error ? error.cause : undefined
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  return typeof code === 'string' ? code : 'the connection failed'
+  const [problem] = proxyProblems(proxy)
+  if (problem !== undefined) return { reachable: false, host: new URL(baseUrl).host, ms: 0, error: problem }
+  const reached = await reach({ baseUrl, proxy, timeoutMs: TIMEOUT_MS })
+  const at = { host: new URL(baseUrl).host, ms: Math.round(performance.now() - start) }
+  if ('status' in reached) return { reachable: true, ...at, status: reached.status }
+  const isLate = reached.error.startsWith('timeout')
+  return { reachable: false, ...at, error: isLate ? `no answer within ${TIMEOUT_MS} ms` : reached.error }
 }

@@ -2,8 +2,20 @@
 
 import { appidSchema } from '@wechat-outbox/messages'
 import { OutboxError, parseRedisUrl } from '@wechat-outbox/outbox'
-import { ConfigError, type Environment, flag, integer, logLevel, port, readEnv, text } from '@wechat-outbox/runtime'
-import { parseBaseUrl } from '@wechat-outbox/wechat'
+import {
+  ConfigError,
+  type Environment,
+  flag,
+  integer,
+  logLevel,
+  port,
+  proxyOf,
+  proxyVariables,
+  readEnv,
+  text,
+  withProxyNames,
+} from '@wechat-outbox/runtime'
+import { parseBaseUrl, proxyProblems } from '@wechat-outbox/wechat'
 import { z } from 'zod'
 import { readKeys } from './keys.ts'
 import { isLoopbackHost, readHostnames } from './same-site.ts'
@@ -18,6 +30,7 @@ export const gatewayEnvSchema = z.object({
   WECHAT_API_BASE_URL: text
     .default('https://api.weixin.qq.com')
     .describe('Where typing and uploads are passed on to: https, or http on loopback'),
+  ...proxyVariables,
   GATEWAY_HOST: text.default('127.0.0.1').describe('Where the gateway listens'),
   GATEWAY_PORT: port.default(3000).describe('0: a free one, logged'),
   GATEWAY_ALLOWED_HOSTS: text
@@ -49,7 +62,7 @@ export type GatewayConfig = z.output<typeof gatewayEnvSchema>
 
 /** @throws ConfigError with every problem */
 export function readGatewayConfig(env: Environment): GatewayConfig {
-  const config = readEnv(gatewayEnvSchema, env)
+  const config = readEnv(gatewayEnvSchema, withProxyNames(env))
   const problems: string[] = []
   if ((config.DASHBOARD_USER === undefined) !== (config.DASHBOARD_PASSWORD === undefined)) {
     problems.push('DASHBOARD_USER and DASHBOARD_PASSWORD belong together: set both or neither')
@@ -70,6 +83,7 @@ export function readGatewayConfig(env: Environment): GatewayConfig {
     )
   }
   problems.push(...redisUrlProblems(config.REDIS_URL), ...baseUrlProblems(config.WECHAT_API_BASE_URL))
+  problems.push(...proxyProblems(proxyOf(config)))
   if (problems.length > 0) throw new ConfigError(problems)
   return config
 }

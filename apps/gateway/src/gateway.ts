@@ -2,7 +2,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Outbox, type Store, whenReady, within } from '@wechat-outbox/outbox'
-import type { Logger } from '@wechat-outbox/runtime'
+import { type Logger, proxyOf } from '@wechat-outbox/runtime'
 import { type FastifyInstance, fastify } from 'fastify'
 import helmet from 'helmet'
 import { createAccess } from './access.ts'
@@ -80,7 +80,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     addMetrics(app, { config, link, access })
     addHealthRoutes(app, link)
     const { WECHAT_APP_ID: appid, WECHAT_API_BASE_URL: wechatBaseUrl } = config
-    await addEntrance(app, { link, outbox, access, log, appid, wechatBaseUrl })
+    await addEntrance(app, { link, outbox, access, log, appid, wechatBaseUrl, proxy: proxyOf(config) })
     await addV1(app, { outbox, store, access, rememberMs: idempotencyTtlHours * 3_600_000 })
     dashboard = await addDashboard(app, { config, link, log })
     const url = await app.listen({ host: config.GATEWAY_HOST, port: config.GATEWAY_PORT })

@@ -82,6 +82,9 @@ function sandboxEnv(
 ): Environment {
   return {
     ...env,
+    // The fake is on this machine, and whatever proxy there is knows nothing of it.
+    NO_PROXY: '*',
+    no_proxy: '*',
     REDIS_URL: redisUrl,
     WECHAT_APP_ID: SANDBOX_APP_ID,
     WECHAT_APP_SECRET: SANDBOX_APP_SECRET,

@@ -1,8 +1,9 @@
 /** The tokens of one app, from the source that its configuration names. */
 import { createTokenStore, type News, type Store } from '@wechat-outbox/outbox'
-import type { Logger } from '@wechat-outbox/runtime'
+import { type Logger, proxyOf } from '@wechat-outbox/runtime'
 import type { WechatClient } from '@wechat-outbox/wechat'
 import type { AppConfig } from './apps.ts'
+import type { WorkerConfig } from './env.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import type { RefreshResult } from './token-refresh.ts'
 import { createTokenSource } from './token-source.ts'
@@ -10,7 +11,7 @@ import { DEFAULT_TOKEN_SOURCE } from './token-source-schema.ts'
 import { createTokens, type Tokens } from './tokens.ts'
 
 export interface AppTokensOptions {
-  readonly config: { readonly SEND_TIMEOUT_MS: number }
+  readonly config: Pick<WorkerConfig, 'SEND_TIMEOUT_MS' | 'HTTP_PROXY' | 'HTTPS_PROXY' | 'NO_PROXY'>
   readonly log: Logger
   readonly store: Store
   readonly news: News
@@ -22,7 +23,8 @@ export function createAppTokens(app: AppConfig, options: AppTokensOptions): Toke
   const { appid, secret, token = DEFAULT_TOKEN_SOURCE } = app
   const { log, store, news, tokenClient: client, onRefresh } = options
   const fetchTimeoutMs = options.config.SEND_TIMEOUT_MS
-  const source = createTokenSource(token, { appid, secret, client, timeoutMs: fetchTimeoutMs })
+  const proxy = proxyOf(options.config)
+  const source = createTokenSource(token, { appid, secret, client, timeoutMs: fetchTimeoutMs, proxy })
   const common = { appid, log, onRefresh }
   return source.kind === 'local'
     ? createLocalTokens({ ...common, source })

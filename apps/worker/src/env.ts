@@ -1,7 +1,19 @@
 /** The worker's environment. The table in `docs/configuration.md` is made from these lines and checked against them. */
 
 import { appidSchema } from '@wechat-outbox/messages'
-import { ConfigError, type Environment, integer, logLevel, port, readEnv, text } from '@wechat-outbox/runtime'
+import {
+  ConfigError,
+  type Environment,
+  integer,
+  logLevel,
+  port,
+  proxyOf,
+  proxyVariables,
+  readEnv,
+  text,
+  withProxyNames,
+} from '@wechat-outbox/runtime'
+import { proxyProblems } from '@wechat-outbox/wechat'
 import { z } from 'zod'
 import { type AppConfig, type AppVariables, readApps } from './apps.ts'
 import { parseShard, type Selection, selectApps } from './select-apps.ts'
@@ -34,6 +46,7 @@ export const workerEnvSchema = z.object({
   WECHAT_API_BASE_URL: text
     .default('https://api.weixin.qq.com')
     .describe('Where WeChat is: https, or http on loopback'),
+  ...proxyVariables,
   WORKER_CONCURRENCY: integer(1, 10_000).default(64).describe('Calls in flight per app and process'),
   SEND_TIMEOUT_MS: integer(100, 600_000).default(5000).describe('One HTTP call, in milliseconds'),
   PROBE_EVERY_MS: integer(100, 3_600_000)
@@ -64,7 +77,7 @@ export type WorkerConfig = z.output<typeof workerEnvSchema> & { readonly apps: r
 export function readWorkerConfig(env: Environment): WorkerConfig {
   const { apps: all, problems } = readApps(env)
   const isComplete = problems.length === 0
-  const read = collect(problems, () => readEnv(workerEnvSchema, env))
+  const read = collect(problems, () => readEnv(workerEnvSchema, withProxyNames(env)))
   const apps = read !== undefined && isComplete ? selectApps(all, read, problems) : []
   if (read !== undefined && read.STALLED_AFTER_MS < read.SEND_TIMEOUT_MS + 2000) {
     problems.push(
@@ -74,6 +87,7 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   if (read !== undefined && read.RETRY_BACKOFF_MS_MAX < read.RETRY_BACKOFF_MS) {
     problems.push('RETRY_BACKOFF_MS_MAX must be at least RETRY_BACKOFF_MS')
   }
+  if (read !== undefined) problems.push(...proxyProblems(proxyOf(read)))
   if (read === undefined || problems.length > 0) throw new ConfigError(problems)
   return { ...read, apps }
 }

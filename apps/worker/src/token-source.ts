@@ -1,6 +1,12 @@
 /** A configured source of tokens, made into what can be asked: an endpoint that all processes share, or something local. */
 import { readFile } from 'node:fs/promises'
-import { askTokenServer, type TokenAnswer, tokenOfText, type WechatClient } from '@wechat-outbox/wechat'
+import {
+  askTokenServer,
+  type ProxySettings,
+  type TokenAnswer,
+  tokenOfText,
+  type WechatClient,
+} from '@wechat-outbox/wechat'
 import type { TokenSourceConfig } from './token-source-schema.ts'
 
 /** Asked by one process of all that serve the app; what it gives is shared through Redis. */
@@ -34,13 +40,14 @@ export interface SourceOptions {
   readonly secret?: string | undefined
   readonly client: WechatClient
   readonly timeoutMs: number
+  readonly proxy?: ProxySettings | undefined
 }
 
 /** A file longer than this holds no token. */
 const FILE_CHARS_MAX = 4096
 
 export function createTokenSource(config: TokenSourceConfig, options: SourceOptions): TokenSource {
-  const { appid, secret = '', client, timeoutMs } = options
+  const { appid, secret = '', client, timeoutMs, proxy } = options
   switch (config.type) {
     case 'stable':
     case 'classic': {
@@ -56,7 +63,7 @@ export function createTokenSource(config: TokenSourceConfig, options: SourceOpti
     }
     case 'http': {
       const { type: _type, parameter, allowHttp: _allowHttp, ...server } = config
-      const fetch = () => askTokenServer({ ...server, timeoutMs })
+      const fetch = () => askTokenServer({ ...server, timeoutMs, proxy })
       return { kind: 'shared', parameter, canForce: false, canRepeat: true, fetch }
     }
     case 'file': {

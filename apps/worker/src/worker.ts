@@ -15,7 +15,7 @@ import {
   within,
 } from '@wechat-outbox/outbox'
 import { expiryReason, failedElsewhereReason } from '@wechat-outbox/policy'
-import { addBacklogMetrics, ConfigError, createRegistry, type Logger } from '@wechat-outbox/runtime'
+import { addBacklogMetrics, ConfigError, createRegistry, type Logger, proxyOf } from '@wechat-outbox/runtime'
 import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { type AppSet, createAppSet, type ServedApp } from './app-set.ts'
 import { createAppTokens } from './app-tokens.ts'
@@ -162,9 +162,10 @@ function serveApp(app: AppConfig, shared: Shared): ServedApp {
   }
 }
 
-const whereWechatIs = ({ WECHAT_API_BASE_URL, SEND_TIMEOUT_MS }: WorkerConfig) => ({
-  baseUrl: WECHAT_API_BASE_URL,
-  timeoutMs: SEND_TIMEOUT_MS,
+const whereWechatIs = (config: WorkerConfig) => ({
+  baseUrl: config.WECHAT_API_BASE_URL,
+  timeoutMs: config.SEND_TIMEOUT_MS,
+  proxy: proxyOf(config),
 })
 
 interface AppShared extends Shared {

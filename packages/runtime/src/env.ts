@@ -47,3 +47,28 @@ export const logLevel = z.enum(
   'must be a level of pino',
 )
 export const port = integer(0, 65_535)
+
+/** The variables of a forward proxy, for the schema of whoever calls out of the machine. */
+export const proxyVariables = {
+  HTTPS_PROXY: text
+    .optional()
+    .describe('A forward proxy for https; also `https_proxy`. For every call that leaves the machine, Redis aside'),
+  HTTP_PROXY: text.optional().describe('The same for plain http, and for https where that has none'),
+  NO_PROXY: text.optional().describe('Hosts that are reached without it: `localhost,.internal,10.0.0.7:8080` or `*`'),
+}
+
+/** With the lower-case names that other programs write and that win there. */
+export function withProxyNames(env: Environment): Environment {
+  const named = Object.keys(proxyVariables).map((name) => [name, env[name.toLowerCase()] || env[name]])
+  return { ...env, ...Object.fromEntries(named) }
+}
+
+export interface ProxyVariables {
+  readonly HTTPS_PROXY?: string | undefined
+  readonly HTTP_PROXY?: string | undefined
+  readonly NO_PROXY?: string | undefined
+}
+
+export function proxyOf({ HTTPS_PROXY: httpsProxy, HTTP_PROXY: httpProxy, NO_PROXY: noProxy }: ProxyVariables) {
+  return { httpsProxy, httpProxy, noProxy }
+}

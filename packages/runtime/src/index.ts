@@ -10,7 +10,19 @@ export {
   readApiKeyHash,
 } from './api-key.ts'
 export { addBacklogMetrics } from './backlog-metrics.ts'
-export { ConfigError, type Environment, flag, integer, logLevel, port, readEnv, text } from './env.ts'
+export {
+  ConfigError,
+  type Environment,
+  flag,
+  integer,
+  logLevel,
+  port,
+  proxyOf,
+  proxyVariables,
+  readEnv,
+  text,
+  withProxyNames,
+} from './env.ts'
 export { configOrExit, runService, type Service } from './lifecycle.ts'
 export { readListFile } from './list-file.ts'
 export { createLogger, type Logger, type LogOptions } from './log.ts'

@@ -101,7 +101,9 @@ export class Call implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: unknown): void {
-    this.#break(faultDetail(error, this.#phase))
+    // So undici says that the proxy wants another password: an answer of its own, before the call went further.
+    if (isWritten(this.#phase) && isProxyRefusal(error)) this.#settle({ kind: 'answer', status: 407, body: '' })
+    else this.#break(faultDetail(error, this.#phase))
     this.#release()
   }
 
@@ -135,4 +137,8 @@ export class Call implements Dispatcher.DispatchHandler {
 
 function first(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header[0] : header
+}
+
+function isProxyRefusal(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Proxy Authentication Required (407)'
 }

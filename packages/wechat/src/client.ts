@@ -5,6 +5,7 @@
 import type { Outcome } from '@wechat-outbox/messages'
 import { outcomeOf } from './answers.ts'
 import { parseBaseUrl } from './base-url.ts'
+import type { ProxySettings } from './dispatcher.ts'
 import { createHttp, type HttpRequest } from './http.ts'
 import { queryString } from './query.ts'
 import { type TokenAnswer, tokenAnswerOf } from './token-answer.ts'
@@ -20,6 +21,8 @@ export interface WechatClientOptions {
   readonly connectTimeoutMs?: number
   /** Longer answers are not read to their end. Default 65,536. */
   readonly answerBytesMax?: number
+  /** Forward proxies; none by default, whatever the environment says. */
+  readonly proxy?: ProxySettings | undefined
 }
 
 /** What a token source gives: the name of the query parameter and its value. */
@@ -61,13 +64,13 @@ const ANSWER_BYTES_MAX_DEFAULT = 65_536
 
 /** Throws an Error for options that make no sense. */
 export function createWechatClient(options: WechatClientOptions): WechatClient {
-  const { baseUrl, connections, timeoutMs, answerBytesMax = ANSWER_BYTES_MAX_DEFAULT } = options
+  const { baseUrl, connections, timeoutMs, proxy, answerBytesMax = ANSWER_BYTES_MAX_DEFAULT } = options
   const { connectTimeoutMs = Math.min(timeoutMs, CONNECT_TIMEOUT_MS_DEFAULT) } = options
   for (const [name, value] of Object.entries({ connections, timeoutMs, connectTimeoutMs, answerBytesMax })) {
     if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} must be a whole number, 1 or more`)
   }
   const { origin, prefix } = parseBaseUrl(baseUrl)
-  const http = createHttp({ origin, connections, timeoutMs, connectTimeoutMs, answerBytesMax })
+  const http = createHttp({ origin, connections, timeoutMs, connectTimeoutMs, answerBytesMax, proxy })
   return {
     async send({ token, body, signal, timeoutMs: callTimeoutMs }) {
       const path = `${prefix}/cgi-bin/message/custom/send?${queryString({ [token.parameter]: token.value })}`

@@ -38,6 +38,8 @@ const TLS_CODE = /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|DEPTH_ZERO|SELF_SIGN
 function connectFault(code: string, error: unknown): string {
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return 'timeout while connecting'
   if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') return 'client closed while connecting'
+  // CONNECT was answered with another status than 200, or not at all.
+  if (code === 'UND_ERR_ABORTED' || code === 'UND_ERR_PRX_CONN') return 'the proxy gives no connection'
   if (TLS_CODE.test(code)) return `tls ${code}`
   return propertyOf(error, 'syscall') === 'getaddrinfo' ? `dns ${code}` : `connect ${code}`
 }

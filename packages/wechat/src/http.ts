@@ -4,8 +4,8 @@
  *
  * Only HTTP/1.1, one request at a time on a connection: then the fate of a request depends on nothing but itself.
  */
-import { Pool } from 'undici'
 import { Call, type Exchanged } from './call.ts'
+import { createDispatcher, type ProxySettings } from './dispatcher.ts'
 import type { Interruption } from './faults.ts'
 import { createGate } from './gate.ts'
 
@@ -15,6 +15,7 @@ export interface HttpOptions {
   readonly timeoutMs: number
   readonly connectTimeoutMs: number
   readonly answerBytesMax: number
+  readonly proxy?: ProxySettings | undefined
 }
 
 export interface HttpRequest {
@@ -40,7 +41,8 @@ export interface Http {
 const JSON_HEADERS = { 'content-type': 'application/json; charset=utf-8' }
 
 export function createHttp(options: HttpOptions): Http {
-  const pool = createPool(options)
+  const { origin } = options
+  const pool = createDispatcher(options)
   const gate = createGate(options.connections)
   const open = new Set<Interrupt>()
   let closing: Promise<void> | undefined
@@ -81,7 +83,7 @@ export function createHttp(options: HttpOptions): Http {
         }
         call.dispatched()
         const { method, path, body = null, headers = body === null ? null : JSON_HEADERS } = request
-        pool.dispatch({ method, path, body, ...(headers === null ? {} : { headers }) }, call)
+        pool.dispatch({ origin, method, path, body, ...(headers === null ? {} : { headers }) }, call)
         return true
       })
     })
@@ -104,14 +106,3 @@ export function createHttp(options: HttpOptions): Http {
 }
 
 type Interrupt = (interruption: Interruption) => void
-
-function createPool({ origin, connections, timeoutMs, connectTimeoutMs }: HttpOptions): Pool {
-  return new Pool(origin, {
-    connections,
-    pipelining: 1,
-    allowH2: false,
-    connectTimeout: connectTimeoutMs,
-    headersTimeout: Math.ceil(timeoutMs),
-    bodyTimeout: Math.ceil(timeoutMs),
-  })
-}

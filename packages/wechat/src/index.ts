@@ -7,6 +7,8 @@ export {
   type WechatClient,
   type WechatClientOptions,
 } from './client.ts'
+export { type ProxySettings, proxyProblems } from './dispatcher.ts'
+export { type Reached, reachWechat } from './reach.ts'
 export { createRelay, type Relay, type Relayed, type RelayedCall, type RelayOptions } from './relay.ts'
 export { type TokenAnswer, tokenOfText } from './token-answer.ts'
 export { askTokenServer, type TokenServer } from './token-server.ts'

@@ -3,10 +3,10 @@
  * are worth something at once or not at all, so nothing is stored and nothing repeated. What comes back is WeChat's answer
  * or nothing: a token of WeChat's never leaves here.
  */
-import { Pool } from 'undici'
 import { errmsgOf } from './answers.ts'
 import { parseBaseUrl } from './base-url.ts'
 import type { SendToken } from './client.ts'
+import { createDispatcher, type ProxySettings } from './dispatcher.ts'
 import { faultDetail } from './faults.ts'
 import { queryString } from './query.ts'
 import { errcodeOf, type JsonObject, parseObject, textOf } from './read.ts'
@@ -18,6 +18,7 @@ export interface RelayOptions {
   readonly callsMax: number
   /** One whole call. */
   readonly timeoutMs: number
+  readonly proxy?: ProxySettings | undefined
 }
 
 export interface RelayedCall {
@@ -47,21 +48,16 @@ const ANSWER_BYTES_MAX = 65_536
 const CONNECT_TIMEOUT_MS = 3000
 
 /** Throws an Error for a base URL that is none. */
-export function createRelay({ baseUrl, callsMax, timeoutMs }: RelayOptions): Relay {
+export function createRelay({ baseUrl, callsMax, timeoutMs, proxy }: RelayOptions): Relay {
   const { origin, prefix } = parseBaseUrl(baseUrl)
-  const pool = new Pool(origin, {
-    connections: callsMax,
-    pipelining: 1,
-    allowH2: false,
-    connectTimeout: Math.min(timeoutMs, CONNECT_TIMEOUT_MS),
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-  })
+  const connectTimeoutMs = Math.min(timeoutMs, CONNECT_TIMEOUT_MS)
+  const pool = createDispatcher({ origin, connections: callsMax, timeoutMs, connectTimeoutMs, proxy })
   let open = 0
 
   async function exchange(call: RelayedCall, signal: AbortSignal): Promise<Relayed> {
     const { token, query = {}, body, contentType } = call
     const answer = await pool.request({
+      origin,
       method: 'POST',
       path: `${prefix}${call.path}?${queryString({ [token.parameter]: token.value, ...query })}`,
       headers: { 'content-type': contentType },

@@ -2,6 +2,7 @@
  * A company's own token server: many keep one process that asks WeChat for tokens and hands them to everybody else, among
  * them all who work for third-party platforms. `token-answer.ts` knows the shapes of their answers.
  */
+import type { ProxySettings } from './dispatcher.ts'
 import { createHttp } from './http.ts'
 import { type TokenAnswer, tokenAnswerOf } from './token-answer.ts'
 
@@ -15,6 +16,7 @@ export interface TokenServer {
   /** Where its answer has the token and the lifetime, when they have names of their own: `data.wx.token`. */
   readonly tokenField?: string | undefined
   readonly lifetimeField?: string | undefined
+  readonly proxy?: ProxySettings | undefined
   /** The whole call. */
   readonly timeoutMs: number
 }
@@ -24,10 +26,10 @@ export interface TokenServer {
  * for the one call: there is an hour or more between two of them.
  */
 export async function askTokenServer(server: TokenServer): Promise<TokenAnswer> {
-  const { url, method, headers, timeoutMs, ...reading } = server
+  const { url, method, headers, timeoutMs, proxy, ...reading } = server
   const { origin, pathname, search, searchParams } = new URL(url)
   const limits = { connections: 1, timeoutMs, connectTimeoutMs: timeoutMs, answerBytesMax: 65_536 }
-  const http = createHttp({ origin, ...limits })
+  const http = createHttp({ origin, ...limits, proxy })
   try {
     const exchanged = await http.exchange({ method, path: pathname + search, headers })
     const inHeaders = Object.values(headers).flatMap((value) => [value, ...value.split(' ')])

@@ -1,5 +1,6 @@
 /** `wxo doctor`: is the ground sound on which the promise stands? Every check is made, whatever the others found. */
 import { type RedisClient, type RedisHealth, readRedisHealth, redisProblems } from '@wechat-outbox/outbox'
+import { proxyOf } from '@wechat-outbox/runtime'
 import type { Command } from 'commander'
 import { examineLanes, type LaneFindings, laneProblem, laneText } from '../examine-lanes.ts'
 import { EXIT, failureOf } from '../failure.ts'
@@ -44,8 +45,9 @@ export function addDoctor(program: Command, act: Act): void {
 }
 
 async function doctor(session: Session, { repair = false }: { repair?: boolean }): Promise<number> {
-  const baseUrl = session.env().WECHAT_API_BASE_URL
-  const [redis, wechat] = await Promise.all([examineRedis(session), reachWechat(baseUrl)])
+  const env = session.env()
+  const way = reachWechat(env.WECHAT_API_BASE_URL, proxyOf(env))
+  const [redis, wechat] = await Promise.all([examineRedis(session), way])
   const lanes = redis.reachable ? await examineLanes(session, repair) : undefined
   const laneProblems = lanes === undefined ? [] : [laneProblem(lanes) ?? []].flat()
   const problems = [...problemsOf(redis, wechat), ...laneProblems]

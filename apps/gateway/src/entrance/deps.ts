@@ -1,6 +1,7 @@
 /** What the entrance needs of the rest of the gateway. */
 import type { Outbox } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
+import type { ProxySettings } from '@wechat-outbox/wechat'
 import type { Access } from '../access.ts'
 import type { RedisLink } from '../redis-link.ts'
 
@@ -13,4 +14,5 @@ export interface EntranceDeps {
   readonly appid: string | undefined
   /** Where WeChat is, for what is passed on. */
   readonly wechatBaseUrl: string
+  readonly proxy?: ProxySettings | undefined
 }

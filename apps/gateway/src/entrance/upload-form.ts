@@ -27,10 +27,12 @@ interface Kind {
   readonly begins: readonly Buffer[]
 }
 
+const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1')
+
 const KINDS: readonly Kind[] = [
-  { type: 'image/png', extensions: ['png'], begins: [Buffer.from('89504e470d0a1a0a', 'hex')] },
-  { type: 'image/jpeg', extensions: ['jpg', 'jpeg'], begins: [Buffer.from('ffd8ff', 'hex')] },
-  { type: 'image/gif', extensions: ['gif'], begins: [Buffer.from('GIF87a'), Buffer.from('GIF89a')] },
+  { type: 'image/png', extensions: ['png'], begins: [bytesOf('\x89PNG\r\n\x1A\n')] },
+  { type: 'image/jpeg', extensions: ['jpg', 'jpeg'], begins: [bytesOf('\xFF\xD8\xFF')] },
+  { type: 'image/gif', extensions: ['gif'], begins: [bytesOf('GIF87a'), bytesOf('GIF89a')] },
 ]
 
 function kindOf(bytes: Buffer): Kind | undefined {
@@ -60,7 +62,7 @@ function partsOf(form: Buffer, boundary: string): Part[] {
     if (isLast || lineEnd < 0) break
     const headFrom = lineEnd + 2
     const headEnd = form.indexOf('\r\n\r\n', headFrom)
-    const to = form.indexOf(Buffer.concat([Buffer.from('\r\n'), delimiter]), headEnd < 0 ? form.length : headEnd + 2)
+    const to = form.indexOf(Buffer.concat([bytesOf('\r\n'), delimiter]), headEnd < 0 ? form.length : headEnd + 2)
     if (headEnd < 0 || to < 0) break
     parts.push({ head: form.subarray(headFrom, headEnd).toString('utf8'), headFrom, from: headEnd + 4, to })
     at = to + 2

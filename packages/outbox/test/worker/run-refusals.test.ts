@@ -121,7 +121,7 @@ describe.each(['READONLY', 'NOREPLICAS', 'OOM', 'BUSY'] as const)('Redis answers
       for (const id of ids) expect(await world.redis.hget(keys.sendJob(id), 'atm')).toBe('1')
       expect(dead).toEqual([])
       // Some of them are run from time to time only.
-    await until(() => expect(left()).toBeLessThan(3))
+      await until(() => expect(left()).toBeLessThan(3))
       expect(problems.length).toBeLessThan(10)
     },
   )
