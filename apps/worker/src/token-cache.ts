@@ -24,8 +24,8 @@ export interface TokenCache {
   standing(): Standing | undefined
   /** Nobody here uses it for so long. */
   pause(ms: number): void
-  /** WeChat has taken a call with it. */
-  prove(value: string): void
+  /** WeChat has taken a call with it; `isFirst`: none of this process's before. */
+  prove(value: string, isFirst: boolean): void
   /** Resolves when the token may have become another, or other processes know more of it. */
   news(): Promise<void>
   underWay(): { readonly wanted: Wanted; readonly result: Promise<Refreshed> } | undefined
@@ -107,11 +107,11 @@ export function createTokenCache(options: TokenCacheOptions): TokenCache {
     standing: () => cached && standingOf(cached, performance.now()),
     pause: (ms) =>
       (cached = cached && { ...cached, pausedUntil: Math.max(cached.pausedUntil, performance.now() + ms) }),
-    prove(value) {
-      if (cached?.token.value !== value || (cached.repeats === 0 && cached.pausedUntil === 0)) return
-      // Should Redis be away, others pause a little longer.
-      if (cached.repeats > 0) store.prove(value).catch(() => undefined)
-      cached = { ...cached, repeats: 0, pausedUntil: 0 }
+    prove(value, isFirst) {
+      if (cached?.token.value !== value) return
+      // Should Redis be away, others know a little less.
+      if (isFirst || cached.repeats > 0) store.prove(value).catch(() => undefined)
+      if (cached.repeats > 0 || cached.pausedUntil > 0) cached = { ...cached, repeats: 0, pausedUntil: 0 }
     },
     news: () => news.promise,
     underWay: () => underWay,

@@ -29,6 +29,8 @@ export const WORD_HOLDS_MS = 60_000
 export const STRAYS_MAX = 3
 const SECOND_STRAY_PAUSE_MS = 200
 
+export const isYoung = (ageMs: number): boolean => ageMs < (YOUNG_AGES_MS.at(-1) ?? 0)
+
 /** `again`: use it once more, after a pause of this process or of this message alone. `ask`: its source has to say what is current. */
 export type Doubt =
   | { readonly action: 'again'; readonly pauseMs: number; readonly everybody: boolean }

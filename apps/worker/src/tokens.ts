@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Outcome } from '@wechat-outbox/messages'
 import type { TokenFailure } from '@wechat-outbox/outbox'
 import { createTokenCache, type Token, type TokenCache, type TokenCacheOptions, tokenOf } from './token-cache.ts'
-import { doubt, type RefusedCall, STRAYS_MAX, WORD_HOLDS_MS } from './token-doubt.ts'
+import { doubt, isYoung, type RefusedCall, STRAYS_MAX, WORD_HOLDS_MS } from './token-doubt.ts'
 import { lasts, type Refreshed } from './token-refresh.ts'
 
 export type { Token }
@@ -51,11 +51,19 @@ export function createTokens(options: TokenCacheOptions): Tokens {
   const { store, log, appid, source } = options
   const cache = createTokenCache(options)
   let accepted: { readonly value: string; readonly at: number } | undefined
+  /** A token that another process has sent with is not too young, whatever its age. */
+  async function acceptedElsewhere({ value }: Token, ageMs: number): Promise<number | undefined> {
+    if (!isYoung(ageMs)) return undefined
+    const stored = await store.read()
+    // One that is no longer the shared one is not used again, either.
+    return stored?.value === value && !stored.accepted ? undefined : Number.NEGATIVE_INFINITY
+  }
+
   /** Whether to use it once more. */
   async function again(bad: Token, call: RefusedCall): Promise<boolean> {
     const standing = cache.standing()
     if (standing === undefined) return false
-    const acceptedAt = accepted?.value === bad.value ? accepted.at : undefined
+    const acceptedAt = accepted?.value === bad.value ? accepted.at : await acceptedElsewhere(bad, standing.ageMs)
     const { canRepeat } = source
     const doubted = doubt({ call, acceptedAt, standing, canRepeat, now: performance.now() })
     if (doubted.action === 'ask') return false
@@ -68,8 +76,8 @@ export function createTokens(options: TokenCacheOptions): Tokens {
     isReady: () => cache.token() !== undefined && pauseMsOf(cache) <= 0,
     current: () => currentOf(cache),
     prove({ value }) {
+      cache.prove(value, accepted?.value !== value)
       accepted = { value, at: performance.now() }
-      cache.prove(value)
     },
     async replace(bad, call) {
       for (let fresh = false; ; fresh = true) {

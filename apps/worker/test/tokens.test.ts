@@ -12,6 +12,7 @@ import {
   processes,
   replace,
   sends,
+  serve,
   store,
   tokenKey,
   tokenOf,
@@ -121,6 +122,17 @@ describe('a token that WeChat refuses', () => {
     expect(calls()).toEqual([plain, plain])
   })
 
+  it('is not too young once another process has sent with it', async () => {
+    const [mine, other] = [tokens(), tokens()]
+    const token = tokenOf(await mine.current())
+    await other.current()
+    mine.prove(token)
+    await vi.waitFor(async () => expect(await store.redis.hget(tokenKey, 'accepted')).toBe('1'), 5000)
+    fake.control.invalidateTokens()
+    const replaced = await other.replace(token, { startedAt: performance.now(), inARow: 1 })
+    expect(tokenOf(replaced).value).not.toBe(token.value)
+  })
+
   it('while it is young is not asked about at the classic endpoint, which would end it', async () => {
     const mine = tokens({ kind: 'classic' })
     const token = tokenOf(await mine.current())
@@ -146,7 +158,8 @@ describe('a token that WeChat refuses', () => {
       refused = await replace(mine, bad, 3)
       const { pauseMs = 0 } = (await createTokenStore(store, SANDBOX_APP_ID).read()) ?? {}
       pauses.push(Math.ceil(pauseMs / 1000))
-      await store.redis.hset(tokenKey, 'pausedUntil', '1')
+      // The next call begins later than this.
+      await store.redis.hset(tokenKey, { pausedUntil: '1', repeatedAt: String(Date.now() - 1000) })
     }
     expect(pauses).toEqual([1, 2, 4, 8])
     expect(await replace(other, bad, 3)).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true })
@@ -178,12 +191,14 @@ describe('a token that WeChat refuses', () => {
     fake.control.invalidateTokens({ repeatDead: true })
     const forMinutes = (value: string) =>
       store.redis.hset(tokenKey, { value, refusedAt: String(Date.now() - 60_000), repeats: '5' })
+    await serve(bad)
     await forMinutes(bad.value)
     const good = tokenOf(await replace(mine, bad))
     expect(good.value).not.toBe(bad.value)
     expect(await sends(good)).toBe(0)
     expect(calls()).toEqual([plain, plain, forced])
     expect(tokenOf(await replace(other, bad))).toEqual(good)
+    await serve(good)
     await forMinutes(good.value)
 
     fake.control.invalidateTokens({ repeatDead: true })
@@ -199,6 +214,7 @@ describe('a token that WeChat refuses', () => {
     const mine = tokens()
     const bad = tokenOf(await mine.current())
     await store.redis.set(`${tokenKey}:forced`, '1')
+    await serve(bad)
     await store.redis.hset(tokenKey, { refusedAt: '1', repeats: '5' })
     expect(await replace(mine, bad)).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true })
     await aMinuteLater()

@@ -102,9 +102,14 @@ export function tokenOf(result: Got): Token {
   return result.token
 }
 export const values = (results: readonly Got[]): Set<string> => new Set(results.map((result) => tokenOf(result).value))
+/** WeChat has taken a call with it, and all processes can know. */
+export async function serve(token: Token): Promise<void> {
+  if ((await store.redis.hget(tokenKey, 'accepted')) === '1') return
+  await createTokenStore(store, SANDBOX_APP_ID).prove(token.value)
+}
 /** A token that has served is refused to a call that began just now, for the n-th time in a row. */
-export function replace(one: Tokens, bad: Token, inARow = 1): Promise<Replacement> {
-  if (inARow === 1) one.prove(bad)
+export async function replace(one: Tokens, bad: Token, inARow = 1): Promise<Replacement> {
+  await serve(bad)
   return one.replace(bad, { startedAt: performance.now(), inARow })
 }
 export async function sends(token: Token): Promise<number> {

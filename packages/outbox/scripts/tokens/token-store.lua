@@ -12,7 +12,7 @@ if (stored[3] or '0') ~= ARGV[4] or redis.call('GET', KEYS[2]) ~= ARGV[5] then r
 local at = string.format('%.0f', now)
 local same = stored[1] == ARGV[1]
 if not same then
-  redis.call('HDEL', KEYS[1], 'repeats', 'repeatedAt', 'refusedAt', 'pausedUntil')
+  redis.call('HDEL', KEYS[1], 'repeats', 'repeatedAt', 'refusedAt', 'pausedUntil', 'accepted')
   redis.call('HSET', KEYS[1], 'madeAt', at)
 elseif stored[6] == '1' then
   if ARGV[7] == '0' then redis.call('HSET', KEYS[1], 'repeatedAt', at) else pauseToken(KEYS[1], ARGV[7], ARGV[8]) end

@@ -30,6 +30,8 @@ export interface StoredToken {
   readonly pauseMs: number
   /** Since its source has given it again after a refusal. Undefined: never. */
   readonly repeatedMsAgo: number | undefined
+  /** WeChat has taken a call with it. */
+  readonly accepted: boolean
 }
 
 export interface FetchedToken {
@@ -228,7 +230,8 @@ function createLock({ redis }: Store, keys: AppKeys, { fence, lockMs, fields }: 
 }
 
 function tokenOf(fields: readonly string[]): StoredToken {
-  const [value = '', parameter = '', version, left, lifetime, refused, age, repeats, pause, repeated = ''] = fields
+  const [value = '', parameter = '', version, left, lifetime, refused, age, repeats, pause, repeated = '', accepted] =
+    fields
   return {
     value,
     parameter,
@@ -240,6 +243,7 @@ function tokenOf(fields: readonly string[]): StoredToken {
     repeats: Number(repeats),
     pauseMs: Number(pause),
     repeatedMsAgo: repeated === '' ? undefined : Number(repeated),
+    accepted: accepted === '1',
   }
 }
 

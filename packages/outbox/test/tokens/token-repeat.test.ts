@@ -90,7 +90,7 @@ describe('a token that comes again', () => {
     await fetched('one', { bad: 'one' })
     await ago('repeatedAt', 30_000)
     await fetched('two', { bad: 'one' })
-    const none = { value: 'two', version: 2, repeats: 0, pauseMs: 0, repeatedMsAgo: undefined }
+    const none = { accepted: false, value: 'two', version: 2, repeats: 0, pauseMs: 0, repeatedMsAgo: undefined }
     expect(await tokens.read()).toMatchObject(none)
     const lock = await claim({ bad: 'two' })
     expect(lock.kind === 'lock' && lock.lock.refusedForMs).toBeLessThan(5000)
@@ -107,6 +107,7 @@ describe('a call that WeChat takes', () => {
     await tokens.prove('one')
     await vi.waitFor(() => expect(heard).toEqual([undefined, undefined]), 5000)
     expect(await tokens.read()).toMatchObject({ repeats: 0, pauseMs: 0, repeatedMsAgo: expect.any(Number) })
+    expect(await tokens.read()).toMatchObject({ accepted: true })
     // Nothing is left to forget, and nobody has to hear of it.
     await tokens.prove('one')
     await tokens.prove('other')
