@@ -116,6 +116,33 @@ it('a file that is rewritten while the worker runs is read again', async () => {
   await expectOwnerAlone(system, 2)
 }, 60_000)
 
+it('none: a reverse proxy under a name of its own, over plain http, adds the token', async () => {
+  const paths: (string | undefined)[] = []
+  let system: System | undefined
+  let token = ''
+  const server = createServer((request, response) => {
+    paths.push(request.url)
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', async () => {
+      const url = `${system?.fake.url}${request.url}?access_token=${token}`
+      response.end(await (await fetch(url, { method: 'POST', body: Buffer.concat(chunks) })).text())
+    })
+  }).listen(0, '0.0.0.0')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  system = await systemWith({ type: 'none' })
+  token = await freshToken(system)
+  // Not loopback by its name, and here all the same.
+  const baseUrl = `http://0.0.0.0:${(server.address() as AddressInfo).port}`
+  await expect(system.worker({ WECHAT_API_BASE_URL: baseUrl })).rejects.toThrow()
+  expect(system.output()).toContain('WECHAT_ALLOW_HTTP=true')
+  await system.worker({ WECHAT_API_BASE_URL: baseUrl, WECHAT_ALLOW_HTTP: 'true' })
+  expect(await delivered(system, 'hosted')).toEqual(['delivered'])
+  expect(paths).toEqual(['/cgi-bin/message/custom/send'])
+  await expectOwnerAlone(system, 1)
+}, 60_000)
+
 it('a fixed value is sent with', async () => {
   const owner = await startSystem({ workers: 0 })
   onTestFinished(() => owner.close())

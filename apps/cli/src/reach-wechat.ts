@@ -12,11 +12,17 @@ export interface Reachability {
 
 const TIMEOUT_MS = 3000
 
-export async function reachWechat(baseUrl: string, proxy: ProxySettings): Promise<Reachability> {
+export interface Way {
+  readonly baseUrl: string
+  readonly allowHttp: boolean
+  readonly proxy: ProxySettings
+}
+
+export async function reachWechat({ baseUrl, allowHttp, proxy }: Way): Promise<Reachability> {
   const start = performance.now()
   const [problem] = proxyProblems(proxy)
   if (problem !== undefined) return { reachable: false, host: new URL(baseUrl).host, ms: 0, error: problem }
-  const reached = await reach({ baseUrl, proxy, timeoutMs: TIMEOUT_MS })
+  const reached = await reach({ baseUrl, allowHttp, proxy, timeoutMs: TIMEOUT_MS })
   const at = { host: new URL(baseUrl).host, ms: Math.round(performance.now() - start) }
   if ('status' in reached) return { reachable: true, ...at, status: reached.status }
   const isLate = reached.error.startsWith('timeout')

@@ -30,6 +30,7 @@ export const gatewayEnvSchema = z.object({
   WECHAT_API_BASE_URL: text
     .default('https://api.weixin.qq.com')
     .describe('Where typing and uploads are passed on to: https, or http on loopback'),
+  WECHAT_ALLOW_HTTP: flag.default(false).describe('Plain http to any address, as for the worker'),
   ...proxyVariables,
   GATEWAY_HOST: text.default('127.0.0.1').describe('Where the gateway listens'),
   GATEWAY_PORT: port.default(3000).describe('0: a free one, logged'),
@@ -82,7 +83,7 @@ export function readGatewayConfig(env: Environment): GatewayConfig {
       'GATEWAY_HOST is not a loopback address, so others reach the gateway: set GATEWAY_API_KEYS or GATEWAY_KEYS_FILE (`wxo key new` makes a key)',
     )
   }
-  problems.push(...redisUrlProblems(config.REDIS_URL), ...baseUrlProblems(config.WECHAT_API_BASE_URL))
+  problems.push(...redisUrlProblems(config.REDIS_URL), ...baseUrlProblems(config))
   problems.push(...proxyProblems(proxyOf(config)))
   if (problems.length > 0) throw new ConfigError(problems)
   return config
@@ -97,9 +98,9 @@ function redisUrlProblems(url: string): string[] {
   }
 }
 
-function baseUrlProblems(url: string): string[] {
+function baseUrlProblems({ WECHAT_API_BASE_URL: url, WECHAT_ALLOW_HTTP: allowHttp }: GatewayConfig): string[] {
   try {
-    parseBaseUrl(url)
+    parseBaseUrl(url, { allowHttp })
     return []
   } catch (error) {
     return [`WECHAT_API_BASE_URL: ${error instanceof Error ? error.message : 'cannot be read'}`]

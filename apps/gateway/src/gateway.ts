@@ -79,8 +79,8 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     const access = createAccess(ring, log)
     addMetrics(app, { config, link, access })
     addHealthRoutes(app, link)
-    const { WECHAT_APP_ID: appid, WECHAT_API_BASE_URL: wechatBaseUrl } = config
-    await addEntrance(app, { link, outbox, access, log, appid, wechatBaseUrl, proxy: proxyOf(config) })
+    const { WECHAT_APP_ID: appid, WECHAT_API_BASE_URL: wechatBaseUrl, WECHAT_ALLOW_HTTP: allowHttp } = config
+    await addEntrance(app, { link, outbox, access, log, appid, wechatBaseUrl, allowHttp, proxy: proxyOf(config) })
     await addV1(app, { outbox, store, access, rememberMs: idempotencyTtlHours * 3_600_000 })
     dashboard = await addDashboard(app, { config, link, log })
     const url = await app.listen({ host: config.GATEWAY_HOST, port: config.GATEWAY_PORT })

@@ -7,6 +7,7 @@ it('needs nothing but a Redis', () => {
   expect(readGatewayConfig({ REDIS_URL })).toEqual({
     REDIS_URL,
     WECHAT_API_BASE_URL: 'https://api.weixin.qq.com',
+    WECHAT_ALLOW_HTTP: false,
     GATEWAY_HOST: '127.0.0.1',
     GATEWAY_PORT: 3000,
     IDEMPOTENCY_TTL_HOURS: 72,

@@ -5,6 +5,7 @@ import type { WechatClient } from '@wechat-outbox/wechat'
 import type { AppConfig } from './apps.ts'
 import type { WorkerConfig } from './env.ts'
 import { createLocalTokens } from './local-tokens.ts'
+import { createNoTokens } from './no-tokens.ts'
 import type { RefreshResult } from './token-refresh.ts'
 import { createTokenSource } from './token-source.ts'
 import { DEFAULT_TOKEN_SOURCE } from './token-source-schema.ts'
@@ -26,6 +27,7 @@ export function createAppTokens(app: AppConfig, options: AppTokensOptions): Toke
   const proxy = proxyOf(options.config)
   const source = createTokenSource(token, { appid, secret, client, timeoutMs: fetchTimeoutMs, proxy })
   const common = { appid, log, onRefresh }
+  if (source.kind === 'none') return createNoTokens({ appid, log })
   return source.kind === 'local'
     ? createLocalTokens({ ...common, source })
     : createTokens({ ...common, source, store: createTokenStore(store, appid, news), fetchTimeoutMs })

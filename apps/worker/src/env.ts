@@ -4,6 +4,7 @@ import { appidSchema } from '@wechat-outbox/messages'
 import {
   ConfigError,
   type Environment,
+  flag,
   integer,
   logLevel,
   port,
@@ -13,7 +14,7 @@ import {
   text,
   withProxyNames,
 } from '@wechat-outbox/runtime'
-import { proxyProblems } from '@wechat-outbox/wechat'
+import { parseBaseUrl, proxyProblems } from '@wechat-outbox/wechat'
 import { z } from 'zod'
 import { type AppConfig, type AppVariables, readApps } from './apps.ts'
 import { parseShard, type Selection, selectApps } from './select-apps.ts'
@@ -46,6 +47,9 @@ export const workerEnvSchema = z.object({
   WECHAT_API_BASE_URL: text
     .default('https://api.weixin.qq.com')
     .describe('Where WeChat is: https, or http on loopback'),
+  WECHAT_ALLOW_HTTP: flag
+    .default(false)
+    .describe('Plain http to any address: in WeChat’s cloud hosting, or to a reverse proxy inside'),
   ...proxyVariables,
   WORKER_CONCURRENCY: integer(1, 10_000).default(64).describe('Calls in flight per app and process'),
   SEND_TIMEOUT_MS: integer(100, 600_000).default(5000).describe('One HTTP call, in milliseconds'),
@@ -87,9 +91,21 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   if (read !== undefined && read.RETRY_BACKOFF_MS_MAX < read.RETRY_BACKOFF_MS) {
     problems.push('RETRY_BACKOFF_MS_MAX must be at least RETRY_BACKOFF_MS')
   }
-  if (read !== undefined) problems.push(...proxyProblems(proxyOf(read)))
+  if (read !== undefined) problems.push(...proxyProblems(proxyOf(read)), ...baseUrlProblems(read))
   if (read === undefined || problems.length > 0) throw new ConfigError(problems)
   return { ...read, apps }
+}
+
+function baseUrlProblems({
+  WECHAT_API_BASE_URL: url,
+  WECHAT_ALLOW_HTTP: allowHttp,
+}: z.output<typeof workerEnvSchema>): string[] {
+  try {
+    parseBaseUrl(url, { allowHttp })
+    return []
+  } catch (error) {
+    return [`WECHAT_API_BASE_URL: ${error instanceof Error ? error.message : 'cannot be read'}`]
+  }
 }
 
 /** The apps as they stand in the file now, while everything else stays as it was read. @throws ConfigError */

@@ -86,8 +86,12 @@ export const tokenSourceSchema = z.discriminatedUnion(
     httpSource,
     fileSource,
     staticSource,
+    z.strictObject({ type: z.literal('none') }),
   ],
-  { error: (issue) => (issue.code === 'invalid_union' ? 'must be stable, classic, http, file or static' : undefined) },
+  {
+    error: (issue) =>
+      issue.code === 'invalid_union' ? 'must be stable, classic, http, file, static or none' : undefined,
+  },
 )
 
 export type TokenSourceConfig = z.output<typeof tokenSourceSchema>

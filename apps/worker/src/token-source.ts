@@ -32,7 +32,12 @@ export interface LocalSource {
   read(): Promise<string | undefined>
 }
 
-export type TokenSource = SharedSource | LocalSource
+/** Whoever stands before WeChat adds the token, as its cloud hosting does: none is fetched, and none is sent. */
+export interface NoSource {
+  readonly kind: 'none'
+}
+
+export type TokenSource = SharedSource | LocalSource | NoSource
 
 export interface SourceOptions {
   readonly appid: string
@@ -70,6 +75,8 @@ export function createTokenSource(config: TokenSourceConfig, options: SourceOpti
       const { parameter, path, everyS } = config
       return { kind: 'local', type: 'file', parameter, everyMs: everyS * 1000, read: () => readTokenFile(path) }
     }
+    case 'none':
+      return { kind: 'none' }
     case 'static': {
       const { parameter, value } = config
       return {

@@ -164,6 +164,7 @@ function serveApp(app: AppConfig, shared: Shared): ServedApp {
 
 const whereWechatIs = (config: WorkerConfig) => ({
   baseUrl: config.WECHAT_API_BASE_URL,
+  allowHttp: config.WECHAT_ALLOW_HTTP,
   timeoutMs: config.SEND_TIMEOUT_MS,
   proxy: proxyOf(config),
 })

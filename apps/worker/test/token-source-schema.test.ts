@@ -15,6 +15,7 @@ describe('a source of tokens', () => {
   it.each([
     [{ type: 'stable' }, { type: 'stable' }],
     [{ type: 'classic' }, { type: 'classic' }],
+    [{ type: 'none' }, { type: 'none' }],
     [
       { type: 'http', url },
       { type: 'http', url, method: 'GET', headers: {}, parameter: 'access_token', lifetimeS: 300, allowHttp: false },
@@ -37,8 +38,8 @@ describe('a source of tokens', () => {
   })
 
   it.each([
-    [{ type: KEY }, ['type must be stable, classic, http, file or static']],
-    [{}, ['type must be stable, classic, http, file or static']],
+    [{ type: KEY }, ['type must be stable, classic, http, file, static or none']],
+    [{}, ['type must be stable, classic, http, file, static or none']],
     [{ type: 'stable', force: true }, [' Unrecognized key: "force"']],
     [{ type: 'http' }, ['url must be a URL']],
     [{ type: 'http', url: KEY }, ['url is not a valid URL']],

@@ -1,4 +1,7 @@
-/** Where WeChat is. Tokens and secrets travel in these URLs, so plain HTTP is allowed to this machine only. */
+/**
+ * Where WeChat is. Tokens and secrets travel in these URLs, so plain HTTP is allowed to this machine only – or to any, where
+ * somebody says so: WeChat's cloud hosting speaks plain HTTP inside of itself, and so may a reverse proxy.
+ */
 
 export interface BaseUrl {
   readonly origin: string
@@ -7,13 +10,15 @@ export interface BaseUrl {
 }
 
 /** Throws an Error that says what is wrong and never repeats the URL: it may hold a password. */
-export function parseBaseUrl(baseUrl: string): BaseUrl {
+export function parseBaseUrl(baseUrl: string, { allowHttp = false }: { readonly allowHttp?: boolean } = {}): BaseUrl {
   if (!URL.canParse(baseUrl)) throw new Error('the WeChat base URL is not a valid URL')
   const url = new URL(baseUrl)
   if (url.username !== '' || url.password !== '') throw new Error('the WeChat base URL must not contain credentials')
   if (url.search !== '' || url.hash !== '') throw new Error('the WeChat base URL must not have a query or a fragment')
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
-    throw new Error('the WeChat base URL must be https; plain http is allowed on a loopback address only')
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && (allowHttp || isLoopback(url.hostname)))) {
+    throw new Error(
+      'the WeChat base URL must be https; plain http is for loopback addresses, or for any with WECHAT_ALLOW_HTTP=true',
+    )
   }
   return { origin: url.origin, prefix: url.pathname.replace(/\/+$/u, '') }
 }

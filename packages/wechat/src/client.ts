@@ -13,6 +13,8 @@ import { type TokenAnswer, tokenAnswerOf } from './token-answer.ts'
 export interface WechatClientOptions {
   /** https, or http on a loopback address. A path is kept as a prefix. */
   readonly baseUrl: string
+  /** Plain http to any address. */
+  readonly allowHttp?: boolean
   /** Connections at most, and so calls under way at once; more calls wait for one. */
   readonly connections: number
   /** One whole call: waiting for a connection, connecting, writing and reading. */
@@ -25,7 +27,7 @@ export interface WechatClientOptions {
   readonly proxy?: ProxySettings | undefined
 }
 
-/** What a token source gives: the name of the query parameter and its value. */
+/** What a token source gives: the name of the query parameter and its value. Without a name nothing is sent. */
 export interface SendToken {
   readonly parameter: string
   readonly value: string
@@ -64,16 +66,24 @@ const ANSWER_BYTES_MAX_DEFAULT = 65_536
 
 /** Throws an Error for options that make no sense. */
 export function createWechatClient(options: WechatClientOptions): WechatClient {
-  const { baseUrl, connections, timeoutMs, proxy, answerBytesMax = ANSWER_BYTES_MAX_DEFAULT } = options
+  const {
+    baseUrl,
+    allowHttp = false,
+    connections,
+    timeoutMs,
+    proxy,
+    answerBytesMax = ANSWER_BYTES_MAX_DEFAULT,
+  } = options
   const { connectTimeoutMs = Math.min(timeoutMs, CONNECT_TIMEOUT_MS_DEFAULT) } = options
   for (const [name, value] of Object.entries({ connections, timeoutMs, connectTimeoutMs, answerBytesMax })) {
     if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} must be a whole number, 1 or more`)
   }
-  const { origin, prefix } = parseBaseUrl(baseUrl)
+  const { origin, prefix } = parseBaseUrl(baseUrl, { allowHttp })
   const http = createHttp({ origin, connections, timeoutMs, connectTimeoutMs, answerBytesMax, proxy })
   return {
     async send({ token, body, signal, timeoutMs: callTimeoutMs }) {
-      const path = `${prefix}/cgi-bin/message/custom/send?${queryString({ [token.parameter]: token.value })}`
+      const query = token.parameter === '' ? '' : `?${queryString({ [token.parameter]: token.value })}`
+      const path = `${prefix}/cgi-bin/message/custom/send${query}`
       const request = { method: 'POST', path, body: JSON.stringify(body), signal, timeoutMs: callTimeoutMs } as const
       return outcomeOf(await http.exchange(request), [token.value], Date.now())
     },

@@ -5,6 +5,7 @@ import { createHttp } from './http.ts'
 
 export interface Reach {
   readonly baseUrl: string
+  readonly allowHttp: boolean
   readonly timeoutMs: number
   readonly proxy?: ProxySettings | undefined
 }
@@ -12,8 +13,8 @@ export interface Reach {
 export type Reached = { readonly status: number } | { readonly error: string }
 
 /** Throws an Error for a base URL that is none. */
-export async function reachWechat({ baseUrl, timeoutMs, proxy }: Reach): Promise<Reached> {
-  const { origin, prefix } = parseBaseUrl(baseUrl)
+export async function reachWechat({ baseUrl, allowHttp, timeoutMs, proxy }: Reach): Promise<Reached> {
+  const { origin, prefix } = parseBaseUrl(baseUrl, { allowHttp })
   const limits = { connections: 1, timeoutMs, connectTimeoutMs: timeoutMs, answerBytesMax: 1_048_576 }
   const http = createHttp({ origin, ...limits, proxy })
   try {

@@ -14,6 +14,7 @@ import { errcodeOf, type JsonObject, parseObject, textOf } from './read.ts'
 export interface RelayOptions {
   /** https, or http on a loopback address. A path is kept as a prefix. */
   readonly baseUrl: string
+  readonly allowHttp?: boolean
   /** Calls under way at once; more are refused, because whoever waits for them has no patience either. */
   readonly callsMax: number
   /** One whole call. */
@@ -48,8 +49,8 @@ const ANSWER_BYTES_MAX = 65_536
 const CONNECT_TIMEOUT_MS = 3000
 
 /** Throws an Error for a base URL that is none. */
-export function createRelay({ baseUrl, callsMax, timeoutMs, proxy }: RelayOptions): Relay {
-  const { origin, prefix } = parseBaseUrl(baseUrl)
+export function createRelay({ baseUrl, allowHttp = false, callsMax, timeoutMs, proxy }: RelayOptions): Relay {
+  const { origin, prefix } = parseBaseUrl(baseUrl, { allowHttp })
   const connectTimeoutMs = Math.min(timeoutMs, CONNECT_TIMEOUT_MS)
   const pool = createDispatcher({ origin, connections: callsMax, timeoutMs, connectTimeoutMs, proxy })
   let open = 0
@@ -116,6 +117,7 @@ function relayedOf(status: number, text: string, secret: string): Relayed {
     ...('errmsg' in rest ? { errmsg: errmsgOf(rest, [secret]) } : {}),
   }
   // It has no reason to stand anywhere else. Should it, nothing of the answer goes further.
-  if (JSON.stringify(answer).includes(secret)) return { kind: 'broken', detail: 'the answer repeats the token' }
+  if (secret !== '' && JSON.stringify(answer).includes(secret))
+    return { kind: 'broken', detail: 'the answer repeats the token' }
   return { kind: 'answered', errcode: errcode ?? 0, answer }
 }

@@ -31,3 +31,15 @@ describe('parseBaseUrl', () => {
     expect(() => parseBaseUrl(baseUrl)).not.toThrow(/pa55|example/u)
   })
 })
+
+it('plain http goes to any address where that is allowed, and everything else stays forbidden', () => {
+  const allowHttp = true
+  expect(() => parseBaseUrl('http://api.weixin.qq.com')).toThrow('WECHAT_ALLOW_HTTP')
+  expect(parseBaseUrl('http://api.weixin.qq.com/x/', { allowHttp })).toEqual({
+    origin: 'http://api.weixin.qq.com',
+    prefix: '/x',
+  })
+  for (const url of ['ftp://a', 'http://u:p@a', 'http://a?b', 'a']) {
+    expect(() => parseBaseUrl(url, { allowHttp })).toThrow()
+  }
+})

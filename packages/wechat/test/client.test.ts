@@ -36,6 +36,13 @@ describe('a send', () => {
     expect(server.requests[0]?.split('\r\n')[0]).toBe(line)
   })
 
+  it('carries no token where there is none', async () => {
+    const server = await serverSaying(OK)
+    const token = { parameter: '', value: '' }
+    await expect(openClient(server.url).send({ ...call, token })).resolves.toEqual(OK_OUTCOME)
+    expect(server.requests[0]?.split('\r\n')[0]).toBe('POST /cgi-bin/message/custom/send HTTP/1.1')
+  })
+
   it('tells what WeChat answered, with the request id taken out of the text', async () => {
     const errmsg = 'response out of time limit or subscription is canceled rid: 63f71e3c-36c24fb1-35f0b12d'
     const server = await serverSaying(answer(JSON.stringify({ errcode: 45015, errmsg })))

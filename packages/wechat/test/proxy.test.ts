@@ -22,7 +22,9 @@ describe('with a proxy for plain http', () => {
     await relay.close()
     const server = { url: `${wechat.url}/token`, method: 'GET', headers: { a: 'b' }, lifetimeS: 300 } as const
     await askTokenServer({ ...server, timeoutMs: 5000, ...settings })
-    expect(await reachWechat({ baseUrl: wechat.url, timeoutMs: 5000, ...settings })).toEqual({ status: 200 })
+    expect(await reachWechat({ baseUrl: wechat.url, allowHttp: false, timeoutMs: 5000, ...settings })).toEqual({
+      status: 200,
+    })
     const asked = [`POST ${SEND}`, 'POST /cgi-bin/stable_token', 'POST /cgi-bin/typing', 'GET /token', 'GET /']
     expect(proxy.asked).toEqual(asked.map((line) => line.replace(' ', ` ${wechat.url}`)))
     // WeChat itself sees what it always sees.

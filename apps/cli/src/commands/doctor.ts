@@ -46,7 +46,8 @@ export function addDoctor(program: Command, act: Act): void {
 
 async function doctor(session: Session, { repair = false }: { repair?: boolean }): Promise<number> {
   const env = session.env()
-  const way = reachWechat(env.WECHAT_API_BASE_URL, proxyOf(env))
+  const { WECHAT_API_BASE_URL: baseUrl, WECHAT_ALLOW_HTTP: allowHttp } = env
+  const way = reachWechat({ baseUrl, allowHttp, proxy: proxyOf(env) })
   const [redis, wechat] = await Promise.all([examineRedis(session), way])
   const lanes = redis.reachable ? await examineLanes(session, repair) : undefined
   const laneProblems = lanes === undefined ? [] : [laneProblem(lanes) ?? []].flat()

@@ -14,5 +14,6 @@ export interface EntranceDeps {
   readonly appid: string | undefined
   /** Where WeChat is, for what is passed on. */
   readonly wechatBaseUrl: string
+  readonly allowHttp: boolean
   readonly proxy?: ProxySettings | undefined
 }

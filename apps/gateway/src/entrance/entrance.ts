@@ -40,8 +40,8 @@ const UPLOAD_BYTES_MAX = 10 * 1024 * 1024
 type Handle = (request: FastifyRequest, reply: FastifyReply) => Promise<Answer>
 
 export async function addEntrance(app: FastifyInstance, deps: EntranceDeps): Promise<void> {
-  const { wechatBaseUrl: baseUrl, proxy, log } = deps
-  const relay = createRelay({ baseUrl, proxy, callsMax: PASSES_MAX, timeoutMs: PASS_MS_MAX })
+  const { wechatBaseUrl: baseUrl, allowHttp, proxy, log } = deps
+  const relay = createRelay({ baseUrl, allowHttp, proxy, callsMax: PASSES_MAX, timeoutMs: PASS_MS_MAX })
   app.addHook('onClose', () => relay.close())
   const uploading = { uploadBytesMax: UPLOAD_BYTES_MAX, uploads: { underWay: 0 } }
   const passing: PassOnDeps = { ...deps, ...uploading, relay, tokens: createWechatTokens() }
