@@ -26,6 +26,7 @@
 --- include idempotency
 --- include remove-job
 --- include bury
+--- include promote-due
 local meta, wait, active, delayed, completed, failed, events, marker, stalled, prioritized, parkedLanes, hold, faults, expiring =
   unpack(KEYS)
 local jobs, lanes, dead, records, lockMs, version, isReady, keepSeconds, keepCount = unpack(ARGV, 1, 9)
@@ -44,10 +45,11 @@ local hasParked = redis.call('EXISTS', parkedLanes) == 1
 -- A queue with a rate is fetched by BullMQ's own method, which counts; one with a limit is counted after the settlements.
 local canFetch = not paused and not rateMax
 local at = {
-  jobs = jobs, lanes = lanes, wait = wait, active = active, delayed = delayed, events = events, parkedLanes = parkedLanes,
-  now = now, nowText = nowText, micros = micros, lockMs = lockMs, version = version, grants = isReady == '1' and not isHeld,
+  jobs = jobs, lanes = lanes, wait = wait, active = active, delayed = delayed, prioritized = prioritized, events = events,
+  parkedLanes = parkedLanes, now = now, nowText = nowText, micros = micros, lockMs = lockMs, version = version,
+  grants = isReady == '1' and not isHeld,
 }
-local hasWoken, hasDelivered, hasDelayed = false, false, false
+local hasWoken, hasDelivered, hasDelayed, hasEnded, hasFetched = false, false, false, false, false
 
 -- Nobody's end depends on who hears of it.
 local hasEmitted = false
@@ -103,10 +105,13 @@ local function complete(run, returned)
   local changed = { 'settled', 'delivered', 'sending', '', 'finishedOn', nowText, 'atm', tries }
   if returned ~= '' then
     changed[9], changed[10] = 'returnvalue', returned
+  else
+    -- QueueEvents reads it as JSON.
+    returned = redis.call('HGET', run.jobKey, 'returnvalue') or 'null'
   end
   redis.call('HSET', run.jobKey, unpack(changed))
   emit('completed', 'jobId', run.id, 'returnvalue', returned, 'prev', 'active')
-  hasDelivered = true
+  hasDelivered, hasEnded = true, true
 end
 
 local function deliver(run, returned, hadExpiry, isBullmqs)
@@ -165,6 +170,7 @@ local function die(run, letterId, json, more)
   leave(run)
   redis.call('ZREM', expiring, run.id)
   release(run)
+  hasEnded = true
   if buried == 'occupied' then
     redis.call('HSET', run.jobKey, 'failedReason', more.reason, 'finishedOn', now, 'sending', '')
     redis.call('ZADD', failed, now, run.id)
@@ -243,29 +249,9 @@ for n = FIRST, #ARGV, WIDTH do
   if run.wants then wanted = wanted + 1 end
 end
 
--- BullMQ's own promotion of what has become due. A parked message that comes by itself is put off again: it is woken.
-local function promoteDue()
-  local due = redis.call('ZRANGEBYSCORE', delayed, 0, (now + 1) * 0x1000 - 1, 'LIMIT', 0, 1000)
-  for _, id in ipairs(due) do
-    local parked, priority = unpack(redis.call('HMGET', jobs .. id, 'parked', 'priority'))
-    if parked == '1' then
-      redis.call('ZADD', delayed, 'XX', (now + PARK_MS) * 0x1000, id)
-    else
-      redis.call('ZREM', delayed, id)
-      if (tonumber(priority) or 0) == 0 then
-        redis.call('LPUSH', wait, id)
-      else
-        redis.call('ZADD', prioritized, priority * 0x100000000 + redis.call('INCR', jobs .. 'pc') % 0x100000000, id)
-      end
-      redis.call('XADD', events, '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
-      redis.call('HSET', jobs .. id, 'delay', 0)
-    end
-  end
-end
-
 local onlyBullmq = ''
 if wanted > 0 then
-  promoteDue()
+  promoteDue(at)
   local room = wanted
   if concurrency then room = math.min(room, tonumber(concurrency) - redis.call('LLEN', active)) end
   if canFetch then
@@ -274,7 +260,7 @@ if wanted > 0 then
         local isDone, fetched = pcall(fetch, run.token, run.successor, at)
         if isDone and fetched then
           answers[n] = { answers[n][1], unpack(fetched, 1, 2 + #FIELDS) }
-          room = room - 1
+          room, hasFetched = room - 1, true
         elseif not run.successor then
           room = 0
         end
@@ -299,12 +285,18 @@ if hasEmitted then redis.call('XTRIM', events, 'MAXLEN', '~', eventsMax) end
 if hasDelayed then markDelayed(marker, delayed) end
 local dueAt = ''
 if wanted > 0 or hasWoken then
-  if not paused and redis.call('EXISTS', wait) == 1 then
+  -- Where nothing may be fetched, a marker would make workers ask again and again.
+  local isShut = paused or concurrency and redis.call('LLEN', active) >= tonumber(concurrency)
+  if not isShut and redis.call('EXISTS', wait, prioritized) > 0 then
     -- More is there than these runs take: other workers are to look.
     redis.call('ZADD', marker, '0', '0')
   elseif wanted > 0 then
     local next = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
     if next then dueAt = string.format('%.0f', tonumber(next) / 0x1000) end
   end
+end
+-- BullMQ's word that nothing is left, given where it gives it: to a run that fetches only if nothing is delayed either.
+if hasEnded and not hasFetched and redis.call('EXISTS', wait, active, prioritized) == 0 then
+  if wanted == 0 or (canFetch and dueAt == '') then emit('drained') end
 end
 return { string.format('%.0f', now), dueAt, onlyBullmq, unpack(answers) }

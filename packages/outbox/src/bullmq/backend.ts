@@ -7,10 +7,11 @@
  * deduplication: jobs that were added by other means) goes through its own methods.
  */
 import type { Attempt } from '@wechat-outbox/messages'
-import { type MinimalJob, RedisQueueBackend } from 'bullmq'
+import { type Job, type MinimalJob, RedisQueueBackend } from 'bullmq'
 import { isRefusal } from '../errors.ts'
 import type { Store } from '../redis/store.ts'
 import type { Item, Settled, Settler } from '../worker/settler.ts'
+import { parseJson } from './job-hash.ts'
 
 /** What the processor returns. BullMQ would store it as text, which is not needed here. */
 export class Ended {
@@ -53,10 +54,11 @@ export class OutboxBackend extends RedisQueueBackend {
 
   override async moveToActive(token: string, name?: string): Promise<Moved> {
     const { settler, hasRate } = this.#options
-    if (hasRate) return this.#fetchByBullmq(token, name)
-    const settled = await settler.settle({ kind: 'fetch', id: '', token, fetches: true })
-    if (settled.fetched === undefined && settled.onlyBullmq) return this.#fetchByBullmq(token, name)
-    return this.#moved(settled)
+    if (!hasRate) {
+      const settled = await settler.settle({ kind: 'fetch', id: '', token, fetches: true })
+      if (settled.fetched !== undefined || !settled.onlyBullmq) return this.#moved(settled)
+    }
+    return this.#fetchByBullmq(token, name)
   }
 
   override async moveToCompleted<T, R, N extends string>(
@@ -71,9 +73,12 @@ export class OutboxBackend extends RedisQueueBackend {
     const isBullmqs = item.kind === 'delivered' && item.isBullmqs
     const settled = await this.#options.settler.settle({ ...item, fetches: fetches && !isBullmqs } as Item)
     returned.onSettled(settled)
-    const finishedOn = Date.now()
-    if (isBullmqs) return super.moveToCompleted(job, returned.returned as never, keep, token, false)
-    return { result: fetches ? this.#moved(settled) : undefined, finishedOn } as Finished
+    if (isBullmqs) {
+      const value = item.returned === '' ? await this.#returnedBefore(item.id) : returned.returned
+      const finished = await super.moveToCompleted(job, value as never, keep, token, fetchNext)
+      return { ...finished, result: finished.result && this.#byLocalClock(finished.result as Moved) } as Finished
+    }
+    return { result: fetches ? this.#moved(settled) : undefined, finishedOn: Date.now() } as Finished
   }
 
   /** No job of ours fails: one that BullMQ was about to fail, on its own count of stalls, waits for its next run. */
@@ -83,21 +88,25 @@ export class OutboxBackend extends RedisQueueBackend {
     ...rest: Rest<RedisQueueBackend['moveToFailed']>
   ): Promise<Finished> {
     const [, token] = rest
-    await this.#options.settler.settle({ kind: 'give-back', id: String(job.id), token, fetches: false })
     this.emit('error', new Error(`a run of ${job.id} ended without a settlement: ${failedReason}`))
-    return { result: undefined, finishedOn: Date.now() } as unknown as Finished
+    const answer = { result: undefined, finishedOn: Date.now() } as unknown as Finished
+    // WeChat has the message, and BullMQ refuses to complete its job: the next run asks again, once this one's lock has ended.
+    if (isBullmqs(job as unknown as Job) && (await this.#isSettled(String(job.id)))) return answer
+    await this.#options.settler.settle({ kind: 'give-back', id: String(job.id), token, fetches: false })
+    return answer
   }
 
-  /** What BullMQ's own fetch compares with delays is Redis's time, as everywhere. */
+  /** What BullMQ's own scripts compare with delays is Redis's time, as everywhere. */
   override execCommand(client: unknown, command: string, args: unknown[]): unknown {
-    if (command === 'moveToActive') args[TIMESTAMP_AT] = this.#options.store.clock.now()
+    const at = TIMESTAMP_AT[command]
+    if (at !== undefined) args[at] = this.#options.store.clock.now()
     return super.execCommand(client as never, command, args as never)
   }
 
   /** BullMQ asks again at once where Redis refuses, and says so each time; here it waits, and says so now and then. */
   async #fetchByBullmq(token: string, name: string | undefined): Promise<Moved> {
     try {
-      return await super.moveToActive(token, name as string)
+      return this.#byLocalClock(await super.moveToActive(token, name as string))
     } catch (error) {
       if (!isRefusal(error)) throw error
       const now = performance.now()
@@ -109,15 +118,34 @@ export class OutboxBackend extends RedisQueueBackend {
     }
   }
 
+  /** What an earlier run of the message has returned. */
+  async #returnedBefore(id: string): Promise<unknown> {
+    return parseJson(await this.#options.store.redis.hget(this.toKey(id), 'returnvalue'))
+  }
+
+  async #isSettled(id: string): Promise<boolean> {
+    return (await this.#options.store.redis.hexists(this.toKey(id), 'settled')) === 1
+  }
+
   #moved({ fetched, dueAt }: Settled): Moved {
-    const { clock } = this.#options.store
-    // BullMQ waits by this machine's clock.
-    return [fetched?.json, fetched?.id, 0, dueAt === 0 ? 0 : clock.toLocal(dueAt)] as unknown as Moved
+    return this.#byLocalClock([fetched?.json, fetched?.id, 0, dueAt] as unknown as Moved)
+  }
+
+  /** BullMQ waits for the earliest delayed job by this machine's clock. */
+  #byLocalClock(moved: Moved): Moved {
+    const [json, id, limitMs, dueAt] = moved as unknown[]
+    return [json, id, limitMs, dueAt ? this.#options.store.clock.toLocal(Number(dueAt)) : 0] as unknown as Moved
   }
 }
 
-/** Where BullMQ's fetch has its time: behind eleven keys and the prefix. */
-const TIMESTAMP_AT = 12
+/** Where BullMQ's scripts that fetch have their time: behind eleven keys and the prefix, or fourteen and the job's id. */
+const TIMESTAMP_AT: Readonly<Record<string, number>> = { moveToActive: 12, moveToFinished: 15 }
+
+/** Whether only BullMQ's own method can complete a job: one that was added by other means, with options that ours never have. */
+export function isBullmqs(job: Pick<Job, 'parentKey' | 'deduplicationId' | 'repeatJobKey' | 'opts'>): boolean {
+  if (job.parentKey !== undefined || job.deduplicationId !== undefined || job.repeatJobKey !== undefined) return true
+  return job.opts.removeOnComplete !== undefined
+}
 
 const AFTER_REFUSAL_MS = 500
 const SAY_EVERY_MS = 10_000

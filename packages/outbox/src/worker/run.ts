@@ -6,6 +6,7 @@
 import type { AppSignal, Attempt, DeadLetter, Reason } from '@wechat-outbox/messages'
 import type { Job } from 'bullmq'
 import type { HoldKeeper, HoldReport } from '../app-hold/keeper.ts'
+import { isBullmqs } from '../bullmq/backend.ts'
 import { appendHistory, attemptsOf, readHistory, recipientIn } from '../bullmq/job-hash.ts'
 import { letterOf, partsOf } from '../dead-letters/letter.ts'
 import { messageOf } from '../errors.ts'
@@ -209,10 +210,4 @@ function endingOf({ job, token, member, keys, store }: Settling, settlement: Set
     case 'lost':
       return { item: { ...run, kind: 'give-back' } }
   }
-}
-
-/** Whether only BullMQ's own method can complete a job: one that was added by other means, with options that ours never have. */
-function isBullmqs(job: Job): boolean {
-  if (job.parentKey !== undefined || job.deduplicationId !== undefined || job.repeatJobKey !== undefined) return true
-  return job.opts.removeOnComplete !== undefined
 }

@@ -1,0 +1,21 @@
+-- promoteDue(at): BullMQ's own promotion of what has become due. A parked message that comes by itself is put off again: it is woken.
+--   at.jobs   prefix of jobs   at.wait, at.delayed, at.prioritized, at.events   keys   at.now   epoch ms
+--- include park
+local function promoteDue(at)
+  local due = redis.call('ZRANGEBYSCORE', at.delayed, 0, (at.now + 1) * 0x1000 - 1, 'LIMIT', 0, 1000)
+  for _, id in ipairs(due) do
+    local parked, priority = unpack(redis.call('HMGET', at.jobs .. id, 'parked', 'priority'))
+    if parked == '1' then
+      redis.call('ZADD', at.delayed, 'XX', (at.now + PARK_MS) * 0x1000, id)
+    else
+      redis.call('ZREM', at.delayed, id)
+      if (tonumber(priority) or 0) == 0 then
+        redis.call('LPUSH', at.wait, id)
+      else
+        redis.call('ZADD', at.prioritized, priority * 0x100000000 + redis.call('INCR', at.jobs .. 'pc') % 0x100000000, id)
+      end
+      redis.call('XADD', at.events, '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
+      redis.call('HSET', at.jobs .. id, 'delay', 0)
+    end
+  end
+end
