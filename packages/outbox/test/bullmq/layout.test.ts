@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type Job, Worker, type WorkerOptions } from 'bullmq'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readJobHash } from '../../src/bullmq/job-hash.ts'
+import { BULLMQ_VERSION, checkBullmq } from '../../src/bullmq/layout.ts'
 import { appPrefix, SEND_QUEUE } from '../../src/redis/keys.ts'
 import { APP, createWorld, keys, type World } from '../support/world.ts'
 
@@ -36,8 +37,23 @@ it('runs with the version that is pinned', () => {
   )
   const workspace = readFileSync(new URL('../../../../pnpm-workspace.yaml', import.meta.url), 'utf8')
   const pinned = /^ {2}bullmq: (\d+\.\d+\.\d+)$/m.exec(workspace)?.[1]
-  expect(pinned).toBeDefined()
+  expect(pinned).toBe(BULLMQ_VERSION)
   expect(installed).toMatchObject({ version: pinned })
+})
+
+it('refuses any other version, in words', () => {
+  expect(() => checkBullmq(BULLMQ_VERSION)).not.toThrow()
+  for (const version of ['6.7.1', '6.70.0', '5.0.0', '']) {
+    expect(() => checkBullmq(version)).toThrow(
+      expect.objectContaining({
+        name: 'OutboxError',
+        code: 'WXO_CONFIG',
+        message: expect.stringMatching(
+          new RegExp(`^BullMQ ${version} is installed, .*${BULLMQ_VERSION}.*install that`),
+        ),
+      }),
+    )
+  }
 })
 
 describe('the keys of a queue', () => {
