@@ -157,14 +157,13 @@ export function outboxSide(options: SideOptions): Side {
     lockMs: LOCK_MS,
     keepDelivered: { ms: keep.age * 1000, count: keep.count },
     isReady: () => isReady,
-    report: { unsettled: ({ error }) => reportUnsettled(error), settledAgain: () => undefined },
+    report,
   })
   const backend = new OutboxBackend(...parts).serve({ store, settler, hasRate: false })
   const end = async ({ run: { job, token }, fetches }: Ending, settlement: Settlement): Promise<Got | undefined> => {
     const at = { token, signal: new AbortController().signal }
-    const { item } = createRun(job, at, { appid, store, leaseMs: LOCK_MS, keeper: openKeeper, settler }).ending(
-      settlement,
-    )
+    const run = createRun(job, at, { appid, store, leaseMs: LOCK_MS, keeper: openKeeper, settler, report })
+    const { item } = run.ending(settlement)
     const returned = 'attempts' in settlement ? { attempts: settlement.attempts } : undefined
     const ended = new Ended(item, () => undefined, returned)
     const own = job.opts.removeOnComplete
@@ -199,8 +198,15 @@ export function outboxSide(options: SideOptions): Side {
   }
 }
 
-function reportUnsettled(error: string): void {
-  throw new Error(`a settlement was refused: ${error}`)
+/** Nothing is refused in these tests. */
+const report = {
+  unsettled({ error }: { readonly error: string }): void {
+    throw new Error(`a settlement was refused: ${error}`)
+  },
+  settledAgain: () => undefined,
+  problem({ what, error }: { readonly what: string; readonly error: string }): void {
+    throw new Error(`${what}: ${error}`)
+  },
 }
 
 /** The run that a fetched job has. */
