@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectRedis, type RedisClient, whenReady } from '@wechat-outbox/outbox'
+import { connectRedis, type RedisClient, whenReady } from '@wechat-outbox/outbox/engine'
 import { type LocalRedis, type RedisProxy, startLocalRedis, startRedisProxy } from '@wechat-outbox/sandbox'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import type { FaultKind } from './support/fault-plan.ts'

@@ -1,7 +1,8 @@
 // Hosts whose clocks are ten minutes off, producers and workers alike: `sendAt` and `expiresAt` are kept by Redis's clock, which is
 // this machine's own here.
 import { join } from 'node:path'
-import { connectRedis, type SendResult } from '@wechat-outbox/outbox'
+import { type SendResult } from '@wechat-outbox/outbox'
+import { connectRedis } from '@wechat-outbox/outbox/engine'
 import { type StartedProcess, startProcess } from '@wechat-outbox/sandbox'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { logged } from './support/fleet.ts'

@@ -1,4 +1,5 @@
-import { appPrefix, connectRedis, OutboxError } from '@wechat-outbox/outbox'
+import { OutboxError } from '@wechat-outbox/outbox'
+import { appPrefix, connectRedis } from '@wechat-outbox/outbox/engine'
 import { Queue } from 'bullmq'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { APP, SECRET, type System, startSystem, text } from './support/system.ts'

@@ -1,7 +1,7 @@
 /** Suspension and throttling with real workers, counted at the fake WeChat. Whole minutes are in `hold.long.test.ts`. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { appPrefix, connectRedis } from '@wechat-outbox/outbox'
+import { appPrefix, connectRedis } from '@wechat-outbox/outbox/engine'
 import { startTcpProxy } from '@wechat-outbox/sandbox'
 import { Queue } from 'bullmq'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'

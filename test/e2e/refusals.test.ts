@@ -1,6 +1,6 @@
 // Redis answers with errors while real workers have calls open to WeChat: whatever WeChat has said is recorded when Redis
 // writes again, and the processes say meanwhile that they cannot.
-import { connectRedis, type RedisClient } from '@wechat-outbox/outbox'
+import { connectRedis, type RedisClient } from '@wechat-outbox/outbox/engine'
 import type { StartedProcess } from '@wechat-outbox/sandbox'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { logged } from './support/fleet.ts'

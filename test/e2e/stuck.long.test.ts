@@ -1,7 +1,7 @@
 // A worker that has stopped fetching is worse than one that has died: everything looks well and nothing is sent. Where a
 // connection is to blame it heals by itself; where it does not, the process ends for its supervisor. Both take as long as a
 // watchdog's patience, so these are long tests.
-import { connectRedis, type RedisClient } from '@wechat-outbox/outbox'
+import { connectRedis, type RedisClient } from '@wechat-outbox/outbox/engine'
 import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { APP, type System, startSystem, text } from './support/system.ts'

@@ -124,9 +124,11 @@ it('none: a reverse proxy under a name of its own, over plain http, adds the tok
     paths.push(request.url)
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', async () => {
+    request.on('end', () => {
       const url = `${system?.fake.url}${request.url}?access_token=${token}`
-      response.end(await (await fetch(url, { method: 'POST', body: Buffer.concat(chunks) })).text())
+      void fetch(url, { method: 'POST', body: Buffer.concat(chunks) })
+        .then((answer) => answer.text())
+        .then((text) => response.end(text))
     })
   }).listen(0, '0.0.0.0')
   await once(server, 'listening')

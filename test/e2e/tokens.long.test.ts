@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectRedis } from '@wechat-outbox/outbox'
+import { connectRedis } from '@wechat-outbox/outbox/engine'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { eventsOf, mostPerMinute, startTrial, type Trial } from './support/token-trial.ts'
 

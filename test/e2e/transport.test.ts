@@ -1,4 +1,4 @@
-import { appPrefix, connectRedis } from '@wechat-outbox/outbox'
+import { appPrefix, connectRedis } from '@wechat-outbox/outbox/engine'
 import { Queue } from 'bullmq'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { APP, type System, startSystem, text } from './support/system.ts'

@@ -2,7 +2,7 @@
  * How many commands a Redis has run, those inside scripts included: what a message costs there, told without a clock. Redis counts them
  * itself, a script's call and each command that it makes.
  */
-import { connectRedis, type RedisClient } from '@wechat-outbox/outbox'
+import { connectRedis, type RedisClient } from '@wechat-outbox/outbox/engine'
 import type { LocalRedis } from '@wechat-outbox/sandbox'
 
 const CALLS = /^cmdstat_[^:]+:calls=(\d+)/gm

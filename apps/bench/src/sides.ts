@@ -1,6 +1,7 @@
 /** The two sides of a comparison, with the same knobs: fill the queue, start a worker. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectRedis, Outbox } from '@wechat-outbox/outbox'
+import { Outbox } from '@wechat-outbox/outbox'
+import { connectRedis } from '@wechat-outbox/outbox/engine'
 import { type LocalRedis, SANDBOX_APP_ID, SANDBOX_APP_SECRET, type StartedProcess } from '@wechat-outbox/sandbox'
 import type { Far } from './far-side/client.ts'
 import { messagesIn, type Shape } from './messages.ts'

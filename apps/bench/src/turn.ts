@@ -1,5 +1,5 @@
 /** One side once: an empty Redis is filled, workers are started, and the far side counts until everything has arrived. */
-import { connectRedis } from '@wechat-outbox/outbox'
+import { connectRedis } from '@wechat-outbox/outbox/engine'
 import type { LocalRedis } from '@wechat-outbox/sandbox'
 import { countCommands, resetCommands } from './command-count.ts'
 import type { Far } from './far-side/client.ts'

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectRedis } from '@wechat-outbox/outbox'
+import { connectRedis } from '@wechat-outbox/outbox/engine'
 import { startLocalRedis } from '@wechat-outbox/sandbox'
 import { expect, it } from 'vitest'
 import { countCommands, resetCommands, sumOfCalls } from '../src/command-count.ts'

@@ -1,6 +1,6 @@
 /** Which Mini Program a command is about: the one that is named, the environment's, or the only one there is. */
 import { appidSchema } from '@wechat-outbox/messages'
-import { APPS_KEY, storeError } from '@wechat-outbox/outbox'
+import { APPS_KEY, storeError } from '@wechat-outbox/outbox/engine'
 import { UsageError } from './failure.ts'
 import type { Session } from './session.ts'
 

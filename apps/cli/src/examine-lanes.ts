@@ -1,5 +1,5 @@
 /** Do the lanes of every app agree with its queue? The looking and the mending are the store's; here it is summed up. */
-import { inspectLanes, type LaneProblem } from '@wechat-outbox/outbox'
+import { inspectLanes, type LaneProblem } from '@wechat-outbox/outbox/engine'
 import { knownApps } from './apps.ts'
 import { failureOf } from './failure.ts'
 import { plural } from './output.ts'

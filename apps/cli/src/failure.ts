@@ -1,5 +1,6 @@
 /** The two ways in which a command ends badly, and how each is told: in a sentence, and with `--json` as a document. */
-import { messageOf, OutboxError } from '@wechat-outbox/outbox'
+import { OutboxError } from '@wechat-outbox/outbox'
+import { messageOf } from '@wechat-outbox/outbox/engine'
 import { ConfigError } from '@wechat-outbox/runtime'
 
 /** Exit code 2: the command line cannot be meant. */

@@ -7,7 +7,7 @@ import {
   listDeadLetters,
   type Store,
   storeError,
-} from '@wechat-outbox/outbox'
+} from '@wechat-outbox/outbox/engine'
 import { OWN_REASONS, SEND_ERRCODES } from '@wechat-outbox/policy'
 import { type Command, Option } from 'commander'
 import { UsageError } from './failure.ts'

@@ -1,7 +1,7 @@
 /** Why an app is held, in the words of `wxo status` and `wxo app ls`. */
 import type { Reason } from '@wechat-outbox/messages'
 import { reasonLine } from '@wechat-outbox/messages'
-import type { Hold } from '@wechat-outbox/outbox'
+import type { Hold } from '@wechat-outbox/outbox/engine'
 import { showDuration, showTime } from './times.ts'
 
 /** A line for each thing that holds it: an operator's pause and a fault may stand side by side. */

@@ -3,7 +3,7 @@
  * so the front is not always the oldest: a bounded number from each list is looked at, those next in line first.
  */
 import { readJobData } from '@wechat-outbox/messages'
-import { SEND_QUEUE, type Store } from '@wechat-outbox/outbox'
+import { SEND_QUEUE, type Store } from '@wechat-outbox/outbox/engine'
 
 const LOOKED_AT_MAX = 200
 

@@ -2,16 +2,15 @@
  * The connections of one command: opened when first needed, closed when it ends, however it ends. With everything
  * closed the process ends by itself.
  */
+import { Outbox, OutboxError } from '@wechat-outbox/outbox'
 import {
   connectRedis,
   messageOf,
-  Outbox,
-  OutboxError,
   openStore,
   type RedisClient,
   type Store,
   whenReady,
-} from '@wechat-outbox/outbox'
+} from '@wechat-outbox/outbox/engine'
 import type { Environment } from '@wechat-outbox/runtime'
 import { type CliEnv, readCliEnv } from './env.ts'
 import type { Output } from './output.ts'

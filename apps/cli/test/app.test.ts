@@ -1,4 +1,4 @@
-import { readHold } from '@wechat-outbox/outbox'
+import { readHold } from '@wechat-outbox/outbox/engine'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { APP, documentOf, startWorld, type World } from './world.ts'
 

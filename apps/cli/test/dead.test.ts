@@ -12,9 +12,14 @@ beforeEach(async () => {
 afterEach(() => world.close())
 
 /** Sends texts and stops the consumer again once all are dead, so that nothing moves while a test looks. */
-async function die(messages: readonly (readonly [touser: string, text: string])[]): Promise<string[]> {
+async function die(messages: readonly (readonly [touser: string, text: string, note?: string])[]): Promise<string[]> {
   const consumer = await world.consume()
-  const requests = messages.map(([touser, content]) => ({ touser, msgtype: 'text' as const, text: { content } }))
+  const requests = messages.map(([touser, content, note]) => ({
+    touser,
+    msgtype: 'text' as const,
+    text: { content },
+    ...(note === undefined ? {} : { metadata: { note } }),
+  }))
   const sent = await world.outbox.sendMany(requests)
   const ids = sent.map((result) => ('id' in result ? result.id : ''))
   await vi.waitFor(
@@ -88,7 +93,7 @@ describe('dead ls', () => {
 
 describe('dead show', () => {
   it('tells everything, and nothing that steers the terminal', async () => {
-    const [id = ''] = await die([[ANNA, 'die 45015 您好\u001b[2J']])
+    const [id = ''] = await die([[ANNA, 'die 45015 您好', '\u001b[2J']])
     const { code, stdout } = await world.cli(['dead', 'show', id])
     expect(code).toBe(0)
     for (const part of [
@@ -104,7 +109,8 @@ describe('dead show', () => {
       expect(stdout).toContain(part)
     }
     expect(stdout).toContain('rid abc-123')
-    expect(stdout).toContain('"content": "die 45015 您好\\u001b[2J"')
+    expect(stdout).toContain('"content": "die 45015 您好"')
+    expect(stdout).toContain('"note":"\\u001b[2J"')
     expect(stdout).not.toContain('\u001b')
     expect(documentOf(await world.cli(['dead', 'show', id, '--json']))).toMatchObject({
       appid: APP,

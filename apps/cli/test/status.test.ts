@@ -1,4 +1,4 @@
-import { createTokenStore } from '@wechat-outbox/outbox'
+import { createTokenStore } from '@wechat-outbox/outbox/engine'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { APP, documentOf, SECRET_TOKEN, startWorld, type World } from './world.ts'
 

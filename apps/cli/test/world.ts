@@ -7,18 +7,18 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type JobData, type Reason, readJobData } from '@wechat-outbox/messages'
+import { Outbox } from '@wechat-outbox/outbox'
 import {
   type Consumer,
   connectRedis,
   createConsumer,
   type ListedDeadLetter,
-  Outbox,
   openStore,
   type RedisClient,
   type Settlement,
   type Store,
   whenReady,
-} from '@wechat-outbox/outbox'
+} from '@wechat-outbox/outbox/engine'
 import { type LocalRedis, type LocalRedisOptions, startLocalRedis } from '@wechat-outbox/sandbox'
 
 export const APP = 'wx00000000000000aa'

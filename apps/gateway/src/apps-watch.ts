@@ -2,7 +2,7 @@
  * Which apps the dashboard shows: those that any worker has ever served, read from Redis every few seconds, and the one
  * from the environment. New ones appear without a restart; while Redis is away those already shown stay.
  */
-import { messageOf, readHolds } from '@wechat-outbox/outbox'
+import { messageOf, readHolds } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { Board } from './board.ts'
 import { APPS_MAX, knownApps } from './known-apps.ts'

@@ -1,6 +1,6 @@
 /** What the dashboard says of an app that is held: beside the name of its queue, and in the sentence below it. */
 import { reasonLine } from '@wechat-outbox/messages'
-import type { Hold } from '@wechat-outbox/outbox'
+import type { Hold } from '@wechat-outbox/outbox/engine'
 
 export function holdWord({ fault, operator }: Hold): string {
   return operator === undefined && fault !== undefined ? fault.kind : 'paused'

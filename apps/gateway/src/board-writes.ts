@@ -3,7 +3,8 @@
  * asks for; and every request to change something leaves one line in the log, without content.
  */
 import { isDeadLetterId } from '@wechat-outbox/messages'
-import { DEAD_LETTER_QUEUE, OutboxError, requestReplay, type Store } from '@wechat-outbox/outbox'
+import { OutboxError } from '@wechat-outbox/outbox'
+import { DEAD_LETTER_QUEUE, requestReplay, type Store } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { readBoardName } from './board.ts'

@@ -5,7 +5,7 @@
 import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { FastifyAdapter } from '@bull-board/fastify'
-import { appPrefix, DEAD_LETTER_QUEUE, type Hold, SEND_QUEUE, type Store } from '@wechat-outbox/outbox'
+import { appPrefix, DEAD_LETTER_QUEUE, type Hold, SEND_QUEUE, type Store } from '@wechat-outbox/outbox/engine'
 import { Queue } from 'bullmq'
 import { holdSentence, holdWord } from './board-hold.ts'
 import { deadLetterName, maskDeadLetter, maskMessage, maskReturnValue, shownName } from './mask.ts'

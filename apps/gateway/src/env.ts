@@ -1,7 +1,8 @@
 /** The gateway's environment. The table in `docs/configuration.md` is made from these lines and checked against them. */
 
 import { appidSchema } from '@wechat-outbox/messages'
-import { OutboxError, parseRedisUrl } from '@wechat-outbox/outbox'
+import { OutboxError } from '@wechat-outbox/outbox'
+import { parseRedisUrl } from '@wechat-outbox/outbox/engine'
 import {
   ConfigError,
   type Environment,

@@ -1,7 +1,8 @@
 /** The gateway: one HTTP server with the API, WeChat’s own interface, health and the dashboard, over one connection to Redis. */
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import { Outbox, type Store, whenReady, within } from '@wechat-outbox/outbox'
+import { Outbox } from '@wechat-outbox/outbox'
+import { type Store, whenReady, within } from '@wechat-outbox/outbox/engine'
 import { type Logger, proxyOf } from '@wechat-outbox/runtime'
 import { type FastifyInstance, fastify } from 'fastify'
 import helmet from 'helmet'

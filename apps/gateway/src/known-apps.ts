@@ -1,6 +1,6 @@
 /** The apps of this Redis: those that any worker has ever served, and the one from the environment. */
 import { appidSchema } from '@wechat-outbox/messages'
-import { APPS_KEY, type Store } from '@wechat-outbox/outbox'
+import { APPS_KEY, type Store } from '@wechat-outbox/outbox/engine'
 
 /** Bull Board asks for every queue on each of its page's polls, and metrics for each at every scrape. */
 export const APPS_MAX = 500

@@ -3,7 +3,8 @@
  * with it. What a client reads is written here and never taken from an error: those carry addresses, commands and headers.
  */
 import type { Problem as Issue } from '@wechat-outbox/messages'
-import { messageOf, OutboxError } from '@wechat-outbox/outbox'
+import { OutboxError } from '@wechat-outbox/outbox'
+import { messageOf } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { routeTemplate } from './route-template.ts'

@@ -2,16 +2,16 @@
  * The gateway's one connection. Whoever asks over HTTP is waiting, so it has a producer's patience: while Redis is away a
  * command fails at once, and one that Redis does not answer fails in under two seconds. The connection comes back by itself.
  */
+import { OutboxError } from '@wechat-outbox/outbox'
 import {
   answersInTime,
   connectRedis,
   messageOf,
-  OutboxError,
   openStore,
   type RedisClient,
   type Store,
   within,
-} from '@wechat-outbox/outbox'
+} from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 
 const QUIT_MS_MAX = 1000

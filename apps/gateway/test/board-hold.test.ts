@@ -1,4 +1,4 @@
-import { pauseApp, resumeApp } from '@wechat-outbox/outbox'
+import { pauseApp, resumeApp } from '@wechat-outbox/outbox/engine'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { APPID, openGateway, startWorld, type TestGateway, type World } from './support/world.ts'
 

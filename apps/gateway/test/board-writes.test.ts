@@ -1,5 +1,5 @@
 import { appRoutes } from '@bull-board/api/dist/routes.js'
-import { listDeadLetters } from '@wechat-outbox/outbox'
+import { listDeadLetters } from '@wechat-outbox/outbox/engine'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   APPID,

@@ -5,7 +5,8 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StatusReport } from '@wechat-outbox/messages'
-import { type Outbox, readDeadLetter, requestReplay, type Store } from '@wechat-outbox/outbox'
+import { type Outbox } from '@wechat-outbox/outbox'
+import { readDeadLetter, requestReplay, type Store } from '@wechat-outbox/outbox/engine'
 import { type FakeControl, type FakeWechat, SANDBOX_APP_ID } from '@wechat-outbox/sandbox'
 import { SAMPLES, type Sample } from './samples.ts'
 

@@ -1,6 +1,6 @@
 /** From the arguments to the exit code: chooses the mode, and closes everything that it opened, whatever happened. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '@wechat-outbox/outbox'
+import { messageOf } from '@wechat-outbox/outbox/engine'
 import { ConfigError, type Environment } from '@wechat-outbox/runtime'
 import { modeOf } from './env.ts'
 import { type Options, readOptions, USAGE } from './options.ts'

@@ -1,5 +1,5 @@
 /** What was opened, to be closed in the opposite order, however far the start has come. */
-import { messageOf } from '@wechat-outbox/outbox'
+import { messageOf } from '@wechat-outbox/outbox/engine'
 
 export interface Stack {
   /** Notes how to close what was just opened, and hands it on. */

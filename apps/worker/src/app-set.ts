@@ -4,7 +4,7 @@
  * successor fetches already. So for the time of a call both may have calls open, and no message waits for the change.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { Trouble } from '@wechat-outbox/outbox'
+import type { Trouble } from '@wechat-outbox/outbox/engine'
 import type { AppConfig } from './apps.ts'
 
 export interface ServedApp {

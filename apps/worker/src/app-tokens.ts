@@ -1,5 +1,5 @@
 /** The tokens of one app, from the source that its configuration names. */
-import { createTokenStore, type News, type Store } from '@wechat-outbox/outbox'
+import { createTokenStore, type News, type Store } from '@wechat-outbox/outbox/engine'
 import { type Logger, proxyOf } from '@wechat-outbox/runtime'
 import type { WechatClient } from '@wechat-outbox/wechat'
 import type { AppConfig } from './apps.ts'

@@ -13,7 +13,7 @@
  * turn that came with the fetch is waived where there is something to wait for.
  */
 import { type Attempt, type JobData, type Outcome, readJobData, wechatBody } from '@wechat-outbox/messages'
-import type { Run, Settlement } from '@wechat-outbox/outbox'
+import type { Run, Settlement } from '@wechat-outbox/outbox/engine'
 import {
   attemptOf,
   type Decision,

@@ -3,7 +3,7 @@
  * it starts, and no longer once it has been told to end, nor while Redis refuses to record what came of messages. `/metrics`: for Prometheus; it
  * asks for no key, so a worker listens on loopback unless told otherwise.
  */
-import { answersInTime, type RedisClient } from '@wechat-outbox/outbox'
+import { answersInTime, type RedisClient } from '@wechat-outbox/outbox/engine'
 import { fastify } from 'fastify'
 import type { Registry } from 'prom-client'
 

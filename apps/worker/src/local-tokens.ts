@@ -4,7 +4,7 @@
  * WeChat refuses new tokens and at times good ones. Then the app waits for another value – or until a minute has passed.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TokenFailure } from '@wechat-outbox/outbox'
+import type { TokenFailure } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { RefreshResult } from './token-refresh.ts'
 import type { LocalSource } from './token-source.ts'

@@ -2,7 +2,7 @@
  * An app that sends without a token: in WeChat's cloud hosting, or behind a reverse proxy that adds it, there is none to get. Should
  * WeChat ask for one all the same, the app is held until the road is put right, and tried once a minute.
  */
-import type { TokenFailure } from '@wechat-outbox/outbox'
+import type { TokenFailure } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import { CONDEMNED_MS, noToken, type Token, type TokenResult, type Tokens } from './tokens.ts'
 

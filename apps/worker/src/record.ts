@@ -1,6 +1,6 @@
 /** What is said and counted about messages: one line per attempt, and one per ending. Never content, a token or – above debug – an openid. */
 import { type Attempt, type DeadLetter, type JobData } from '@wechat-outbox/messages'
-import type { ConsumerReport, HoldReport, Run } from '@wechat-outbox/outbox'
+import type { ConsumerReport, HoldReport, Run } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { AppMetrics } from './metrics.ts'
 

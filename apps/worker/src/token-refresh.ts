@@ -7,7 +7,14 @@
  * forced, within WeChat's budget; or it is tried once more, for WeChat may have been wrong.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FailureWait, StoredToken, TokenClaim, TokenFailure, TokenLock, TokenStore } from '@wechat-outbox/outbox'
+import type {
+  FailureWait,
+  StoredToken,
+  TokenClaim,
+  TokenFailure,
+  TokenLock,
+  TokenStore,
+} from '@wechat-outbox/outbox/engine'
 import { tokenErrcode } from '@wechat-outbox/policy'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { TokenAnswer } from '@wechat-outbox/wechat'

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Outcome } from '@wechat-outbox/messages'
-import type { TokenFailure } from '@wechat-outbox/outbox'
+import type { TokenFailure } from '@wechat-outbox/outbox/engine'
 import { createTokenCache, type Token, type TokenCache, type TokenCacheOptions, tokenOf } from './token-cache.ts'
 import { doubt, isYoung, type RefusedCall, STRAYS_MAX, WORD_HOLDS_MS } from './token-doubt.ts'
 import { lasts, type Refreshed } from './token-refresh.ts'
@@ -48,42 +48,21 @@ export const CONDEMNED: TokenFailure = { errcode: 40001, detail: 'WeChat refuses
 const PAUSE_WAIT_MS_MAX = 2000
 
 export function createTokens(options: TokenCacheOptions): Tokens {
-  const { store, log, appid, source } = options
+  const { store, log, appid } = options
   const cache = createTokenCache(options)
-  let accepted: { readonly value: string; readonly at: number } | undefined
-  /** A token that another process has sent with is not too young, whatever its age. */
-  async function acceptedElsewhere({ value }: Token, ageMs: number): Promise<number | undefined> {
-    if (!isYoung(ageMs)) return undefined
-    const stored = await store.read()
-    // One that is no longer the shared one is not used again, either.
-    return stored?.value === value && !stored.accepted ? undefined : Number.NEGATIVE_INFINITY
-  }
-
-  /** Whether to use it once more. */
-  async function again(bad: Token, call: RefusedCall): Promise<boolean> {
-    const standing = cache.standing()
-    if (standing === undefined) return false
-    const acceptedAt = accepted?.value === bad.value ? accepted.at : await acceptedElsewhere(bad, standing.ageMs)
-    const { canRepeat } = source
-    const doubted = doubt({ call, acceptedAt, standing, canRepeat, now: performance.now() })
-    if (doubted.action === 'ask') return false
-    if (doubted.everybody) cache.pause(doubted.pauseMs)
-    else if (doubted.pauseMs > 0) await sleep(doubted.pauseMs)
-    return true
-  }
-
+  const trust = createTrust(options, cache)
   return {
     isReady: () => cache.token() !== undefined && pauseMsOf(cache) <= 0,
     current: () => currentOf(cache),
     prove({ value }) {
-      cache.prove(value, accepted?.value !== value)
-      accepted = { value, at: performance.now() }
+      cache.prove(value, trust.accept(value))
     },
     async replace(bad, call) {
       for (let fresh = false; ; fresh = true) {
         const token = cache.token()
         if (token !== undefined && token.value !== bad.value) return { kind: 'token', token, fresh }
-        if (token !== undefined && !fresh && (await again(bad, call))) return { kind: 'token', token, fresh: false }
+        if (token !== undefined && !fresh && (await trust.mayRepeat(bad, call)))
+          return { kind: 'token', token, fresh: false }
         cache.drop(bad.value)
         const underWay = cache.underWay()
         // One that is under way for another reason may come back with the refused token.
@@ -121,6 +100,39 @@ export function createTokens(options: TokenCacheOptions): Tokens {
       return resultOf(await cache.obtain({ mode: 'probe' }))
     },
     close: () => cache.close(),
+  }
+}
+
+/** What this process knows of tokens that WeChat has taken, and so whether a refused one is to be used once more. */
+function createTrust({ store, source }: TokenCacheOptions, cache: TokenCache) {
+  let accepted: { readonly value: string; readonly at: number } | undefined
+
+  /** A token that another process has sent with is not too young, whatever its age. */
+  async function acceptedElsewhere({ value }: Token, ageMs: number): Promise<number | undefined> {
+    if (!isYoung(ageMs)) return undefined
+    const stored = await store.read()
+    // One that is no longer the shared one is not used again, either.
+    return stored?.value === value && !stored.accepted ? undefined : Number.NEGATIVE_INFINITY
+  }
+
+  return {
+    /** WeChat has taken a call with it. Whether for the first time. */
+    accept(value: string): boolean {
+      const isFirst = accepted?.value !== value
+      accepted = { value, at: performance.now() }
+      return isFirst
+    },
+    async mayRepeat(bad: Token, call: RefusedCall): Promise<boolean> {
+      const standing = cache.standing()
+      if (standing === undefined) return false
+      const acceptedAt = accepted?.value === bad.value ? accepted.at : await acceptedElsewhere(bad, standing.ageMs)
+      const { canRepeat } = source
+      const doubted = doubt({ call, acceptedAt, standing, canRepeat, now: performance.now() })
+      if (doubted.action === 'ask') return false
+      if (doubted.everybody) cache.pause(doubted.pauseMs)
+      else if (doubted.pauseMs > 0) await sleep(doubted.pauseMs)
+      return true
+    },
   }
 }
 

@@ -13,7 +13,7 @@ import {
   type Store,
   sharedWaitFor,
   within,
-} from '@wechat-outbox/outbox'
+} from '@wechat-outbox/outbox/engine'
 import { expiryReason, failedElsewhereReason } from '@wechat-outbox/policy'
 import { addBacklogMetrics, ConfigError, createRegistry, type Logger, proxyOf } from '@wechat-outbox/runtime'
 import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'

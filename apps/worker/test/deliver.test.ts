@@ -1,18 +1,18 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Outbox } from '@wechat-outbox/outbox'
 import {
   connectRedis,
   createConsumer,
   createTokenStore,
-  Outbox,
   openStore,
   type RedisClient,
   type Run,
   readHold,
   type Settlement,
   whenReady,
-} from '@wechat-outbox/outbox'
+} from '@wechat-outbox/outbox/engine'
 import { expiryReason, failedElsewhereReason } from '@wechat-outbox/policy'
 import { createLogger } from '@wechat-outbox/runtime'
 import {

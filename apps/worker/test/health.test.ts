@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectRedis, type RedisClient, whenReady } from '@wechat-outbox/outbox'
+import { connectRedis, type RedisClient, whenReady } from '@wechat-outbox/outbox/engine'
 import { createRegistry } from '@wechat-outbox/runtime'
 import { type LocalRedis, startLocalRedis, startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'

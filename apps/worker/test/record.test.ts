@@ -1,5 +1,5 @@
 import type { Attempt, DeadLetter, JobData } from '@wechat-outbox/messages'
-import type { Run } from '@wechat-outbox/outbox'
+import type { Run } from '@wechat-outbox/outbox/engine'
 import { createLogger } from '@wechat-outbox/runtime'
 import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-import { createTokenStore } from '@wechat-outbox/outbox'
+import { createTokenStore } from '@wechat-outbox/outbox/engine'
 import { SANDBOX_APP_ID } from '@wechat-outbox/sandbox'
 import { describe, expect, it, vi } from 'vitest'
 import type { Tokens } from '../src/tokens.ts'

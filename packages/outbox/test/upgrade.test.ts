@@ -7,12 +7,12 @@ import {
   createTokenStore,
   inspectLanes,
   listDeadLetters,
-  type Outbox,
   type Run,
   readBacklog,
   requestReplay,
   type Settlement,
-} from '../src/index.ts'
+} from '../src/engine.ts'
+import type { Outbox } from '../src/index.ts'
 import { type About, restoreStored } from './support/stored.ts'
 import { APP, createWorld, DELIVERED, dies, memberOf, type World } from './support/world.ts'
 

@@ -3,7 +3,7 @@
  * when somebody scrapes, at most once in some seconds, and a scrape waits for it no longer than a moment: without Redis
  * it answers with what it has, and drops that once it is too old to be believed.
  */
-import { type Backlog, readBacklog, readSuspensions, type Store, within } from '@wechat-outbox/outbox'
+import { type Backlog, readBacklog, readSuspensions, type Store, within } from '@wechat-outbox/outbox/engine'
 import { Gauge, type Registry } from 'prom-client'
 
 const READ_EVERY_MS = 5000

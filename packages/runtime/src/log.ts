@@ -2,7 +2,7 @@
  * Logs: one JSON line per event, on stdout. What is logged is chosen field by field; an error keeps its text and code and
  * loses everything else, because clients hang commands, URLs and headers on theirs.
  */
-import { messageOf } from '@wechat-outbox/outbox'
+import { messageOf } from '@wechat-outbox/outbox/engine'
 import { type DestinationStream, type LogFn, type Logger, pino } from 'pino'
 
 export type { Logger }

@@ -49,7 +49,7 @@ describe.each(ODD_BODIES)('an answer with $name', (odd) => {
 
   it('is not believed when it comes with a fault of the server', async () => {
     const { url } = await serverSaying(oddAnswer(odd, '{"errcode":"0","errmsg":"ok"}', '502 Bad Gateway'))
-    expect(await openClient(url).send(call)).toEqual({ kind: 'unsure', detail: 'HTTP 502' })
+    expect(await openClient(url).send(call)).toEqual({ kind: 'unsure', detail: 'HTTP 502', status: 502 })
   })
 })
 

@@ -1,17 +1,17 @@
 /** What stands in Redis once all is over, or once the time for it is: counts, leftovers, and each message's last word. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StatusReport } from '@wechat-outbox/messages'
+import { Outbox } from '@wechat-outbox/outbox'
 import {
   appPrefix,
   connectRedis,
   DEAD_LETTER_QUEUE,
   type ListedDeadLetter,
   listDeadLetters,
-  Outbox,
   openStore,
   type RedisClient,
   SEND_QUEUE,
-} from '@wechat-outbox/outbox'
+} from '@wechat-outbox/outbox/engine'
 import { Queue } from 'bullmq'
 import { keysLike, lanesOf } from './stranded.ts'
 import { APP } from './world.ts'

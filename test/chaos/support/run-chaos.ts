@@ -1,5 +1,5 @@
 /** One run from beginning to end: plan, world, faults, the wait until all is settled, and the judgement. */
-import { within } from '@wechat-outbox/outbox'
+import { within } from '@wechat-outbox/outbox/engine'
 import { openReader } from './collect.ts'
 import { FAULT_KINDS, type FaultCounts, type FaultKind, type FiredFault, planFaults } from './fault-plan.ts'
 import { playFaults } from './faults.ts'

@@ -3,7 +3,7 @@
  * run would end well and only be slow; a wake-up that is lost without a crash is a fault all the same.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { appPrefix, type RedisClient } from '@wechat-outbox/outbox'
+import { appPrefix, type RedisClient } from '@wechat-outbox/outbox/engine'
 import { APP } from './world.ts'
 
 export interface Stranded {

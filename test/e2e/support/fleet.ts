@@ -2,7 +2,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectRedis, Outbox, type RedisClient } from '@wechat-outbox/outbox'
+import { Outbox } from '@wechat-outbox/outbox'
+import { connectRedis, type RedisClient } from '@wechat-outbox/outbox/engine'
 import {
   type FakeWechat,
   type LocalRedis,

@@ -6,7 +6,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { appPrefix, connectRedis, type RedisClient } from '@wechat-outbox/outbox'
+import { appPrefix, connectRedis, type RedisClient } from '@wechat-outbox/outbox/engine'
 import { freeLoopbackPort, type LocalRedis } from '@wechat-outbox/sandbox'
 import { type Measurement, pick } from '../measurement.ts'
 import { messagesIn } from '../messages.ts'

@@ -2,7 +2,7 @@
  * How fast messages become dead letters, beside how fast they are delivered. An account that lost a right refuses everything at once,
  * and a worker that is slow at that lets the queue grow meanwhile. Both are measured from the first call to the last settlement.
  */
-import { appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '@wechat-outbox/outbox'
+import { appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '@wechat-outbox/outbox/engine'
 import { Queue } from 'bullmq'
 import { type Measurement, pick } from '../measurement.ts'
 import { monotonicMs } from '../proc.ts'

@@ -1,5 +1,5 @@
 /** What a waiting message takes in Redis, and what a worker takes after a million of them. */
-import { connectRedis } from '@wechat-outbox/outbox'
+import { connectRedis } from '@wechat-outbox/outbox/engine'
 import type { LocalRedis } from '@wechat-outbox/sandbox'
 import { type Measurement, pick } from '../measurement.ts'
 import { atMost, compared } from '../row.ts'

@@ -2,7 +2,7 @@
  * How fast all dead letters come back when somebody presses *Retry all*. The queue `send` is paused meanwhile, so that a replay is an
  * enqueue and nothing more.
  */
-import { appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '@wechat-outbox/outbox'
+import { appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '@wechat-outbox/outbox/engine'
 import { Queue } from 'bullmq'
 import { type Measurement, pick } from '../measurement.ts'
 import { atLeast, compared } from '../row.ts'

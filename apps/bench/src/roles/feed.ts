@@ -1,6 +1,6 @@
 /** A producer that keeps so many messages waiting, until it is ended. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { appPrefix, SEND_QUEUE } from '@wechat-outbox/outbox'
+import { appPrefix, SEND_QUEUE } from '@wechat-outbox/outbox/engine'
 import { Queue } from 'bullmq'
 import { messagesIn, type Shape } from '../messages.ts'
 import { APP, openOutbox, sendAll } from '../sides.ts'

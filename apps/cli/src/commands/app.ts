@@ -1,5 +1,5 @@
 /** `wxo app …`: which apps are held and why, and an operator's own word on it. */
-import { type Hold, pauseApp, readHolds, resumeApp, type Store, storeError } from '@wechat-outbox/outbox'
+import { type Hold, pauseApp, readHolds, resumeApp, type Store, storeError } from '@wechat-outbox/outbox/engine'
 import type { Command } from 'commander'
 import { checkAppid, chooseApp, knownApps } from '../apps.ts'
 import { UsageError } from '../failure.ts'

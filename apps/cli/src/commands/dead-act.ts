@@ -3,7 +3,7 @@
  * first, up to a limit, and then worked off in batches: memory and the load on Redis stay bounded.
  */
 import { isDeadLetterId, replayIdOf } from '@wechat-outbox/messages'
-import { discardDeadLetter, requestReplay, storeError } from '@wechat-outbox/outbox'
+import { discardDeadLetter, requestReplay, storeError } from '@wechat-outbox/outbox/engine'
 import { chooseApp } from '../apps.ts'
 import { confirm, type Terminal } from '../confirm.ts'
 import { CommandFailure, EXIT, UsageError } from '../failure.ts'

@@ -1,6 +1,6 @@
 /** `wxo dead ls`. */
 import { reasonLine, recipientOf } from '@wechat-outbox/messages'
-import type { ListedDeadLetter } from '@wechat-outbox/outbox'
+import type { ListedDeadLetter } from '@wechat-outbox/outbox/engine'
 import { chooseApp } from '../apps.ts'
 import { readFilter, readLimit, walkDeadLetters } from '../filter.ts'
 import { type Output, plural, printTable, shortOpenid } from '../output.ts'

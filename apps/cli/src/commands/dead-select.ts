@@ -1,6 +1,6 @@
 /** The dead letters that a command is to change, by id or by filter, as little of each as is needed. */
 import { reasonLine } from '@wechat-outbox/messages'
-import { type ListedDeadLetter, readDeadLetter, type Store, storeError } from '@wechat-outbox/outbox'
+import { type ListedDeadLetter, readDeadLetter, type Store, storeError } from '@wechat-outbox/outbox/engine'
 import { readFilter, readLimit, SELECTED_MAX, walkDeadLetters } from '../filter.ts'
 import type { DeadOptions } from './dead.ts'
 

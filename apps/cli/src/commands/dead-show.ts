@@ -1,6 +1,6 @@
 /** `wxo dead show`: everything about one dead letter, its content too: the terminal is the operator's own. */
 import { isDeadLetterId, isMessageId, type JobData, reasonLine, recipientOf, wechatBody } from '@wechat-outbox/messages'
-import { type ListedDeadLetter, readDeadLetter, storeError } from '@wechat-outbox/outbox'
+import { type ListedDeadLetter, readDeadLetter, storeError } from '@wechat-outbox/outbox/engine'
 import { chooseApp } from '../apps.ts'
 import { printAttempts } from '../attempts.ts'
 import { CommandFailure, UsageError } from '../failure.ts'

@@ -1,5 +1,5 @@
 /** `wxo doctor`: is the ground sound on which the promise stands? Every check is made, whatever the others found. */
-import { type RedisClient, type RedisHealth, readRedisHealth, redisProblems } from '@wechat-outbox/outbox'
+import { type RedisClient, type RedisHealth, readRedisHealth, redisProblems } from '@wechat-outbox/outbox/engine'
 import { proxyOf } from '@wechat-outbox/runtime'
 import type { Command } from 'commander'
 import { examineLanes, type LaneFindings, laneProblem, laneText } from '../examine-lanes.ts'

@@ -10,7 +10,7 @@ import {
   SEND_QUEUE,
   type Store,
   storeError,
-} from '@wechat-outbox/outbox'
+} from '@wechat-outbox/outbox/engine'
 import type { Command } from 'commander'
 import { checkAppid, knownApps } from '../apps.ts'
 import { holdLines } from '../hold-text.ts'

@@ -4,7 +4,7 @@
  * the right to send, takes its tokens with it.
  */
 import { appidSchema } from '@wechat-outbox/messages'
-import { APPS_KEY, createAccessTokens, readAccessToken, type Store } from '@wechat-outbox/outbox'
+import { APPS_KEY, createAccessTokens, readAccessToken, type Store } from '@wechat-outbox/outbox/engine'
 import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../access.ts'
 import type { Refusal } from './answers.ts'

@@ -9,7 +9,7 @@
  *   POST /message/custom/typing    passed on to WeChat, as is /message/custom/business/typing
  *   POST /media/upload             passed on to WeChat
  */
-import { messageOf, within } from '@wechat-outbox/outbox'
+import { messageOf, within } from '@wechat-outbox/outbox/engine'
 import { createRelay } from '@wechat-outbox/wechat'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { routeTemplate } from '../route-template.ts'

@@ -3,7 +3,7 @@
  * been idle, a token that WeChat has just refused – the workers are asked for one and given a moment to fetch it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createTokenStore, type Store, type StoredToken, type TokenStore } from '@wechat-outbox/outbox'
+import { createTokenStore, type Store, type StoredToken, type TokenStore } from '@wechat-outbox/outbox/engine'
 
 /** Whoever uploads is waiting, and after this clients lose patience. */
 const WAIT_MS_MAX = 3000

@@ -2,7 +2,8 @@
  * `/v1`: the outbox over HTTP. It adds no queue of its own; what a request asks for is done by the outbox package, and
  * what that says becomes a status and a problem. `docs/http.md` describes the calls.
  */
-import type { Outbox, Store } from '@wechat-outbox/outbox'
+import type { Outbox } from '@wechat-outbox/outbox'
+import type { Store } from '@wechat-outbox/outbox/engine'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import type { Access } from '../access.ts'
 import { sendProblem } from '../problem.ts'

@@ -1,6 +1,7 @@
 /** Dead letters over HTTP: pages of them, one, discarding and replaying it. */
 import { isDeadLetterId } from '@wechat-outbox/messages'
-import * as outbox from '@wechat-outbox/outbox'
+import { OutboxError } from '@wechat-outbox/outbox'
+import * as engine from '@wechat-outbox/outbox/engine'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Problem, sendProblem } from '../problem.ts'
 import type { V1Deps } from './add-v1.ts'
@@ -9,19 +10,19 @@ import { listQuery } from './schemas.ts'
 
 export async function listDeadLetters({ store }: V1Deps, request: FastifyRequest) {
   const { appid, query } = readParameters(request, listQuery)
-  return guarded(async () => outbox.listDeadLetters(await store(), appid, query as outbox.DeadLetterFilter))
+  return guarded(async () => engine.listDeadLetters(await store(), appid, query as engine.DeadLetterFilter))
 }
 
 export async function readDeadLetter({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
   const { appid, id } = readParameters(request, noQuery)
-  const letter = await guarded(async () => outbox.readDeadLetter(await store(), appid, id))
+  const letter = await guarded(async () => engine.readDeadLetter(await store(), appid, id))
   return letter ?? sendProblem(reply, UNKNOWN)
 }
 
 export async function discardDeadLetter(deps: V1Deps, request: FastifyRequest, reply: FastifyReply) {
   const { appid, id } = readParameters(request, noQuery)
   if (!isDeadLetterId(id)) return sendProblem(reply, UNKNOWN)
-  switch (await guarded(async () => outbox.discardDeadLetter(await deps.store(), { appid, id }, deps.rememberMs))) {
+  switch (await guarded(async () => engine.discardDeadLetter(await deps.store(), { appid, id }, deps.rememberMs))) {
     case 'discarded':
       return { id, status: 'discarded' }
     case 'being-replayed':
@@ -38,12 +39,12 @@ export async function replayDeadLetter({ store }: V1Deps, request: FastifyReques
   const { appid, id } = readParameters(request, noQuery)
   if (!isDeadLetterId(id)) return sendProblem(reply, UNKNOWN)
   try {
-    const asked = await guarded(async () => outbox.requestReplay(await store(), appid, id))
+    const asked = await guarded(async () => engine.requestReplay(await store(), appid, id))
     if (asked.kind === 'unknown') return sendProblem(reply, UNKNOWN)
     reply.code(202).header('location', `/v1/apps/${appid}/messages/${asked.id}`)
     return { id: asked.id, replayOf: asked.replayOf }
   } catch (error) {
-    if (error instanceof outbox.OutboxError && error.code === 'WXO_INVALID') return sendProblem(reply, NOT_REPLAYABLE)
+    if (error instanceof OutboxError && error.code === 'WXO_INVALID') return sendProblem(reply, NOT_REPLAYABLE)
     throw error
   }
 }
@@ -53,7 +54,7 @@ async function guarded<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call()
   } catch (error) {
-    throw outbox.storeError(error)
+    throw engine.storeError(error)
   }
 }
 

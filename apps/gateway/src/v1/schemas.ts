@@ -14,7 +14,7 @@ import {
   sendRequestSchema,
   touserSchema,
 } from '@wechat-outbox/messages'
-import type { ListedDeadLetter } from '@wechat-outbox/outbox'
+import type { ListedDeadLetter } from '@wechat-outbox/outbox/engine'
 import { z } from 'zod'
 import { PROBLEMS, type ProblemCode } from '../problem.ts'
 

@@ -1,4 +1,4 @@
-import { createAccessTokens } from '@wechat-outbox/outbox'
+import { createAccessTokens } from '@wechat-outbox/outbox/engine'
 import { hashApiKey } from '@wechat-outbox/runtime'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {

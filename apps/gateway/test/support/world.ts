@@ -4,16 +4,16 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Reason } from '@wechat-outbox/messages'
+import { Outbox } from '@wechat-outbox/outbox'
 import {
   type Consumer,
   connectRedis,
   createConsumer,
-  Outbox,
   openStore,
   type RedisClient,
   type Store,
   whenReady,
-} from '@wechat-outbox/outbox'
+} from '@wechat-outbox/outbox/engine'
 import { createLogger } from '@wechat-outbox/runtime'
 import { type LocalRedis, startLocalRedis } from '@wechat-outbox/sandbox'
 import { expect, vi } from 'vitest'

@@ -237,7 +237,8 @@ describe('a batch', () => {
       'queued',
       [400, ['messages.1.touser', 'messages.1.text.content']],
       'queued',
-      'queued',
+      // A repeat hears how the first stands by now: behind the other message to the same person.
+      'held',
       [422, undefined],
       [400, ['messages.5']],
       [400, ['messages.6.appid']],

@@ -10,7 +10,7 @@ import {
   openStore,
   type Store,
   whenReady,
-} from '@wechat-outbox/outbox'
+} from '@wechat-outbox/outbox/engine'
 import { createLogger } from '@wechat-outbox/runtime'
 import {
   type FakeWechat,

@@ -57,7 +57,12 @@ export async function replayRetried(options: ReplayOptions): Promise<Replayed> {
     name: 'replay',
     keys: [...storeKeys(keys), keys.deadWait, keys.replayRate],
     args: [
-      ...[keys.sendJobs, keys.lanes, keys.idempotency, keys.deadJobs, rememberMs, perSecond],
+      keys.sendJobs,
+      keys.lanes,
+      keys.idempotency,
+      keys.deadJobs,
+      rememberMs,
+      perSecond,
       ...ids.flatMap((id, n) => partsOf(keys, { id, json: letters[n] ?? null, appid, now })),
     ],
   })
@@ -95,16 +100,9 @@ function partsOf(
   const newId = replayIdOf(id)
   const data = replayedData(id, letter, { message, now })
   const ended: StatusReport = { ...reportOfDeadLetter(appid, letter), status: 'replayed', replayedAs: newId }
-  return [
-    ...[
-      id,
-      letter.messageId,
-      keys.ended(letter.messageId),
-      JSON.stringify(ended),
-      JSON.stringify(indexesOf(keys, letter)),
-    ],
-    ...[newId, data.touser, JSON.stringify(data), data.expiresAt ?? '', reasonLine(letter.reason)],
-  ]
+  const of = [id, letter.messageId, keys.ended(letter.messageId), JSON.stringify(ended)]
+  const replay = [newId, data.touser, JSON.stringify(data), data.expiresAt ?? '', reasonLine(letter.reason)]
+  return [...of, JSON.stringify(indexesOf(keys, letter)), ...replay]
 }
 
 /** What a letter that cannot be replayed says in the dashboard: retrying it has taken its reason away. */

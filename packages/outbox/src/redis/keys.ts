@@ -69,12 +69,6 @@ export function appKeys(appid: string) {
     replayRate: `${prefix}:replay:rate`,
     /** String, expiring: when the app's next call is due, if it has a rate. */
     rate: `${prefix}:rate`,
-    /** String, expiring: the API key, by its id and a print of it, that a token of the gateway's entrance was given to. */
-    access: (digest: string) => `${prefix}:access:${digest}`,
-    /** Sorted set of the digests of one key's tokens, by their end. */
-    accessOf: (holder: string) => `${prefix}:access:of:${holder}`,
-    /** Hash {nonce, digest}, expiring: what a stable token is made of, and which one that is. */
-    accessStable: (name: string) => `${prefix}:access:stable:${name}`,
     deadByPersonAndReason: (touser: string, reason: string) => `${prefix}:dead:to:${touser}:errcode:${reason}`,
     /** Hash: why the app is held, since when, and when it is probed next; absent while it is open. */
     hold: `${prefix}:hold`,
@@ -82,6 +76,19 @@ export function appKeys(appid: string) {
     faultsInARow: `${prefix}:faults`,
     /** Sorted set: ids of messages that have an `expiresAt`, by it. */
     expiring: `${prefix}:expiring`,
+    ...tokenKeys(prefix),
+  }
+}
+
+/** WeChat's token of the app, and the tokens that the gateway gives to SDKs. */
+function tokenKeys(prefix: string) {
+  return {
+    /** String, expiring: the API key, by its id and a print of it, that a token of the gateway's entrance was given to. */
+    access: (digest: string) => `${prefix}:access:${digest}`,
+    /** Sorted set of the digests of one key's tokens, by their end. */
+    accessOf: (holder: string) => `${prefix}:access:of:${holder}`,
+    /** Hash {nonce, digest}, expiring: what a stable token is made of, and which one that is. */
+    accessStable: (name: string) => `${prefix}:access:stable:${name}`,
     token: `${prefix}:token`,
     tokenLock: `${prefix}:token:lock`,
     tokenForced: `${prefix}:token:forced`,

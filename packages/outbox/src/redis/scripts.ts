@@ -47,7 +47,7 @@ function assemble(path: string, included = new Set<string>()): string {
 const commandOf = (name: ScriptName): string => `wxo:${name}`
 
 /** The text of each script, parts in place. Read once per process. */
-export const SCRIPTS: ReadonlyMap<ScriptName, string> = new Map(
+const SCRIPTS: ReadonlyMap<ScriptName, string> = new Map(
   Object.entries(folders).flatMap(([folder, names]) => names.map((name) => [name, assemble(`${folder}/${name}`)])),
 )
 

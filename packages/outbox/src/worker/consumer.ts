@@ -23,7 +23,7 @@ import { createQueuePoll, type QueuePoll } from './queue-poll.ts'
 import { createReplayer } from './replayer.ts'
 import { createRun, type Ending, type Run, type Settlement } from './run.ts'
 import { createRunSlots, type RunSlots } from './run-slots.ts'
-import { createSettler, type Settled, type Settler, type SettlerReport, type Trouble } from './settler.ts'
+import { type Settled, Settler, type SettlerReport, type Trouble } from './settler.ts'
 import { createSweeper } from './sweep.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
@@ -156,7 +156,7 @@ function workerOptions({ store, appid, stalledAfterMs, sharedWait }: ConsumerOpt
 }
 
 function settlerFor({ appid, store, stalledAfterMs, retain, maxPerSecond, isReady, report }: ConsumerOptions): Settler {
-  return createSettler({
+  return new Settler({
     appid,
     store,
     report,

@@ -14,7 +14,7 @@ import { messageOf } from '../errors.ts'
 import { type AppKeys, appKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
-import { argumentsOf, type Item, type Outcome, readAnswer, type Settled, type SettleScript } from './settle-script.ts'
+import { argumentsOf, type Item, readAnswer, type Settled, type SettleScript } from './settle-script.ts'
 
 export interface SettlerOptions extends Omit<SettleScript, 'isReady'> {
   readonly appid: string
@@ -47,19 +47,6 @@ export interface Admission {
   readonly leaseFrom: number
 }
 
-export interface Settler {
-  /** Resolves when Redis has it, with the message that was fetched instead. Never rejects. */
-  settle(item: Item): Promise<Settled>
-  /** The turn of the message that a run begins with, once. */
-  admissionOf(id: string, token: string): Admission | undefined
-  /** What Redis refuses at present. */
-  trouble(): Trouble | undefined
-  /** Fetches nothing more. Resolves when everything is settled. */
-  close(): Promise<void>
-  /** Gives up what is left, because the process ends: the messages are taken over as those of a worker that died. */
-  abandon(): void
-}
-
 /** Runs in one script: Redis serves nobody else while it works, some 30 µs for each. */
 const BATCH_MAX = 50
 const BACKOFF_MS = 20
@@ -81,113 +68,128 @@ function backoffMs(failures: number): number {
   return Math.min(BACKOFF_MS * 2 ** Math.min(failures, 10), BACKOFF_MS_MAX) * (0.5 + Math.random() / 2)
 }
 
-export function createSettler(options: SettlerOptions): Settler {
-  const { appid, store, isReady, report } = options
-  const keys = appKeys(appid)
-  // By lock token: a run has one message at a time.
-  const admitted = new Map<string, Admission & { readonly id: string }>()
-  const pending = new Set<Pending>()
-  const trouble = watchTrouble(report, () => [...pending].filter(({ item }) => item.kind !== 'fetch').length)
-  let queue: Pending[] = []
-  let isDue = false
+export class Settler {
+  readonly #options: SettlerOptions
+  readonly #keys: AppKeys
+  /** By lock token: a run has one message at a time. */
+  readonly #admitted = new Map<string, Admission & { readonly id: string }>()
+  readonly #pending = new Set<Pending>()
+  readonly #trouble: ReturnType<typeof watchTrouble>
+  /** What the next script takes. */
+  #queue: Pending[] = []
+  #isDue = false
   /** Settlements that Redis has refused by themselves. */
-  let failing = 0
-  let closing: PromiseWithResolvers<void> | undefined
+  #failing = 0
+  #closing: PromiseWithResolvers<void> | undefined
 
-  function add(one: Pending): void {
-    queue.push(one)
-    if (isDue || trouble.isWaiting()) return
-    isDue = true
-    setImmediate(flush)
+  constructor(options: SettlerOptions) {
+    this.#options = options
+    this.#keys = appKeys(options.appid)
+    this.#trouble = watchTrouble(
+      options.report,
+      () => [...this.#pending].filter(({ item }) => item.kind !== 'fetch').length,
+    )
+  }
+
+  /** Resolves when Redis has it, with the message that was fetched instead. Never rejects. */
+  settle(item: Item): Promise<Settled> {
+    return new Promise((resolve) => {
+      const one = { item, failures: 0, resolve }
+      this.#pending.add(one)
+      this.#add(one)
+    })
+  }
+
+  /** The turn of the message that a run begins with, once. */
+  admissionOf(id: string, token: string): Admission | undefined {
+    const admission = this.#admitted.get(token)
+    this.#admitted.delete(token)
+    return admission?.id === id ? admission : undefined
+  }
+
+  /** What Redis refuses at present. */
+  trouble(): Trouble | undefined {
+    return this.#trouble.read()
+  }
+
+  /** Fetches nothing more. Resolves when everything is settled. */
+  close(): Promise<void> {
+    this.#closing ??= Promise.withResolvers<void>()
+    // What is under way may bring a message, which has to have its run; what is asked again brings none.
+    this.#queue = this.#takeDue()
+    if (this.#pending.size === 0) this.#closing.resolve()
+    return this.#closing.promise
+  }
+
+  /** Gives up what is left, because the process ends: the messages are taken over as those of a worker that died. */
+  abandon(): void {
+    for (const one of this.#pending) this.#end(one, ABANDONED, 0)
+  }
+
+  #add(one: Pending): void {
+    this.#queue.push(one)
+    if (this.#isDue || this.#trouble.isWaiting()) return
+    this.#isDue = true
+    setImmediate(() => this.#flush())
   }
 
   /** What waits, without what was abandoned meanwhile. */
-  function takeDue(): Pending[] {
-    const due = queue
-    queue = []
-    if (closing !== undefined) for (const one of due) fetchNoMore(one)
-    return due.filter((one) => pending.has(one))
+  #takeDue(): Pending[] {
+    const due = this.#queue
+    this.#queue = []
+    if (this.#closing !== undefined) for (const one of due) this.#fetchNoMore(one)
+    return due.filter((one) => this.#pending.has(one))
   }
 
-  function fetchNoMore(one: Pending): void {
-    if (one.item.kind === 'fetch') end(one, NOTHING, 0)
+  #fetchNoMore(one: Pending): void {
+    if (one.item.kind === 'fetch') this.#end(one, NOTHING, 0)
     else one.item = { ...one.item, fetches: false }
   }
 
-  function flush(): void {
-    isDue = false
-    const due = takeDue()
-    for (let from = 0; from < due.length; from += BATCH_MAX) void run(due.slice(from, from + BATCH_MAX))
+  #flush(): void {
+    this.#isDue = false
+    const due = this.#takeDue()
+    for (let from = 0; from < due.length; from += BATCH_MAX) void this.#run(due.slice(from, from + BATCH_MAX))
   }
 
-  async function run(batch: readonly Pending[]): Promise<void> {
+  async #run(batch: readonly Pending[]): Promise<void> {
+    const { store, isReady } = this.#options
     const connection = store.connection()
     const leaseFrom = performance.now()
+    const items = batch.map(({ item }) => item)
     try {
-      const items = batch.map(({ item }) => item)
-      const call = argumentsOf(keys, items, { ...options, isReady: isReady() })
+      const call = argumentsOf(this.#keys, items, { ...this.#options, isReady: isReady() })
       const answered = await runScript<unknown[]>(store.redis, call)
       const settled = items.map((item, n) => readAnswer(answered, n, item))
-      if (store.connection() !== connection)
-        await giveBack(
-          keys,
-          store,
-          settled.map((one, n) => [items[n], one]),
-        )
+      if (store.connection() !== connection) await giveBack(this.#keys, store, { items, settled })
       // What holds comes first: then it is known how much does not.
       const ends = batch.map((one, n) => [one, settled[n] ?? NOTHING] as const)
-      for (const [one, its] of ends) if (its.outcome !== 'failed') end(one, its, leaseFrom)
-      for (const [one, its] of ends) if (its.outcome === 'failed') failed(one, its.error)
-      if (failing === 0 && !trouble.isWaiting()) trouble.over()
+      for (const [one, its] of ends) if (its.outcome !== 'failed') this.#end(one, its, leaseFrom)
+      for (const [one, its] of ends) if (its.outcome === 'failed') this.#failed(one, its.error)
+      if (this.#failing === 0 && !this.#trouble.isWaiting()) this.#trouble.over()
     } catch (error) {
-      queue.push(...batch)
-      trouble.met(messageOf(error), flush)
+      this.#queue.push(...batch)
+      this.#trouble.met(messageOf(error), () => this.#flush())
     }
   }
 
   /** Refused by itself: the others of its script are settled, and it comes again with the next ones. */
-  function failed(one: Pending, error = ''): void {
-    if (!pending.has(one)) return
-    trouble.note(error)
-    failing += one.failures === 0 ? 1 : 0
+  #failed(one: Pending, error = ''): void {
+    if (!this.#pending.has(one)) return
+    this.#trouble.note(error)
+    this.#failing += one.failures === 0 ? 1 : 0
     one.failures += 1
-    setTimeout(add, backoffMs(one.failures), one)
+    setTimeout(() => this.#add(one), backoffMs(one.failures))
   }
 
-  function end(one: Pending, settled: Settled, leaseFrom: number): void {
-    if (!pending.has(one)) return
-    const { item } = one
+  #end(one: Pending, settled: Settled, leaseFrom: number): void {
+    if (!this.#pending.delete(one)) return
+    const { token } = one.item
     const { fetched } = settled
-    if (fetched?.tries !== undefined) admitted.set(item.token, { id: fetched.id, tries: fetched.tries, leaseFrom })
-    pending.delete(one)
-    if (one.failures > 0) failing -= 1
-    if (pending.size === 0) closing?.resolve()
+    if (fetched?.tries !== undefined) this.#admitted.set(token, { id: fetched.id, tries: fetched.tries, leaseFrom })
+    if (one.failures > 0) this.#failing -= 1
+    if (this.#pending.size === 0) this.#closing?.resolve()
     one.resolve(settled)
-  }
-
-  return {
-    settle: (item) =>
-      new Promise((resolve) => {
-        const one = { item, failures: 0, resolve }
-        pending.add(one)
-        add(one)
-      }),
-    admissionOf(id, token) {
-      const admission = admitted.get(token)
-      admitted.delete(token)
-      return admission?.id === id ? admission : undefined
-    },
-    trouble: trouble.read,
-    close() {
-      closing ??= Promise.withResolvers<void>()
-      // What is under way may bring a message, which has to have its run; what is asked again brings none.
-      queue = takeDue()
-      if (pending.size === 0) closing.resolve()
-      return closing.promise
-    },
-    abandon() {
-      for (const one of pending) end(one, ABANDONED, 0)
-    },
   }
 }
 
@@ -234,9 +236,9 @@ function watchTrouble(report: SettlerReport, pending: () => number) {
 async function giveBack(
   keys: AppKeys,
   store: Store,
-  runs: readonly (readonly [Item | undefined, Settled])[],
+  { items, settled }: { items: readonly Item[]; settled: readonly Settled[] },
 ): Promise<void> {
-  const known = runs.flatMap(([item, { fetched }]) => (item?.fetches ? [item.token, fetched?.id ?? ''] : []))
+  const known = items.flatMap(({ fetches, token }, n) => (fetches ? [token, settled[n]?.fetched?.id ?? ''] : []))
   if (known.length === 0) return
   const call = {
     name: 'give-back',
@@ -247,4 +249,4 @@ async function giveBack(
   await runScript(store.redis, call).catch(() => undefined)
 }
 
-export type { Item, Outcome, Settled }
+export type { Item, Settled }

@@ -83,7 +83,6 @@ describe('a message that dies', () => {
 
 describe('dying over kill -9', () => {
   it('loses and doubles nothing', async () => {
-    const outbox = world.outbox()
     const ids = await world.accept(Array.from({ length: 1000 }, (_, n) => text(`o-${n % 50}`, `n${n}`)))
     const script = fileURLToPath(new URL('../support/consumer-process.ts', import.meta.url))
     let kills = 0

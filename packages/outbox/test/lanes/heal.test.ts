@@ -1,17 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { healLanes } from '../../src/lanes/heal.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
-import {
-  APP,
-  ASKING,
-  attemptMade,
-  createWorld,
-  delivering,
-  keys,
-  memberOf,
-  text,
-  type World,
-} from '../support/world.ts'
+import { APP, attemptMade, createWorld, delivering, keys, memberOf, text, type World } from '../support/world.ts'
 
 let world: World
 beforeEach(async () => {
@@ -23,7 +13,6 @@ afterEach(() => world.close())
 async function heldUp(count: number): Promise<{ ids: string[]; sent: string[]; release: () => void }> {
   const gate = Promise.withResolvers<void>()
   const sent: string[] = []
-  const outbox = world.outbox()
   const ids = await world.accept(Array.from({ length: count }, (_, n) => text('o-held', `n${n}`)))
   const deliver = async (run: Run): Promise<Settlement> => {
     const turn = await run.admit(memberOf(run))

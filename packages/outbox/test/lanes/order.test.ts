@@ -47,7 +47,6 @@ describe('order', () => {
     const sent: string[] = []
     await world.consumer(delivering(sent))
     await world.consumer(delivering(sent))
-    const outbox = world.outbox()
     const ids = await world.accept(Array.from({ length: 900 }, (_, n) => text(`o-${n % 30}`)))
     await vi.waitFor(() => expect(sent).toHaveLength(900), 30_000)
     const place = new Map(sent.map((id, at) => [id, at]))
@@ -99,7 +98,6 @@ describe('order', () => {
   })
 
   it('costs a lost lane its order and no message', async () => {
-    const outbox = world.outbox()
     const ids = await world.accept([text('o-lane'), text('o-lane'), text('o-lane')])
     await world.redis.del(keys.lane('o-lane'))
     const sent: string[] = []

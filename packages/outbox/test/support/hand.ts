@@ -4,10 +4,10 @@ import { takeOverStalled } from '../../src/bullmq/stalled.ts'
 import { SEND_QUEUE } from '../../src/redis/keys.ts'
 import type { Store } from '../../src/redis/store.ts'
 import { createRun, type OwnRun, type Settlement } from '../../src/worker/run.ts'
-import { createSettler, type Settled, type Settler, type SettlerReport } from '../../src/worker/settler.ts'
+import { type Settled, Settler, type SettlerReport } from '../../src/worker/settler.ts'
 import { APP, keys, openKeeper, type World } from './world.ts'
 
-export const LEASE_MS = 60_000
+const LEASE_MS = 60_000
 
 export interface Held {
   readonly id: string
@@ -83,7 +83,7 @@ export function settlerOn(
   isReady: () => boolean,
   { appid = APP, report = SILENT }: { appid?: string; report?: SettlerReport } = {},
 ): Settler {
-  return createSettler({
+  return new Settler({
     appid,
     store,
     lockMs: LEASE_MS,

@@ -11,7 +11,7 @@ import { type AppKeys, appKeys, appPrefix, SEND_QUEUE, storeKeys } from '../../s
 import { runScript } from '../../src/redis/scripts.ts'
 import type { Store } from '../../src/redis/store.ts'
 import { createRun, type Settlement } from '../../src/worker/run.ts'
-import { createSettler } from '../../src/worker/settler.ts'
+import { Settler } from '../../src/worker/settler.ts'
 import { openKeeper } from './world.ts'
 
 const LOCK_MS = 600_000
@@ -151,7 +151,7 @@ export function bullmqSide(options: SideOptions): Side {
 export function outboxSide(options: SideOptions): Side {
   const { store, appid, keep, isReady } = options
   const { parts, queue, keys, held } = open(options)
-  const settler = createSettler({
+  const settler = new Settler({
     appid,
     store,
     lockMs: LOCK_MS,

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import type { SendRequest } from '@wechat-outbox/messages'
-import type { RedisClient } from '../../src/index.ts'
+import type { RedisClient } from '../../src/engine.ts'
 
 export interface StoredMessage {
   readonly what: string

@@ -4,9 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Run, Settlement } from '../../src/worker/run.ts'
 import { settlerOn } from '../support/hand.ts'
 import {
-  APP,
   ASKING,
-  attemptMade,
   createWorld,
   DELIVERED,
   delivering,
