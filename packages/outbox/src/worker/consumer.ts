@@ -17,7 +17,7 @@ import type { SharedWait } from '../bullmq/shared-wait.ts'
 import { STALLED_COUNT_MAX } from '../bullmq/stalled.ts'
 import { createBurier } from '../dead-letters/bury.ts'
 import { isRefusal, messageOf } from '../errors.ts'
-import { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
+import { APPS_KEY, type AppKeys, appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 import { createQueuePoll, type QueuePoll } from './queue-poll.ts'
 import { createReplayer } from './replayer.ts'
@@ -203,7 +203,7 @@ function createSendWorker(options: ConsumerOptions, parts: Parts): Worker {
   const processor = (job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<Ended> =>
     watchdog.watching(runJob(job, { token: token ?? '', signal: signal ?? NEVER }, shared))
   const slots = createRunSlots(options.concurrency, (runsMax) => (worker.concurrency = runsMax))
-  const shared = { ...options, ...parts, slots }
+  const shared = { ...options, ...parts, keys: appKeys(options.appid), slots }
   const opts = {
     ...workerOptions(options),
     concurrency: options.concurrency,
@@ -226,11 +226,11 @@ function createSendWorker(options: ConsumerOptions, parts: Parts): Worker {
 async function runJob(
   job: Job,
   at: { token: string; signal: AbortSignal },
-  options: ConsumerOptions & Parts & { slots: RunSlots },
+  options: ConsumerOptions & Parts & { keys: AppKeys; slots: RunSlots },
 ): Promise<Ended> {
-  const { appid, store, stalledAfterMs: leaseMs, maxPerSecond, keeper, settler, report } = options
+  const { appid, keys, store, stalledAfterMs: leaseMs, maxPerSecond, keeper, settler, report } = options
   const started = performance.now()
-  const run = createRun(job, at, { appid, store, leaseMs, maxPerSecond, keeper, settler, report })
+  const run = createRun(job, at, { appid, keys, store, leaseMs, maxPerSecond, keeper, settler, report })
   const failed = (error: unknown): Settlement => {
     report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
     const delayMs = isRefusal(error) ? AFTER_REFUSAL_MS : AFTER_BUG_MS

@@ -10,7 +10,7 @@ import { isBullmqs } from '../bullmq/backend.ts'
 import { appendHistory, attemptsOf, readHistory, recipientIn } from '../bullmq/job-hash.ts'
 import { letterOf, partsOf } from '../dead-letters/letter.ts'
 import { messageOf } from '../errors.ts'
-import { type AppKeys, appKeys } from '../redis/keys.ts'
+import type { AppKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import type { Item, Settler } from './settler.ts'
@@ -87,6 +87,7 @@ export interface OwnRun extends Run {
 
 export interface RunOptions {
   readonly appid: string
+  readonly keys: AppKeys
   readonly store: Store
   readonly leaseMs: number
   /** Calls that may start per second, over all workers of the app. */
@@ -98,8 +99,7 @@ export interface RunOptions {
 }
 
 export function createRun(job: Job, at: { token: string; signal: AbortSignal }, options: RunOptions): OwnRun {
-  const { appid, store, leaseMs, maxPerSecond = 0, keeper, settler } = options
-  const keys = appKeys(appid)
+  const { appid, keys, store, leaseMs, maxPerSecond = 0, keeper, settler } = options
   const id = String(job.id)
   let admission = settler.admissionOf(id, at.token)
   let member: LaneMember | undefined

@@ -47,6 +47,7 @@ export function createHand(world: World, options: HandOptions = {}): Hand {
     const at = { token, signal: new AbortController().signal }
     const run = createRun(job, at, {
       appid: APP,
+      keys,
       store,
       leaseMs: LEASE_MS,
       keeper: openKeeper,

@@ -140,6 +140,7 @@ export class LaneMachine {
     const job = Job.fromJSON(world.send as never, json, id) as Job
     const run = createRun(job, at, {
       appid,
+      keys: appKeys(appid),
       store: world.store,
       leaseMs: LEASE_MS,
       keeper: openKeeper,

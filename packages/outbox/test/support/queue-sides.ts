@@ -162,7 +162,7 @@ export function outboxSide(options: SideOptions): Side {
   const backend = new OutboxBackend(...parts).serve({ store, settler, hasRate: false })
   const end = async ({ run: { job, token }, fetches }: Ending, settlement: Settlement): Promise<Got | undefined> => {
     const at = { token, signal: new AbortController().signal }
-    const run = createRun(job, at, { appid, store, leaseMs: LOCK_MS, keeper: openKeeper, settler, report })
+    const run = createRun(job, at, { appid, keys, store, leaseMs: LOCK_MS, keeper: openKeeper, settler, report })
     const { item } = run.ending(settlement)
     const returned = 'attempts' in settlement ? { attempts: settlement.attempts } : undefined
     const ended = new Ended(item, () => undefined, returned)
