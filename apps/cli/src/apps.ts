@@ -1,6 +1,6 @@
 /** Which Mini Program a command is about: the one that is named, the environment's, or the only one there is. */
 import { appidSchema } from '@wechat-outbox/messages'
-import { APPS_KEY, storeError } from '@wechat-outbox/outbox/engine'
+import { readKnownApps, storeError } from '@wechat-outbox/outbox/engine'
 import { UsageError } from './failure.ts'
 import type { Session } from './session.ts'
 
@@ -15,13 +15,13 @@ export async function chooseApp(session: Session, named: string | undefined): Pr
   throw new UsageError(`which app? Give --app wx… or set WECHAT_APP_ID (${hint})`)
 }
 
-/** Every app that a process has served, in order. */
+/** The environment's app, then every other that a process has served. */
 export async function knownApps(session: Session): Promise<string[]> {
-  const { redis } = await session.store()
-  const members = await redis.smembers(APPS_KEY).catch((error: unknown) => {
+  try {
+    return await readKnownApps(await session.store(), session.env().WECHAT_APP_ID)
+  } catch (error) {
     throw storeError(error)
-  })
-  return members.filter((appid) => appidSchema.safeParse(appid).success).sort()
+  }
 }
 
 export function checkAppid(appid: string): string {

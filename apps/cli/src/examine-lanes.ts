@@ -27,9 +27,7 @@ export async function examineLanes(session: Session, repair: boolean): Promise<L
   let found = 0
   try {
     const store = await session.store()
-    const { WECHAT_APP_ID } = session.env()
-    const appids = new Set([...(await knownApps(session)), ...(WECHAT_APP_ID === undefined ? [] : [WECHAT_APP_ID])])
-    for (const appid of appids) {
+    for (const appid of await knownApps(session)) {
       for await (const problem of inspectLanes(store, { appid, repair })) {
         found += 1
         for (const kind of COUNTED) counts[kind] += problem[kind].length

@@ -2,10 +2,10 @@
  * Which apps the dashboard shows: those that any worker has ever served, read from Redis every few seconds, and the one
  * from the environment. New ones appear without a restart; while Redis is away those already shown stay.
  */
-import { messageOf, readHolds } from '@wechat-outbox/outbox/engine'
+import { messageOf, readHolds, readKnownApps } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
+import { APPS_MAX } from './apps-max.ts'
 import type { Board } from './board.ts'
-import { APPS_MAX, knownApps } from './known-apps.ts'
 import type { RedisLink } from './redis-link.ts'
 
 const LOOK_EVERY_MS = 3000
@@ -27,7 +27,7 @@ export function watchApps({ link, board, appid, log }: AppsWatchOptions): AppsWa
   let tooMany = false
   const show = async (): Promise<void> => {
     const store = await link.store()
-    const appids = await knownApps(store, appid)
+    const appids = await readKnownApps(store, appid)
     if (appids.length > APPS_MAX && !tooMany)
       log.warn({ event: 'dashboard.apps-cut', apps: appids.length, shown: APPS_MAX })
     tooMany = appids.length > APPS_MAX

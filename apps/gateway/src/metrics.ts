@@ -3,12 +3,13 @@
  * apps, because the names of apps and how much they send are nobody else's business. Prometheus sends such a key with
  * `authorization: {credentials: …}`.
  */
+import { readKnownApps } from '@wechat-outbox/outbox/engine'
 import { addBacklogMetrics, createRegistry } from '@wechat-outbox/runtime'
 import type { FastifyInstance } from 'fastify'
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { Access } from './access.ts'
+import { APPS_MAX } from './apps-max.ts'
 import type { GatewayConfig } from './env.ts'
-import { APPS_MAX, knownApps } from './known-apps.ts'
 import type { RedisLink } from './redis-link.ts'
 import { routeTemplate } from './route-template.ts'
 import { isLoopbackHost } from './same-site.ts'
@@ -24,7 +25,7 @@ export function addMetrics(app: FastifyInstance, { config, link, access }: Metri
   const registry = createRegistry()
   addBacklogMetrics(registry, {
     store: () => link.store(),
-    apps: async (store) => (await knownApps(store, config.WECHAT_APP_ID)).slice(0, APPS_MAX),
+    apps: async (store) => (await readKnownApps(store, config.WECHAT_APP_ID)).slice(0, APPS_MAX),
   })
   countRequests(app, registry)
   const guard = isLoopbackHost(config.GATEWAY_HOST) ? {} : { onRequest: access.require('read') }

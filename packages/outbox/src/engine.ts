@@ -33,6 +33,7 @@ export {
 } from './redis/connection.ts'
 export { type RedisHealth, readRedisHealth, redisProblems } from './redis/health.ts'
 export { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './redis/keys.ts'
+export { readKnownApps } from './redis/known-apps.ts'
 export { type LazyStore, lazyStore } from './redis/lazy-store.ts'
 export { createNews, type Hear, type News } from './redis/pubsub.ts'
 export { openStore, type Store } from './redis/store.ts'

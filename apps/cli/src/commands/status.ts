@@ -4,6 +4,7 @@ import {
   DEAD_LETTER_QUEUE,
   type Hold,
   type RedisHealth,
+  readBacklog,
   readHold,
   readRedisHealth,
   redisProblems,
@@ -14,7 +15,6 @@ import {
 import type { Command } from 'commander'
 import { checkAppid, knownApps } from '../apps.ts'
 import { holdLines } from '../hold-text.ts'
-import { oldestWaitingMs } from '../oldest.ts'
 import { type Output, printable, printFields, showBytes } from '../output.ts'
 import type { Act } from '../program.ts'
 import type { Session } from '../session.ts'
@@ -64,17 +64,16 @@ async function status(session: Session, options: { app?: string }): Promise<void
 
 async function chooseApps(session: Session, named: string | undefined): Promise<string[]> {
   if (named !== undefined) return [checkAppid(named)]
-  const { WECHAT_APP_ID } = session.env()
-  const known = await knownApps(session)
-  return WECHAT_APP_ID === undefined || known.includes(WECHAT_APP_ID) ? known : [...known, WECHAT_APP_ID]
+  return knownApps(session)
 }
 
 async function readApp(store: Store, appid: string): Promise<AppStatus> {
   await store.clock.measure()
-  const [send, deadLetter, oldest, token, hold] = await Promise.all([
+  const now = store.clock.now()
+  const [send, deadLetter, { oldestSince }, token, hold] = await Promise.all([
     readCounts(store, appid, SEND_QUEUE),
     readCounts(store, appid, DEAD_LETTER_QUEUE),
-    oldestWaitingMs(store, appid, store.clock.now()),
+    readBacklog(store, appid, now),
     createTokenStore(store, appid).read(),
     readHold(store, appid),
   ])
@@ -83,7 +82,7 @@ async function readApp(store: Store, appid: string): Promise<AppStatus> {
     appid,
     send,
     deadLetter,
-    oldestWaitingMs: oldest,
+    oldestWaitingMs: oldestSince === null ? null : now - oldestSince,
     deadLetters: failed + waiting + active + delayed + prioritized,
     hold,
     token: token === null ? null : { version: token.version, leftMs: token.leftMs },
@@ -122,7 +121,7 @@ function printApp(output: Output, app: AppStatus): void {
     ['sending', String(send.active)],
     ['delayed', `${send.delayed} (scheduled, retrying or held)`],
     ['delivered', `${send.completed} still remembered`],
-    // Failed jobs stand in the send queue only until the mover has come by.
+    // Failed jobs stand in the send queue only until the worker's sweep has seen them.
     ['dying', send.failed === 0 ? undefined : `${send.failed} to be moved to the dead letters`],
     ['dead letters', `${deadLetters}${replaying === 0 ? '' : `, ${replaying} of them being replayed`}`],
     ['token', tokenText(token)],
