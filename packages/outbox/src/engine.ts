@@ -1,3 +1,24 @@
+/**
+ * The engine: what workers, gateways and tools need of what an Outbox stores. It is no part of what is kept stable between
+ * versions; a service that only sends takes the first entry, `@wechat-outbox/outbox`.
+ *
+ * The words, each with one meaning in code, scripts and documents:
+ *
+ *   message      what a producer handed over; a job of the queue `send`
+ *   lane         the open messages of one person, oldest first; only the first of them is sent
+ *   parked       delayed behind another message of its lane, until that one leaves it
+ *   run          one fetch of one message, from its turn to its settlement
+ *   turn         the right to make the call; its mark in the job (`sending`) says that a call may be open
+ *   lease        how long a turn lasts; the job's lock lasts as long
+ *   settlement   what a run came to: delivered, snooze, dead, park, give-back; true once Redis has it
+ *   snooze       the message waits, for its next try or for its app, and keeps its place in the lane
+ *   dead letter  a message that was given up, with the reason; a failed job of the queue `dead-letter`
+ *   ending       what is remembered of a message whose job is gone
+ *   hold         an app that is held sends nothing but probes: it is suspended, throttled or paused
+ *   signal       what one call says about its app
+ *   probe        a call, or a question for a token, that shows whether a held app works again
+ *   sweep        the look every 30 s for what no run settles
+ */
 export {
   type HeldFault,
   type Hold,

@@ -4,7 +4,7 @@
 --   ARGV[3] group that is counted, '' for a fault that needs no second one   ARGV[4] how many in a row are too many
 --   ARGV[5] kind   ARGV[6] cause   ARGV[7] name of the reason   ARGV[8] the reason, JSON   ARGV[9] ms until the first probe
 --   ARGV[10] the most ms between two probes   ARGV[11] for how many people the row must have been   ARGV[12] the person, '' if nobody
--- Returns {'open'}         counted, and the app goes on
+-- Returns {'active'}       counted, and the app goes on
 --         {'lifted'}       it was the probe of an app that WeChat could not be reached for, and WeChat has answered
 --         {'held'}         the app is held already
 --         {'again', until} a probe has failed
@@ -12,9 +12,9 @@
 --- include hold
 local holdKey, rowKey, prefix = KEYS[1], KEYS[2], ARGV[1]
 local known = redis.call('HMGET', holdKey, 'kind', 'cause', 'name', 'half', 'prober', 'since', 'until')
-local half = known[1] and known[4]
--- Whatever the code says that came: the road is open. This answer begins a row of its own.
-local lifted = half and known[5] == ARGV[2] and (known[2] == 'road' or known[2] == 'asked') and ARGV[6] == 'send' and ARGV[3] ~= ''
+local isProbing = known[1] and known[4]
+-- Whatever the code says that came: the way to WeChat is open. This answer begins a row of its own.
+local lifted = isProbing and known[5] == ARGV[2] and (known[2] == 'road' or known[2] == 'asked') and ARGV[6] == 'send' and ARGV[3] ~= ''
 if lifted then
   lift(holdKey, rowKey, prefix)
 end
@@ -31,9 +31,9 @@ if ARGV[3] ~= '' then
 end
 if lifted then return { 'lifted' } end
 local same = known[1] == ARGV[5] and known[2] == ARGV[6] and known[3] == ARGV[7]
-if not enough and not (same and half) then
-  if known[1] and not half then return { 'held' } end
-  if not half or known[5] ~= ARGV[2] then return { 'open' } end
+if not enough and not (same and isProbing) then
+  if known[1] and not isProbing then return { 'held' } end
+  if not isProbing or known[5] ~= ARGV[2] then return { 'active' } end
   -- A probe that met another fault has proved nothing.
   holdAgain(holdKey, prefix)
   return { 'again', redis.call('HGET', holdKey, 'until') }
@@ -41,14 +41,14 @@ end
 local now = nowMs()
 local pauseMs = tonumber(ARGV[9])
 -- A probe has failed: the next pause is longer. Where WeChat said how long, it knows better.
-if half and ARGV[6] ~= 'asked' then pauseMs = math.max(pauseMs, nextPauseMs(holdKey)) end
+if isProbing and ARGV[6] ~= 'asked' then pauseMs = math.max(pauseMs, nextPauseMs(holdKey)) end
 local till = now + pauseMs
-if known[1] and not half then
+if known[1] and not isProbing then
   -- Calls that were under way when the app was held come back with the same fault, which changes nothing; but a quota
   -- counts from the last call, and of two different faults the longer one holds.
   if same and ARGV[5] == 'suspended' or till <= tonumber(known[7]) then return { 'held' } end
 end
-endHalfOpen(holdKey, prefix)
+endProbing(holdKey, prefix)
 redis.call('HSET', holdKey, 'kind', ARGV[5], 'cause', ARGV[6], 'name', ARGV[7], 'reason', ARGV[8],
   'since', same and known[6] or now, 'until', till, 'pause', pauseMs, 'every', ARGV[10])
 shut(prefix)

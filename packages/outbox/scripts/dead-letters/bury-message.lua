@@ -5,7 +5,7 @@
 --   ARGV[1] id   ARGV[2] prefix of jobs   ARGV[3] prefix of the queue of dead letters   ARGV[4] fetches that its caller saw
 --   ARGV[5] 'failed' or 'expired'   ARGV[6] id of the dead letter   ARGV[7] the letter (JSON), or '' for a message that WeChat has
 --   ARGV[8] {reason, deadAt, acceptedAt, indexes} (JSON)
--- Returns 'dead', 'settled' (WeChat has it, or it is gone: removed), 'changed', 'held' (a worker holds it), or 'occupied' (another
+-- Returns 'dead', 'settled' (WeChat has it, or it is gone: removed), 'changed', 'locked' (a worker holds it), or 'occupied' (another
 -- message's letter stands under the id: both are left alone).
 --- include wake
 --- include remove-job
@@ -15,7 +15,7 @@ local isFailed = ARGV[5] == 'failed'
 local exists, settled, sending, fetches, name, idem =
   unpack(redis.call('HMGET', KEYS[1], 'timestamp', 'settled', 'sending', 'ats', 'name', 'idem'))
 if isFailed and not redis.call('ZSCORE', KEYS[5], id) then return 'changed' end
-if redis.call('EXISTS', KEYS[2]) == 1 then return 'held' end
+if redis.call('EXISTS', KEYS[2]) == 1 then return 'locked' end
 
 local function leave()
   redis.call('ZREM', KEYS[6], id)

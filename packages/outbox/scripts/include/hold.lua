@@ -1,4 +1,4 @@
--- The steps between the three states of an app's send queue: open, held (paused), half-open (one message at a time).
+-- The steps between the three states of an app's send queue: active, held (paused), probing (one message at a time).
 -- They do what BullMQ's `pause` and `setGlobalConcurrency` do, here, so that the record of the hold and the queue change
 -- in the same step. `prefix` is what BullMQ puts before the queue's keys.
 --- include clock
@@ -32,13 +32,13 @@ local function unshut(prefix)
 end
 
 -- One message at a time, over all workers. A limit that somebody has set before is kept for afterwards.
-local function halfOpen(holdKey, prefix)
+local function startProbing(holdKey, prefix)
   redis.call('HSET', holdKey, 'half', '1', 'concurrency', redis.call('HGET', prefix .. 'meta', 'concurrency') or '')
   redis.call('HSET', prefix .. 'meta', 'concurrency', '1')
   unshut(prefix)
 end
 
-local function endHalfOpen(holdKey, prefix)
+local function endProbing(holdKey, prefix)
   local before = redis.call('HGET', holdKey, 'concurrency')
   if before == '' then
     redis.call('HDEL', prefix .. 'meta', 'concurrency')
@@ -61,30 +61,30 @@ end
 
 -- Held again, with the next probe one pause from now.
 local function holdAgain(holdKey, prefix)
-  endHalfOpen(holdKey, prefix)
+  endProbing(holdKey, prefix)
   planProbe(holdKey, nextPauseMs(holdKey))
   shut(prefix)
 end
 
 -- The fault is over. What an operator paused stays paused.
 local function lift(holdKey, rowKey, prefix)
-  endHalfOpen(holdKey, prefix)
+  endProbing(holdKey, prefix)
   redis.call('HDEL', holdKey, 'kind', 'cause', 'name', 'reason', 'since', 'until', 'pause', 'every')
   redis.call('DEL', rowKey)
   if redis.call('HEXISTS', holdKey, 'operator') == 0 then unshut(prefix) end
 end
 
--- What a run that asks for its turn meets: false (the app is open), 'held' or 'half'.
+-- What a run that asks for its turn meets: false (the app is active), 'held' or 'probing'.
 local function gate(holdKey, prefix)
   if redis.call('EXISTS', holdKey) == 0 then return false end
   local hold = redis.call('HMGET', holdKey, 'operator', 'kind', 'half')
-  if not hold[1] and hold[3] then return 'half' end
+  if not hold[1] and hold[3] then return 'probing' end
   -- The queue may have been resumed by hands that do not know of the hold.
   shut(prefix)
   return 'held'
 end
 
--- While half-open one run at a time may call: the first that asks, until it has said what came of it or its lease is over.
+-- While the app is probed one run at a time may call: the first that asks, until it has said what came of it or its lease is over.
 local function claim(holdKey, token, leaseMs)
   local prober = redis.call('HMGET', holdKey, 'prober', 'proberUntil')
   if prober[1] and prober[1] ~= token and nowMs() < tonumber(prober[2]) then return false end

@@ -1,4 +1,4 @@
--- store(message, at): BullMQ's add of a message, and its place in the lane; returns where it stands: 'queued', 'scheduled', or 'held'
+-- store(message, at): BullMQ's add of a message, and its place in the lane; returns where it stands: 'queued', 'scheduled', or 'parked'
 -- behind another. The lane comes first: without it nothing is stored. A message behind another is parked at once, so that it is
 -- never fetched too early: what the run of its predecessor settles lets it go. A scheduled message joins the lane when it
 -- becomes due; until then it holds nobody up.
@@ -28,7 +28,7 @@ local function store(message, at)
   if not isAlone and first(lane, at.jobs) ~= message.id then
     at.lane = lane
     park(message.id, at)
-    return 'held'
+    return 'parked'
   end
   if delayMs > 0 then
     redis.call('ZADD', at.delayed, delayedScore(at.delayed, at.now + delayMs), message.id)

@@ -1,6 +1,6 @@
 -- Looks after lanes with parked messages that have not moved for a while: the one whose turn it is may be parked with
 -- nobody left to wake it, because the one before it was removed by hand.
---   KEYS[1] held lanes
+--   KEYS[1] parked lanes
 --   ARGV[1] prefix of job keys   ARGV[2] not moved for so many ms   ARGV[3] lanes at most
 -- Returns {lanes looked at, lanes that were empty …}. An empty lane that never moved to its end was deleted under its
 -- messages.

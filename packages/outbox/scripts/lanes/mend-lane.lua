@@ -1,5 +1,5 @@
 -- Does a lane agree with the queue? Judged in one step, and mended in the same one where that is asked for.
---   KEYS[1] lane   KEYS[2] held lanes
+--   KEYS[1] lane   KEYS[2] parked lanes
 --   ARGV[1] prefix of job keys   ARGV[2] '1': mend   ARGV[3] ids judged at most, from the front
 --   ARGV[4..] ids of the same person's messages, oldest first, that may be missing from the lane
 -- Returns {ghosts, duplicates, missing, {id of a first that is parked} or {}}, as it was before mending. A ghost is an id

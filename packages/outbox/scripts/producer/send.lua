@@ -5,7 +5,7 @@
 --   ARGV[1] prefix of jobs  ARGV[2] prefix of lanes  ARGV[3] prefix of idempotency records
 --   ARGV[4..] nine for each: id, name, recipient, data (JSON), `sendAt` and `expiresAt` in epoch ms or '',
 --             digest of the idempotency key or '', fingerprint, the record's time to live in ms, from the later of now and `sendAt`
--- Returns for each 'queued', 'held' or 'scheduled'; {'taken', id, fingerprint, ending noted beside the key or ''};
+-- Returns for each 'queued', 'parked' or 'scheduled'; {'taken', id, fingerprint, ending noted beside the key or ''};
 -- or {'failed', why}
 --- include clock
 --- include store

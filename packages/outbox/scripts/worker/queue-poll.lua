@@ -8,11 +8,11 @@ local answer = {}
 for at = 0, 5, 5 do
   local limits = redis.call('HMGET', KEYS[at + 1], 'paused', 'concurrency')
   local active = redis.call('LLEN', KEYS[at + 5])
-  local held = limits[1] or limits[2] and active >= tonumber(limits[2])
-  local waits = not held and redis.call('LLEN', KEYS[at + 3]) > 0
+  local isShut = limits[1] or limits[2] and active >= tonumber(limits[2])
+  local waits = not isShut and redis.call('LLEN', KEYS[at + 3]) > 0
   -- BullMQ keeps a job's place within its millisecond in the lower twelve bits.
   local due = redis.call('ZRANGE', KEYS[at + 4], 0, 0, 'WITHSCORES')[2]
-  due = due and not held and math.floor(tonumber(due) / 4096) or -1
+  due = due and not isShut and math.floor(tonumber(due) / 4096) or -1
   -- An idle app, of which there are many, is asked nothing more.
   local limitedMs = (waits or due >= 0) and redis.call('PTTL', KEYS[at + 2]) or 0
   if limitedMs > 0 then

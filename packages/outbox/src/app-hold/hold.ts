@@ -1,11 +1,11 @@
 /**
- * An app that is held: suspended for a fault of its own or of the road, throttled by a quota, or paused by an operator.
+ * An app that is held: suspended for a fault of its own or of the way to WeChat, throttled by a quota, or paused by an operator.
  *
- *   open ──fault──→ held ──it is time──→ half-open ──the probe's message went──→ open
- *                     ↑                      │
- *                     └──────the same fault, or nothing that proves anything────┘
+ *   active ──fault──→ held ──it is time──→ probing ──the probe's message went──→ active
+ *                       ↑                     │
+ *                       └────the same fault, or nothing that proves anything────┘
  *
- * Held is a paused BullMQ queue, so no worker fetches and every tool sees it; half-open is a queue of which one message at a
+ * Held is a paused BullMQ queue, so no worker fetches and every tool sees it; probing is a queue of which one message at a
  * time is fetched, and `admit` lets one run call. The record beside it says why, and changes with the queue in one script.
  */
 import type { AppFault, HoldCause, HoldKind, Reason } from '@wechat-outbox/messages'
@@ -22,7 +22,7 @@ export interface HeldFault {
   readonly since: number
   /** The next probe. While `probing` it is past. */
   readonly until: number
-  /** Half-open: the next message is the probe, or is on its way. */
+  /** The next message is the probe, or is on its way. */
   readonly probing: boolean
 }
 
@@ -93,11 +93,11 @@ async function operate(store: Store, appid: string, word: readonly [string, stri
 }
 
 /**
- * What a report came to. `again`: a probe has failed. `lifted`: it has shown that the road is open. `until` is the next
+ * What a report came to. `again`: a probe has failed. `lifted`: it has shown that the way to WeChat is open. `until` is the next
  * probe, epoch ms by Redis's clock.
  */
 export type Reported =
-  | { readonly kind: 'open' | 'held' | 'lifted' }
+  | { readonly kind: 'active' | 'held' | 'lifted' }
   | { readonly kind: 'new' | 'again'; readonly until: number }
 
 export async function reportFault(
@@ -118,7 +118,7 @@ export async function reportFault(
   return kind === 'new' || kind === 'again' ? { kind, until: Number(until) } : { kind }
 }
 
-/** An answer that only its own message can explain, or that shows the road to be open. */
+/** An answer that only its own message can explain, or that shows that the way to WeChat is open. */
 export async function endUnexplainedRow({ redis }: Store, appid: string): Promise<void> {
   await redis.hdel(appKeys(appid).faultsInARow, 'unexplained', 'unexplained:of', 'unexplained:others')
 }
@@ -139,7 +139,7 @@ export function proveApp(
   })
 }
 
-export type ProbeTurn = { readonly kind: 'none' | 'ask' | 'half' } | { readonly kind: 'wait'; readonly ms: number }
+export type ProbeTurn = { readonly kind: 'none' | 'ask' | 'probing' } | { readonly kind: 'wait'; readonly ms: number }
 
 /** Is it time to probe, and is it this process's turn? */
 export async function takeProbeTurn(store: Store, appid: string): Promise<ProbeTurn> {
@@ -150,7 +150,7 @@ export async function takeProbeTurn(store: Store, appid: string): Promise<ProbeT
 }
 
 /** The token endpoint has given a token again. */
-export function liftTokenFault(store: Store, appid: string): Promise<'lifted' | 'half' | 'none'> {
+export function liftTokenFault(store: Store, appid: string): Promise<'lifted' | 'probing' | 'none'> {
   const { hold, faultsInARow, sendJobs } = appKeys(appid)
   return runScript(store.redis, { name: 'hold-lift', keys: [hold, faultsInARow], args: [sendJobs] })
 }

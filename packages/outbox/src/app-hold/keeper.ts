@@ -95,7 +95,7 @@ export function createHoldKeeper(options: HoldKeeperOptions): HoldKeeper {
     if (reported.kind === 'again') report.stillHeld()
     // The next probe may be another one's: a probe that met a second fault goes by the first.
     if ('until' in reported) await takeTurn()
-    return reported.kind !== 'open' && reported.kind !== 'lifted'
+    return reported.kind !== 'active' && reported.kind !== 'lifted'
   }
 
   async function prove(token: string, proof: Exclude<AppSignal['kind'], 'fault'>): Promise<void> {
@@ -112,7 +112,7 @@ export function createHoldKeeper(options: HoldKeeperOptions): HoldKeeper {
     async signal({ token, probes, touser = '', signal }) {
       if (signal.kind === 'fault') return signalFault({ token, touser, fault: signal })
       if (probes) await prove(token, signal.kind)
-      // A delivery ends every row when it is settled. Any other answer shows that the road is open; nobody waits for the note.
+      // A delivery ends every row when it is settled. Any other answer shows that the way to WeChat is open; nobody waits for the note.
       else if (signal.kind === 'healthy' || signal.kind === 'reached')
         endUnexplainedRow(store, appid).catch(() => undefined)
       return false

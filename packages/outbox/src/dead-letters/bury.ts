@@ -18,7 +18,7 @@ export type Buried =
   /** It is not failed, or has not expired, or no longer is what was read. */
   | { readonly kind: 'changed' }
   /** A worker holds it: whatever it is doing, it is not over. */
-  | { readonly kind: 'held' }
+  | { readonly kind: 'locked' }
   /** A dead letter of that id is there already, and it is another message's. It is left alone, and so is the job. */
   | { readonly kind: 'occupied'; readonly id: string }
 
@@ -58,14 +58,14 @@ export function createBurier(options: BurierOptions): Burier {
     async sweep() {
       let dead = 0
       let left = 0
-      // Those that stay (occupied or held) are stepped over, and so the sweep ends. Those that are not failed any more have
+      // Those that stay (occupied or locked) are stepped over, and so the sweep ends. Those that are not failed any more have
       // left the set as well, and to step over them would be to step over others.
       for (;;) {
         const ids = await redis.zrange(keys.sendFailed, String(left), String(left + SWEEP_BATCH - 1))
         if (ids.length === 0) return dead
         const kinds = await Promise.all(ids.map(async (id) => (await bury(id)).kind))
         dead += kinds.filter((kind) => kind === 'dead').length
-        left += kinds.filter((kind) => kind === 'occupied' || kind === 'held').length
+        left += kinds.filter((kind) => kind === 'occupied' || kind === 'locked').length
       }
     },
   }

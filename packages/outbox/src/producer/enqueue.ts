@@ -27,7 +27,7 @@ export interface NewMessage {
 }
 
 export type Enqueued =
-  | { readonly id: string; readonly duplicate: false; readonly stands: 'queued' | 'held' | 'scheduled' }
+  | { readonly id: string; readonly duplicate: false; readonly stands: 'queued' | 'parked' | 'scheduled' }
   /** `ending`: what is noted of the first message's end; absent while it is open. */
   | { readonly id: string; readonly duplicate: true; readonly ending?: Ending }
 
@@ -111,7 +111,7 @@ export function createEnqueuer(open: () => Promise<Store>): Enqueuer {
 /** What `send.lua` says of one message. */
 type Answer =
   | 'queued'
-  | 'held'
+  | 'parked'
   | 'scheduled'
   | 'duplicate'
   | ['taken', id: string, fingerprint: string, ending: Ending | '']

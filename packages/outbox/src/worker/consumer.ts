@@ -1,12 +1,6 @@
 /**
  * The workers' end of the outbox: for one app, a BullMQ Worker that hands each message to `deliver` and whose runs the settler
  * makes true; the replayer of dead letters that somebody has retried; the queue poll and the sweep beside them.
- *
- *   run         one fetch of one message, from its turn to its settlement
- *   settlement  what a run came to: delivered, snooze, dead, give-back; true once Redis has it
- *   lane        the open messages of one person, oldest first; only the first is sent, the others are parked
- *   turn        the mark that a call of this run may be open
- *   hold        the app's circuit breaker
  */
 import type { Attempt, DeadLetter, Reason } from '@wechat-outbox/messages'
 import { type Job, Worker, type WorkerOptions } from 'bullmq'

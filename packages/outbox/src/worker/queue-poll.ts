@@ -1,7 +1,7 @@
 /**
  * What no marker tells, a look at the queues does. Every few seconds each consumer looks at its two queues, in one script, and
  * makes up for what may have been missed: a marker that was lost with a connection or taken by a process that has died, a
- * job that a dead worker holds. While jobs are held they are looked after at BullMQ's own pace; an app that has none costs
+ * job that a dead worker holds. While runs hold jobs, a look for stalled ones follows, as often as BullMQ makes it; an app that has none costs
  * one script alone.
  */
 import type { RedisQueueBackend } from 'bullmq'
@@ -26,7 +26,7 @@ export interface QueuePollOptions {
   /** Undefined where workers wait on connections of their own. */
   readonly sharedWait: SharedWait | undefined
   readonly everyMs: number
-  /** Between two looks at jobs that somebody holds. */
+  /** Between two looks for stalled jobs. */
   readonly stalledIntervalMs: number
   /** False while this worker's own settlements are refused: what it would take over they may be about. */
   readonly mayTakeOver: () => boolean

@@ -84,12 +84,12 @@ describe('a fault of the app', () => {
 
   it('needs as many in a row as it says, and a delivery ends the row', async () => {
     const inARow = { group: 'unexplained', max: 3 } as const
-    expect([await report({ inARow }), await report({ inARow })]).toMatchObject([{ kind: 'open' }, { kind: 'open' }])
+    expect([await report({ inARow }), await report({ inARow })]).toMatchObject([{ kind: 'active' }, { kind: 'active' }])
     await world.consumer(delivering([]))
     await world.outbox().send(text('o-between'))
     await untilDelivered(1)
-    expect([await report({ inARow }), await report({ inARow })]).toMatchObject([{ kind: 'open' }, { kind: 'open' }])
-    expect((await report({ inARow: { group: 'token', max: 3 } })).kind).toBe('open')
+    expect([await report({ inARow }), await report({ inARow })]).toMatchObject([{ kind: 'active' }, { kind: 'active' }])
+    expect((await report({ inARow: { group: 'token', max: 3 } })).kind).toBe('active')
     expect((await report({ inARow })).kind).toBe('new')
     expect((await report({ inARow })).kind).toBe('held')
   })
@@ -198,16 +198,16 @@ describe('a probe', () => {
     await report({ cause: 'token' })
     // Its call may have been open when the app was held.
     await vi.waitFor(async () => expect(await waiting()).toBe(1), 10_000)
-    expect(await liftTokenFault(world.store, APP)).toBe('half')
+    expect(await liftTokenFault(world.store, APP)).toBe('probing')
     await vi.waitFor(async () => expect(await readHold(world.store, APP)).toBeNull(), 10_000)
   })
 
-  it('is begun by one of many that ask, and ends a half-open app only for the run that is it', async () => {
+  it('is begun by one of many that ask, and ends a probed app only for the run that is it', async () => {
     await report()
     expect(await takeProbeTurn(world.store, APP)).toMatchObject({ kind: 'wait' })
     await due()
     const turns = await Promise.all(Array.from({ length: 20 }, () => takeProbeTurn(world.store, APP)))
-    expect(turns.map(({ kind }) => kind).toSorted()).toEqual(['half', ...Array.from({ length: 19 }, () => 'none')])
+    expect(turns.map(({ kind }) => kind).toSorted()).toEqual(['probing', ...Array.from({ length: 19 }, () => 'none')])
     expect(await proveApp(world.store, APP, { token: 'another run', proof: 'delivered' })).toBe('none')
     expect((await readHold(world.store, APP))?.fault?.probing).toBe(true)
   })
@@ -281,7 +281,7 @@ describe('an operator’s pause', () => {
     await report()
     if (when === 'during') await world.send.pause()
     await due()
-    expect(await takeProbeTurn(world.store, APP)).toEqual({ kind: 'half' })
+    expect(await takeProbeTurn(world.store, APP)).toEqual({ kind: 'probing' })
     await world.consumer(deliver)
     await world.outbox().send(text('o-patient'))
     expect(await isPaused()).toBe(true)
