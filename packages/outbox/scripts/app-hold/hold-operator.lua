@@ -9,12 +9,12 @@ if ARGV[2] == 'pause' then
   local isNew = redis.call('HSETNX', KEYS[1], 'operator', nowMs())
   redis.call('HSET', KEYS[1], 'why', ARGV[3])
   -- A probe that is under way ends as it may; none is begun while the operator's word stands.
-  if redis.call('HEXISTS', KEYS[1], 'half') == 1 then endHalfOpen(KEYS[1], ARGV[1]) end
+  if redis.call('HEXISTS', KEYS[1], 'half') == 1 then endProbing(KEYS[1], ARGV[1]) end
   shut(ARGV[1])
   return isNew
 end
 local changed = redis.call('EXISTS', KEYS[1]) + redis.call('HEXISTS', meta, 'paused')
-endHalfOpen(KEYS[1], ARGV[1])
+endProbing(KEYS[1], ARGV[1])
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 if redis.call('HEXISTS', meta, 'paused') == 1 then redis.call('HSET', meta, 'paused', OURS) end
 unshut(ARGV[1])

@@ -207,7 +207,7 @@ describe('a probe', () => {
     expect(await takeProbeTurn(world.store, APP)).toMatchObject({ kind: 'wait' })
     await due()
     const turns = await Promise.all(Array.from({ length: 20 }, () => takeProbeTurn(world.store, APP)))
-    expect(turns.map(({ kind }) => kind).toSorted()).toEqual(['probing', ...Array.from({ length: 19 }, () => 'none')])
+    expect(turns.map(({ kind }) => kind).toSorted()).toEqual([...Array.from({ length: 19 }, () => 'none'), 'probing'])
     expect(await proveApp(world.store, APP, { token: 'another run', proof: 'delivered' })).toBe('none')
     expect((await readHold(world.store, APP))?.fault?.probing).toBe(true)
   })
