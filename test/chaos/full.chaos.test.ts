@@ -1,15 +1,6 @@
 import { expect, it } from 'vitest'
-import { chaosSeed, faultCounts, runChaos, withRefusals } from './support/run-chaos.ts'
+import { chaosSeed, faultCounts, runChaos } from './support/run-chaos.ts'
 
-const REFUSALS = {
-  'refuse-noreplicas': 4,
-  'refuse-oom': 4,
-  'refuse-busy': 4,
-  'refuse-readonly': 5,
-  'refuse-misconf': 5,
-  'errors-at-random': 4,
-  'script-flush': 4,
-}
 const FAULTS = faultCounts({
   'worker-kill': 12,
   'worker-stop': 3,
@@ -25,7 +16,13 @@ const FAULTS = faultCounts({
   'producers-stall': 2,
   'producers-cut': 4,
   'token-invalidation': 15,
-  ...(withRefusals(true) ? REFUSALS : {}),
+  'refuse-noreplicas': 4,
+  'refuse-oom': 4,
+  'refuse-busy': 4,
+  'refuse-readonly': 5,
+  'refuse-misconf': 5,
+  'errors-at-random': 4,
+  'script-flush': 4,
 })
 
 it('keeps twenty thousand messages through a hundred faults', { timeout: 600_000 }, async () => {

@@ -1,15 +1,6 @@
 import { expect, it } from 'vitest'
-import { chaosSeed, faultCounts, runChaos, withRefusals } from './support/run-chaos.ts'
+import { chaosSeed, faultCounts, runChaos } from './support/run-chaos.ts'
 
-const REFUSALS = {
-  'refuse-noreplicas': 1,
-  'refuse-oom': 1,
-  'refuse-busy': 1,
-  'refuse-readonly': 1,
-  'refuse-misconf': 1,
-  'errors-at-random': 1,
-  'script-flush': 1,
-}
 const FAULTS = faultCounts({
   'worker-kill': 3,
   'worker-stop': 1,
@@ -25,8 +16,13 @@ const FAULTS = faultCounts({
   'producers-stall': 1,
   'producers-cut': 1,
   'token-invalidation': 3,
-  // Off until a settlement that Redis refuses is kept and repeated; CHAOS_REFUSALS=1 turns them on.
-  ...(withRefusals(true) ? REFUSALS : {}),
+  'refuse-noreplicas': 1,
+  'refuse-oom': 1,
+  'refuse-busy': 1,
+  'refuse-readonly': 1,
+  'refuse-misconf': 1,
+  'errors-at-random': 1,
+  'script-flush': 1,
 })
 
 it('loses nothing, sticks nowhere and keeps its order while everything around it breaks', {

@@ -31,11 +31,11 @@ const LOOP_MS_MAX = 60_000
 export async function refuse(world: Refusing, fault: PlannedFault): Promise<number> {
   switch (fault.kind) {
     case 'refuse-noreplicas':
-      return counting(world, 'NOREPLICAS', () => during(world, fault, ['min-replicas-to-write', '1', '0']))
+      return during(world, fault, ['NOREPLICAS', 'min-replicas-to-write', '1', '0'])
     case 'refuse-oom':
-      return counting(world, 'OOM', () => during(world, fault, ['maxmemory', '1', '0']))
+      return during(world, fault, ['OOM', 'maxmemory', '1', '0'])
     case 'refuse-busy':
-      return counting(world, 'BUSY', () => loop(world, fault.lastsMs))
+      return loop(world, fault.lastsMs)
     case 'script-flush':
       return flushScripts(world)
     case 'refuse-readonly':
@@ -54,44 +54,51 @@ async function command(world: Redis, text: string, timeoutMs?: number): Promise<
   return reply
 }
 
+/**
+ * How long a refusal goes on that has met nobody yet: a system that has just lost its connections may be silent for a
+ * while, and a refusal that nobody hears shows nothing.
+ */
+const UNHEARD_MS_MAX = 5000
+const LOOK_EVERY_MS = 20
+
+/** Waits so long, and then until somebody was refused. Returns how many commands were. */
+async function refusing(lastsMs: number, refused: () => number | Promise<number>): Promise<number> {
+  const before = await refused()
+  const deadline = performance.now() + lastsMs + UNHEARD_MS_MAX
+  await sleep(lastsMs)
+  while ((await refused()) === before && performance.now() < deadline) await sleep(LOOK_EVERY_MS)
+  return (await refused()) - before
+}
+
 async function during(
   world: Refusing,
   { lastsMs }: PlannedFault,
-  [setting, on, off]: [string, string, string],
-): Promise<void> {
+  [name, setting, on, off]: [RedisErrorName, string, string, string],
+): Promise<number> {
   await command(world, `CONFIG SET ${setting} ${on}`)
-  await sleep(lastsMs)
+  const refused = await refusing(lastsMs, () => refusedSoFar(world, name))
   await command(world, `CONFIG SET ${setting} ${off}`)
+  return refused
 }
 
 /** A script that loops: Redis is silent for a moment, and then tells everybody that it is busy. */
-async function loop(world: Refusing, lastsMs: number): Promise<void> {
+async function loop(world: Refusing, lastsMs: number): Promise<number> {
   await command(world, `CONFIG SET busy-reply-threshold ${BUSY_AFTER_MS}`)
+  const before = await refusedSoFar(world, 'BUSY')
   const looping = askRedis(world.redisPort(), 'EVAL "while true do end" 0', LOOP_MS_MAX)
   await sleep(BUSY_AFTER_MS + lastsMs)
   while ((await askRedis(world.redisPort(), 'SCRIPT KILL', LOOP_MS_MAX)) !== '+OK') await sleep(KILL_EVERY_MS)
   await looping
   await command(world, 'CONFIG SET busy-reply-threshold 5000')
+  return (await refusedSoFar(world, 'BUSY')) - before
 }
-
-const FLUSHED_MS_MAX = 3000
-const LOOK_EVERY_MS = 20
 
 /** Every script is unknown from one moment to the next. It has hit once somebody has been told so. */
 async function flushScripts(world: Refusing): Promise<number> {
-  return counting(world, 'NOSCRIPT', async () => {
-    const before = await refusedSoFar(world, 'NOSCRIPT')
-    const deadline = performance.now() + FLUSHED_MS_MAX
-    await command(world, 'SCRIPT FLUSH')
-    while ((await refusedSoFar(world, 'NOSCRIPT')) === before && performance.now() < deadline)
-      await sleep(LOOK_EVERY_MS)
-  })
-}
-
-async function counting(world: Refusing, name: RedisErrorName, run: () => Promise<void>): Promise<number> {
-  const before = await refusedSoFar(world, name)
-  await run()
-  return (await refusedSoFar(world, name)) - before
+  const before = await refusedSoFar(world, 'NOSCRIPT')
+  await command(world, 'SCRIPT FLUSH')
+  await refusing(0, () => refusedSoFar(world, 'NOSCRIPT'))
+  return (await refusedSoFar(world, 'NOSCRIPT')) - before
 }
 
 /** How often this Redis has answered with such an error since it was started. */
@@ -117,12 +124,10 @@ function everyone({ seenBy }: Refusing): readonly RedisProxy[] {
 }
 
 async function through(proxies: readonly RedisProxy[], { lastsMs }: PlannedFault, rule: OnCommand): Promise<number> {
-  const refused = (): number => proxies.reduce((sum, proxy) => sum + proxy.counts().refused, 0)
-  const before = refused()
   for (const proxy of proxies) proxy.setOnCommand(rule)
-  await sleep(lastsMs)
+  const refused = await refusing(lastsMs, () => proxies.reduce((sum, proxy) => sum + proxy.counts().refused, 0))
   for (const proxy of proxies) proxy.setOnCommand()
-  return refused() - before
+  return refused
 }
 
 /** A script counts as a write: what it does inside, a proxy does not see. */

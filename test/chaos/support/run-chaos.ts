@@ -42,13 +42,6 @@ export function faultCounts(counts: Partial<FaultCounts>): FaultCounts {
   return { ...none, ...counts }
 }
 
-/** Whether Redis answers with errors in this run: CHAOS_REFUSALS=1 or 0, or what the test says. */
-export function withRefusals(byDefault: boolean): boolean {
-  const setting = process.env['CHAOS_REFUSALS'] ?? (byDefault ? '1' : '0')
-  if (setting !== '0' && setting !== '1') throw new Error('CHAOS_REFUSALS must be 0 or 1')
-  return setting === '1'
-}
-
 const LEASE_MS = 3000
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
