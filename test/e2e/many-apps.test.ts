@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { StartedProcess } from '@wechat-outbox/sandbox'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type Fleet, fleetApps, logged, startFleet } from './support/fleet.ts'
@@ -96,10 +97,13 @@ describe('several workers', () => {
     expect(served.toSorted()).toEqual(apps.map(({ appid }) => appid))
     await Promise.all(apps.map(({ appid }) => sendTo(now, appid, numbered(appid, 3))))
     await vi.waitFor(() => expect(now.fake.ledger.acceptedCount()).toBe(36), 20_000)
-    for (const worker of workers) {
-      const sent = new Set(logged(worker, 'delivery.attempted').map((line) => line['appid'] as string))
-      expect([...sent].toSorted()).toEqual(servedBy(worker).toSorted())
-    }
+    // A worker writes its line after WeChat has answered.
+    await vi.waitFor(() => {
+      for (const worker of workers) {
+        const sent = new Set(logged(worker, 'delivery.attempted').map((line) => line['appid'] as string))
+        expect([...sent].toSorted()).toEqual(servedBy(worker).toSorted())
+      }
+    }, 20_000)
   })
 
   it('that all sleep wake up together for a burst', MINUTES, async () => {
@@ -126,11 +130,16 @@ describe('several workers', () => {
     // A few first, so that a window is open already when the many come.
     await sendTo(now, app.appid, numbered('early', 2))
     await vi.waitFor(() => expect(now.fake.ledger.acceptedCount()).toBe(2), 10_000)
+    // What a busy machine holds up comes later and all at once: calls of a worker as well as the fake, which is in this process.
+    const lateness = monitorEventLoopDelay({ resolution: 1 })
+    lateness.enable()
     await sendTo(now, app.appid, numbered('rated', 400))
     await vi.waitFor(() => expect(now.fake.ledger.acceptedCount()).toBe(402), 60_000)
+    lateness.disable()
     const times = now.fake.ledger.sends().map(({ at }) => at)
     const within = times.map((start) => times.filter((at) => at >= start && at < start + 1000).length)
-    expect(Math.max(...within)).toBeLessThanOrEqual(60)
+    const lateCalls = 2 * Math.ceil(50 * (lateness.max / 1e9))
+    expect(Math.max(...within)).toBeLessThanOrEqual(57 + lateCalls)
     // And it is used: the rate is no lower than nine tenths of what is allowed.
     const most = times.slice(2)
     expect((most.length / ((most.at(-1) ?? 0) - (most[0] ?? 0))) * 1000).toBeGreaterThan(40)
