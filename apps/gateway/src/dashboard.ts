@@ -5,6 +5,7 @@
  */
 import basicAuth from '@fastify/basic-auth'
 import type { Logger } from '@wechat-outbox/runtime'
+import { isLoopback } from '@wechat-outbox/wechat'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { watchApps } from './apps-watch.ts'
 import { createBoard, DASHBOARD_PATH } from './board.ts'
@@ -13,7 +14,7 @@ import { addBoardWrites } from './board-writes.ts'
 import type { GatewayConfig } from './env.ts'
 import { NOT_FOUND, type Problem, sendProblem } from './problem.ts'
 import type { RedisLink } from './redis-link.ts'
-import { isLoopbackHost, isRead } from './same-site.ts'
+import { isRead } from './same-site.ts'
 import { createSignIn } from './sign-in.ts'
 
 export interface Dashboard {
@@ -28,7 +29,7 @@ export interface DashboardOptions {
 
 export async function addDashboard(app: FastifyInstance, options: DashboardOptions): Promise<Dashboard> {
   const { config, link, log } = options
-  if (!hasSignIn(config) && !isLoopbackHost(config.GATEWAY_HOST)) return addClosedDashboard(app, log)
+  if (!hasSignIn(config) && !isLoopback(config.GATEWAY_HOST)) return addClosedDashboard(app, log)
   const board = createBoard({ showContent: config.DASHBOARD_SHOW_CONTENT })
   await app.register(
     async (scope) => {

@@ -16,10 +16,10 @@ import {
   text,
   withProxyNames,
 } from '@wechat-outbox/runtime'
-import { parseBaseUrl, proxyProblems } from '@wechat-outbox/wechat'
+import { isLoopback, parseBaseUrl, proxyProblems } from '@wechat-outbox/wechat'
 import { z } from 'zod'
 import { readKeys } from './keys.ts'
-import { isLoopbackHost, readHostnames } from './same-site.ts'
+import { readHostnames } from './same-site.ts'
 
 export const gatewayEnvSchema = z.object({
   REDIS_URL: text.describe(
@@ -79,7 +79,7 @@ export function readGatewayConfig(env: Environment): GatewayConfig {
   }
   const { GATEWAY_API_KEYS: keys, GATEWAY_KEYS_FILE: file, GATEWAY_HOST: host } = config
   problems.push(...readKeys(config).problems)
-  if (keys === undefined && file === undefined && !isLoopbackHost(host)) {
+  if (keys === undefined && file === undefined && !isLoopback(host)) {
     problems.push(
       'GATEWAY_HOST is not a loopback address, so others reach the gateway: set GATEWAY_API_KEYS or GATEWAY_KEYS_FILE (`wxo key new` makes a key)',
     )

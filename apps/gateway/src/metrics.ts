@@ -5,6 +5,7 @@
  */
 import { readKnownApps } from '@wechat-outbox/outbox/engine'
 import { addBacklogMetrics, createRegistry } from '@wechat-outbox/runtime'
+import { isLoopback } from '@wechat-outbox/wechat'
 import type { FastifyInstance } from 'fastify'
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { Access } from './access.ts'
@@ -12,7 +13,6 @@ import { APPS_MAX } from './apps-max.ts'
 import type { GatewayConfig } from './env.ts'
 import type { RedisLink } from './redis-link.ts'
 import { routeTemplate } from './route-template.ts'
-import { isLoopbackHost } from './same-site.ts'
 
 export interface MetricsOptions {
   readonly config: GatewayConfig
@@ -28,7 +28,7 @@ export function addMetrics(app: FastifyInstance, { config, link, access }: Metri
     apps: async (store) => (await readKnownApps(store, config.WECHAT_APP_ID)).slice(0, APPS_MAX),
   })
   countRequests(app, registry)
-  const guard = isLoopbackHost(config.GATEWAY_HOST) ? {} : { onRequest: access.require('read') }
+  const guard = isLoopback(config.GATEWAY_HOST) ? {} : { onRequest: access.require('read') }
   app.get('/metrics', guard, async (_request, reply) => {
     reply.header('cache-control', 'no-store').type(registry.contentType)
     return registry.metrics()

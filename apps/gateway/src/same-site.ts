@@ -4,19 +4,12 @@
  * there. So the name asked for must be one of ours, and a request that changes something must come from the dashboard's
  * own page or from no page at all. It holds for every path but health, and before anything else is looked at.
  */
-import { BlockList, isIPv6 } from 'node:net'
+import { isIPv6 } from 'node:net'
+import { isLoopback } from '@wechat-outbox/wechat'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Problem, sendProblem } from './problem.ts'
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]']
-
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-loopback.addAddress('::1', 'ipv6')
-
-export function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || loopback.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')
-}
 
 /** Names from a comma-separated list; undefined for none given, null when one of them cannot be a host's. */
 export function readHostnames(list: string | undefined): string[] | undefined | null {
@@ -65,7 +58,7 @@ function createSameSiteCheck({
   const names = new Set([...LOOPBACK_NAMES, asHeader(host).toLowerCase(), ...(given ?? [])])
   // On another host than loopback nobody knows under which names it is reached, unless told; there keys and the sign-in
   // protect, because a browser hands the credentials of one name to no other.
-  const anyName = given === undefined && !isLoopbackHost(host)
+  const anyName = given === undefined && !isLoopback(host)
   return (request, anyType) => {
     const header = request.headers.host ?? ''
     const name = hostnameIn(header)

@@ -2,6 +2,7 @@
  * Where WeChat is. Tokens and secrets travel in these URLs, so plain HTTP is allowed to this machine only – or to any, where
  * somebody says so: WeChat's cloud hosting speaks plain HTTP inside of itself, and so may a reverse proxy.
  */
+import { BlockList, isIPv6 } from 'node:net'
 
 export interface BaseUrl {
   readonly origin: string
@@ -23,6 +24,12 @@ export function parseBaseUrl(baseUrl: string, { allowHttp = false }: { readonly 
   return { origin: url.origin, prefix: url.pathname.replace(/\/+$/u, '') }
 }
 
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/u.test(hostname)
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8, 'ipv4')
+loopback.addAddress('::1', 'ipv6')
+
+/** Whether a host, as it is listened on or as a URL has it, is this machine alone. */
+export function isLoopback(host: string): boolean {
+  const address = host.replace(/^\[(.*)\]$/u, '$1')
+  return address === 'localhost' || loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseBaseUrl } from '../src/base-url.ts'
+import { isLoopback, parseBaseUrl } from '../src/base-url.ts'
 
 describe('parseBaseUrl', () => {
   it.each([
@@ -42,4 +42,18 @@ it('plain http goes to any address where that is allowed, and everything else st
   for (const url of ['ftp://a', 'http://u:p@a', 'http://a?b', 'a']) {
     expect(() => parseBaseUrl(url, { allowHttp })).toThrow()
   }
+})
+
+it.each([
+  ['localhost', true],
+  ['127.0.0.1', true],
+  ['127.8.9.1', true],
+  ['::1', true],
+  ['[::1]', true],
+  ['0.0.0.0', false],
+  ['::', false],
+  ['10.0.0.1', false],
+  ['localhost.example', false],
+])('knows whether %s is loopback', (host, expected) => {
+  expect(isLoopback(host)).toBe(expected)
 })
