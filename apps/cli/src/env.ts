@@ -8,6 +8,7 @@ import {
   proxyVariables,
   readEnv,
   text,
+  textVariables,
   withProxyNames,
 } from '@wechat-outbox/runtime'
 import { parseBaseUrl } from '@wechat-outbox/wechat'
@@ -24,6 +25,7 @@ const schema = z.object({
   WECHAT_ALLOW_HTTP: flag.default(false),
   ...proxyVariables,
   IDEMPOTENCY_TTL_HOURS: integer(1, 8760).default(72),
+  ...textVariables,
 })
 
 export type CliEnv = z.output<typeof schema>

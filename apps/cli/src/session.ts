@@ -48,7 +48,9 @@ export function createSession(environment: Environment, output: Output): Session
     store,
     async outbox() {
       await store()
-      const outbox = new Outbox({ redis: env().REDIS_URL, idempotencyTtlHours: env().IDEMPOTENCY_TTL_HOURS })
+      const { REDIS_URL: redis, IDEMPOTENCY_TTL_HOURS: idempotencyTtlHours } = env()
+      const { TEXT_BYTES_MAX: textBytesMax, TEXT_SPLIT: textSplit } = env()
+      const outbox = new Outbox({ redis, idempotencyTtlHours, textBytesMax, textSplit })
       closers.push(() => outbox.close())
       return outbox
     },

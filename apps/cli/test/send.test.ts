@@ -48,6 +48,19 @@ describe('a message', () => {
     expect(JSON.parse(stored ?? '')).toEqual({ v: 1, touser: 'oSend', msgtype, [msgtype]: content })
   })
 
+  it('that is too long is refused, or cut into parts that show tells of', async () => {
+    const args = ['--to', 'oLong', '--text', 'one two three']
+    const refused = await send(args, { env: { TEXT_BYTES_MAX: '5' } })
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('must be at most 5 bytes of UTF-8') })
+    const { id } = documentOf(await send(args, { env: { TEXT_BYTES_MAX: '5', TEXT_SPLIT: 'true' } }))
+    const shown = await world.cli(['show', id, '--app', APP])
+    expect(shown.stdout).toMatch(new RegExp(`part +1 of 3, the first is ${id}\n`))
+    expect(shown.stdout).toMatch(new RegExp(`all parts +${id} ${id}p2 ${id}p3\n`))
+    const last = await world.cli(['show', `${id}p3`, '--app', APP])
+    expect(last.stdout).toContain(`3 of 3, the first is ${id}`)
+    expect(last.stdout).not.toContain('all parts')
+  })
+
   it('takes its key, its times and its ifUnsure from options, and says when it was stored before', async () => {
     const args = [
       '--to',

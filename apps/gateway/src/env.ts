@@ -14,6 +14,7 @@ import {
   proxyVariables,
   readEnv,
   text,
+  textVariables,
   withProxyNames,
 } from '@wechat-outbox/runtime'
 import { isLoopback, parseBaseUrl, proxyProblems } from '@wechat-outbox/wechat'
@@ -51,6 +52,7 @@ export const gatewayEnvSchema = z.object({
   IDEMPOTENCY_TTL_HOURS: integer(1, 8760)
     .default(72)
     .describe('For how long a repeat with the same idempotency key is recognised, from the later of now and `sendAt`'),
+  ...textVariables,
   DASHBOARD_USER: text.optional().describe('Without user and password the dashboard is off on any host but loopback'),
   DASHBOARD_PASSWORD: text.optional().describe('HTTP basic; put TLS in front of it'),
   DASHBOARD_SHOW_CONTENT: flag.default(false).describe('Message content in the dashboard instead of a mask'),

@@ -1,6 +1,7 @@
 /** The gateway: one HTTP server with the API, WeChat’s own interface, health and the dashboard, over one connection to Redis. */
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { sendRequestSchema } from '@wechat-outbox/messages'
 import { Outbox } from '@wechat-outbox/outbox'
 import { type Store, whenReady, within } from '@wechat-outbox/outbox/engine'
 import { type Logger, proxyOf } from '@wechat-outbox/runtime'
@@ -42,10 +43,11 @@ export interface RunningGateway {
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<RunningGateway> {
   const ring = openKeyRing(config, log)
   const link = openRedisLink(config.REDIS_URL, log)
-  const { IDEMPOTENCY_TTL_HOURS: idempotencyTtlHours } = config
+  const { IDEMPOTENCY_TTL_HOURS: idempotencyTtlHours, TEXT_BYTES_MAX: textBytesMax, TEXT_SPLIT: textSplit } = config
+  const texts = { bytesMax: textBytesMax, isSplit: textSplit }
   const store = (): Promise<Store> => link.store()
   // The one connection serves all: what an Outbox does and what it does not.
-  const outbox = new Outbox({ redis: { open: store }, idempotencyTtlHours })
+  const outbox = new Outbox({ redis: { open: store }, idempotencyTtlHours, textBytesMax, textSplit })
   // So that the first page a person opens has its queues; without Redis there is nothing to wait for.
   await whenReady(link.redis, FIRST_REDIS_WAIT_MS).catch(() => undefined)
   const app = fastify({
@@ -81,8 +83,10 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     addMetrics(app, { config, link, access })
     addHealthRoutes(app, link)
     const { WECHAT_APP_ID: appid, WECHAT_API_BASE_URL: wechatBaseUrl, WECHAT_ALLOW_HTTP: allowHttp } = config
-    await addEntrance(app, { link, outbox, access, log, appid, wechatBaseUrl, allowHttp, proxy: proxyOf(config) })
-    await addV1(app, { outbox, store, access, rememberMs: idempotencyTtlHours * 3_600_000 })
+    const wechat = { wechatBaseUrl, allowHttp, proxy: proxyOf(config) }
+    await addEntrance(app, { link, outbox, texts, access, log, appid, ...wechat })
+    const schema = sendRequestSchema(texts)
+    await addV1(app, { outbox, schema, store, access, rememberMs: idempotencyTtlHours * 3_600_000 })
     dashboard = await addDashboard(app, { config, link, log })
     const url = await app.listen({ host: config.GATEWAY_HOST, port: config.GATEWAY_PORT })
     log.info({ event: 'gateway.listening', url })

@@ -18,8 +18,15 @@ const matches =
   (pattern: RegExp): Test =>
   (value) =>
     typeof value === 'string' && pattern.test(value)
+const isId = matches(/^m-[0-9A-Za-z-]{1,70}$/)
 const isWord = matches(/^[\w-]{1,80}$/)
 const isMsgtype: Test = (value) => MSGTYPES.some((msgtype) => msgtype === value)
+const isPart: Test = (value) =>
+  isObject(value) &&
+  Object.keys(value).length === 3 &&
+  isNumber(value['n']) &&
+  isNumber(value['of']) &&
+  isId(value['first'])
 const isReasonList: Test = (value) => Array.isArray(value) && value.every(matches(/^[\w -]{1,200}$/))
 
 /** The fields of a message that hold none of its content, and what they must look like to be shown. */
@@ -32,6 +39,7 @@ const shown: Readonly<Record<string, Test>> = {
   traceparent: matches(/^[0-9a-f-]{55}$/),
   replayOf: (value) => typeof value === 'string' && isDeadLetterId(value),
   earlierReasons: isReasonList,
+  part: isPart,
 }
 
 /** A value with its structure and without its content. */

@@ -28,7 +28,8 @@ export {
   readJobData,
   wechatBody,
 } from './job-data.ts'
-export { BATCH_MAX, TEXT_BYTES_MAX_DEFAULT } from './limits.ts'
+export { BATCH_MAX, REQUEST_BYTES_MAX, TEXT_BYTES_MAX_DEFAULT, TEXT_BYTES_MAX_MIN } from './limits.ts'
+export { type Part, partIdOf, partIdsOf } from './part.ts'
 export {
   appidSchema,
   type Checked,
@@ -43,4 +44,5 @@ export {
   touserSchema,
   traceparentSchema,
 } from './send-request.ts'
+export { splitText, type TextRule, textProblem } from './split-text.ts'
 export type { MessageStatus, StatusReport } from './status.ts'

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { cleanErrmsg } from './errmsg.ts'
+import { type Part, partSchema } from './part.ts'
 import { type Checked, type CheckedRequest, check, storedRequestSchema } from './send-request.ts'
 
 /** The version that this code writes, and the highest that it reads. */
@@ -19,7 +20,8 @@ export interface ReplayOrigin {
 export const EARLIER_REASONS_MAX = 5
 
 /** Acceptance is the job's own timestamp and the appid stands in the queue's prefix: neither is stored a second time. */
-export type JobData = { readonly v: typeof JOB_DATA_VERSION } & CheckedRequest & Partial<ReplayOrigin>
+export type JobData = { readonly v: typeof JOB_DATA_VERSION } & CheckedRequest &
+  Partial<ReplayOrigin> & { readonly part?: Part }
 
 export type ReadJobData =
   | { readonly kind: 'ok'; readonly data: JobData }
@@ -32,6 +34,7 @@ const originSchema = z.object({
   v: z.literal(JOB_DATA_VERSION),
   replayOf: z.string().max(80).optional(),
   earlierReasons: z.array(z.string().max(200)).max(EARLIER_REASONS_MAX).optional(),
+  part: partSchema.optional(),
 })
 
 const NO_ORIGIN = { ok: true, value: { v: JOB_DATA_VERSION } } as const
@@ -42,11 +45,11 @@ const NO_ORIGIN = { ok: true, value: { v: JOB_DATA_VERSION } } as const
  */
 export function readJobData(raw: unknown): ReadJobData {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return invalid('the job data is not an object')
-  const { v, replayOf, earlierReasons, ...request } = raw as Record<string, unknown>
+  const { v, replayOf, earlierReasons, part, ...request } = raw as Record<string, unknown>
   if (typeof v === 'number' && Number.isInteger(v) && v > JOB_DATA_VERSION) return { kind: 'newer', v }
-  // Most messages are no replays, and every message passes here.
-  const isPlain = v === JOB_DATA_VERSION && replayOf === undefined && earlierReasons === undefined
-  const origin = isPlain ? NO_ORIGIN : check({ v, replayOf, earlierReasons }, originSchema)
+  // Most messages are neither replays nor parts, and every message passes here.
+  const isPlain = v === JOB_DATA_VERSION && replayOf === undefined && earlierReasons === undefined && part === undefined
+  const origin = isPlain ? NO_ORIGIN : check({ v, replayOf, earlierReasons, part }, originSchema)
   const checked: Checked<CheckedRequest> = check(request, requestSchema)
   if (origin.ok && checked.ok) return { kind: 'ok', data: withOrigin(checked.value, origin.value) }
   const problems = [...(origin.ok ? [] : origin.problems), ...(checked.ok ? [] : checked.problems)]
@@ -54,10 +57,13 @@ export function readJobData(raw: unknown): ReadJobData {
 }
 
 function withOrigin(request: CheckedRequest, origin: z.output<typeof originSchema>): JobData {
-  const { replayOf, earlierReasons = [] } = origin
-  return replayOf === undefined
-    ? { v: JOB_DATA_VERSION, ...request }
-    : { v: JOB_DATA_VERSION, ...request, replayOf, earlierReasons }
+  const { replayOf, earlierReasons = [], part } = origin
+  return {
+    v: JOB_DATA_VERSION,
+    ...request,
+    ...(replayOf === undefined ? {} : { replayOf, earlierReasons }),
+    ...(part === undefined ? {} : { part }),
+  }
 }
 
 function invalid(problem: string): ReadJobData {

@@ -6,6 +6,12 @@
 /** WeChat's limit on `text.content` is not documented; people report 2048 bytes of UTF-8 [community]. */
 export const TEXT_BYTES_MAX_DEFAULT = 2048
 
+/** The limit can be set to this at the least: every character fits. */
+export const TEXT_BYTES_MAX_MIN = 4
+
+/** Messages that one text becomes. They are stored in one script, during which Redis serves nobody else. */
+export const PARTS_MAX = 50
+
 /** A whole request. Everything that is allowed below fits into it; a body of megabytes does not. */
 export const REQUEST_BYTES_MAX = 65_536
 

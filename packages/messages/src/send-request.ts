@@ -10,9 +10,11 @@ import {
   FIELD_CHARS_MAX,
   IDEMPOTENCY_KEY_CHARS_MAX,
   METADATA_BYTES_MAX,
+  PARTS_MAX,
   REQUEST_BYTES_MAX,
   TEXT_BYTES_MAX_DEFAULT,
 } from './limits.ts'
+import { TEXT_RULE_DEFAULT, type TextRule, textProblem } from './split-text.ts'
 
 // What `meta` holds is for documents made of these schemas; it judges nothing.
 export const appidSchema = z
@@ -128,20 +130,25 @@ const noContent = z
 const noContents = { text: noContent, image: noContent, link: noContent, miniprogrampage: noContent }
 
 interface Limits {
-  readonly textBytesMax: number
+  readonly texts: TextRule
   readonly isStored: boolean
 }
 
+/** For every document, whatever the limit is set to where it is read. */
+const TEXT_LENGTH = `At most ${TEXT_BYTES_MAX_DEFAULT} bytes of UTF-8, or what \`TEXT_BYTES_MAX\` says. With \`TEXT_SPLIT\` a longer text becomes several messages, ${PARTS_MAX} at most, and the id is that of the first`
+
 /** The four contents, by `msgtype`. Fields other than WeChat's are refused: a typo would otherwise vanish silently. */
-function contentSchemas({ textBytesMax, isStored }: Limits) {
+function contentSchemas({ texts, isStored }: Limits) {
   const text = wireText(isStored)
   const field = text.max(FIELD_CHARS_MAX, `must be at most ${FIELD_CHARS_MAX} characters`)
   const filled = field.refine(isFilled, 'must not be empty').meta({ minLength: 1 })
   const httpUrl = filled.refine(isHttpUrl, 'must be an http or https URL').meta({ format: 'uri' })
   const content = text
     .refine(isFilled, 'must not be empty')
-    .refine((value) => Buffer.byteLength(value) <= textBytesMax, `must be at most ${textBytesMax} bytes of UTF-8`)
-    .meta({ minLength: 1, description: `At most ${textBytesMax} bytes of UTF-8` })
+    .refine((value) => textProblem(value, texts) === null, {
+      error: ({ input }) => textProblem(String(input), texts) ?? undefined,
+    })
+    .meta({ minLength: 1, description: TEXT_LENGTH })
   return {
     text: z.strictObject({ content }),
     image: z.strictObject({ media_id: filled }),
@@ -185,13 +192,13 @@ function schemaOf(limits: Limits) {
 }
 
 /** The schema of a send request without its `appid`, as it stands in a path or belongs to an Outbox. */
-export function sendRequestSchema(textBytesMax: number = TEXT_BYTES_MAX_DEFAULT) {
-  return schemaOf({ textBytesMax, isStored: false })
+export function sendRequestSchema(texts: TextRule = TEXT_RULE_DEFAULT) {
+  return schemaOf({ texts, isStored: false })
 }
 
 /** Of a request that was accepted, perhaps under another limit or by an older producer: neither is judged again. */
 export function storedRequestSchema() {
-  return schemaOf({ textBytesMax: REQUEST_BYTES_MAX, isStored: true })
+  return schemaOf({ texts: { bytesMax: REQUEST_BYTES_MAX, isSplit: false }, isStored: true })
 }
 
 type Schema = ReturnType<typeof sendRequestSchema>

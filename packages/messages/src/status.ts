@@ -1,5 +1,6 @@
 /** What `status(id)` tells of a message, everywhere the same. The states are drawn in `docs/architecture.md`. */
 import type { Attempt } from './attempt.ts'
+import type { Part } from './part.ts'
 
 export type MessageStatus =
   | 'scheduled'
@@ -27,6 +28,10 @@ export interface StatusReport {
   readonly deadLetter?: string
   readonly replayOf?: string
   readonly replayedAs?: string
+  /** Of a message that a long text was cut into: which it is. */
+  readonly part?: Part
+  /** Of the first of them: the ids of all, in their order. */
+  readonly parts?: readonly string[]
   readonly attempts: readonly Attempt[]
   readonly metadata?: Readonly<Record<string, unknown>>
 }

@@ -115,9 +115,11 @@ describe('a text', () => {
   })
 
   it('may have another limit, in either direction', () => {
-    const short = checkSendRequest(content('12345'), sendRequestSchema(4))
+    const short = checkSendRequest(content('12345'), sendRequestSchema({ bytesMax: 4, isSplit: false }))
     expect(short).toMatchObject({ problems: [{ path: 'text.content', message: 'must be at most 4 bytes of UTF-8' }] })
-    expect(checkSendRequest(content('x'.repeat(5000)), sendRequestSchema(5000)).ok).toBe(true)
+    expect(checkSendRequest(content('x'.repeat(5000)), sendRequestSchema({ bytesMax: 5000, isSplit: false })).ok).toBe(
+      true,
+    )
   })
 })
 

@@ -48,6 +48,16 @@ export const logLevel = z.enum(
 )
 export const port = integer(0, 65_535)
 
+/** What becomes of long texts, for the schema of whoever takes messages. Limits: those of `textBytesMax` of an Outbox. */
+export const textVariables = {
+  TEXT_BYTES_MAX: integer(4, 65_536)
+    .default(2048)
+    .describe('The longest `text.content`, in bytes of UTF-8. WeChat documents no limit; people report 2048'),
+  TEXT_SPLIT: flag
+    .default(false)
+    .describe('A longer text becomes several messages, in order (`docs/http.md`); without it, it is refused'),
+}
+
 /** The variables of a forward proxy, for the schema of whoever calls out of the machine. */
 export const proxyVariables = {
   HTTPS_PROXY: text

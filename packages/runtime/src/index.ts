@@ -21,6 +21,7 @@ export {
   proxyVariables,
   readEnv,
   text,
+  textVariables,
   withProxyNames,
 } from './env.ts'
 export { configOrExit, runService, type Service } from './lifecycle.ts'

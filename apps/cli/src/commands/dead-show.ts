@@ -9,6 +9,7 @@ import type { Session } from '../session.ts'
 import { showDuration, showTime } from '../times.ts'
 import type { DeadOptions } from './dead.ts'
 import { msgtypeOf } from './dead-ls.ts'
+import { partText } from './show.ts'
 
 export async function showDead(session: Session, id: string, options: DeadOptions): Promise<void> {
   if (isMessageId(id)) throw new UsageError(`${id} is a message: wxo show ${id}`)
@@ -39,6 +40,7 @@ function printLetter(output: Output, appid: string, letter: ListedDeadLetter): v
     ['message', letter.messageId],
     ['to', recipientOf(letter)],
     ['msgtype', msgtypeOf(letter)],
+    ['part', partText(message?.part)],
     ['accepted', showTime(letter.acceptedAt)],
     ['died', `${showTime(letter.deadAt)} (${showDuration(Date.now() - letter.deadAt)} ago)`],
     ...envelopeFields(message),

@@ -1,5 +1,5 @@
 /** `wxo show`: where one message stands. */
-import { isDeadLetterId, isMessageId, type MessageStatus, type StatusReport } from '@wechat-outbox/messages'
+import { isDeadLetterId, isMessageId, type MessageStatus, type Part, type StatusReport } from '@wechat-outbox/messages'
 import type { Command } from 'commander'
 import { chooseApp } from '../apps.ts'
 import { printAttempts } from '../attempts.ts'
@@ -45,6 +45,8 @@ function printReport(output: Output, report: StatusReport): void {
     ['app', report.appid],
     ['to', report.touser],
     ['msgtype', report.msgtype],
+    ['part', partText(report.part)],
+    ['all parts', report.parts?.join(' ')],
     ['accepted', timeOf(report.acceptedAt)],
     ['send at', timeOf(report.sendAt)],
     ['expires at', timeOf(report.expiresAt)],
@@ -56,6 +58,11 @@ function printReport(output: Output, report: StatusReport): void {
   ])
   output.line()
   printAttempts(output, report.attempts)
+}
+
+/** Of a long text. */
+export function partText(part: Part | undefined): string | undefined {
+  return part === undefined ? undefined : `${part.n} of ${part.of}, the first is ${part.first}`
 }
 
 function timeOf(iso: string | undefined): string | undefined {

@@ -1,4 +1,5 @@
 /** What the entrance needs of the rest of the gateway. */
+import type { TextRule } from '@wechat-outbox/messages'
 import type { Outbox } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { ProxySettings } from '@wechat-outbox/wechat'
@@ -8,6 +9,8 @@ import type { RedisLink } from '../redis-link.ts'
 export interface EntranceDeps {
   readonly link: RedisLink
   readonly outbox: Pick<Outbox, 'send'>
+  /** The Outbox's own. */
+  readonly texts: TextRule
   readonly access: Access
   readonly log: Logger
   /** The app from the environment: known before any worker has served it. */

@@ -2,34 +2,32 @@
  * What WeChat would say to a message, before the outbox looks at it more closely: the codes that clients know, in the order in
  * which WeChat looks. Everything else that is wrong is a 47001 that names its place.
  */
-import { MSGTYPES, type Msgtype, TEXT_BYTES_MAX_DEFAULT, touserSchema } from '@wechat-outbox/messages'
+import { MSGTYPES, type Msgtype, type TextRule, textProblem, touserSchema } from '@wechat-outbox/messages'
 import { OutboxError } from '@wechat-outbox/outbox'
 import { BUSY, type Refusal } from './answers.ts'
 import type { JsonObject } from './body.ts'
 
 /** Null when nothing speaks against it so far. */
-export function judgeMessage(body: JsonObject): Refusal | null {
+export function judgeMessage(body: JsonObject, texts: TextRule): Refusal | null {
   const { touser, msgtype } = body
   if (!touserSchema.safeParse(touser).success) return { errcode: 40_003, detail: 'touser is not an openid' }
   if (!isMsgtype(msgtype)) return { errcode: 40_008, detail: `msgtype must be one of ${MSGTYPES.join(', ')}` }
   // In Node it may stand there; here the token says whose message it is.
   if ((body['appid'] ?? null) !== null) return { errcode: 47_001, detail: 'appid is not a known key' }
-  return msgtype === 'text' ? judgeText(body['text']) : null
+  return msgtype === 'text' ? judgeText(body['text'], texts) : null
 }
 
 function isMsgtype(value: unknown): value is Msgtype {
   return MSGTYPES.some((msgtype) => msgtype === value)
 }
 
-function judgeText(text: unknown): Refusal | null {
+function judgeText(text: unknown, texts: TextRule): Refusal | null {
   const content = isObject(text) ? text['content'] : undefined
   if (content === undefined || content === null || (typeof content === 'string' && content.trim() === '')) {
     return { errcode: 44_004, detail: 'text.content must not be empty' }
   }
-  if (typeof content === 'string' && Buffer.byteLength(content) > TEXT_BYTES_MAX_DEFAULT) {
-    return { errcode: 45_002, detail: `text.content must be at most ${TEXT_BYTES_MAX_DEFAULT} bytes of UTF-8` }
-  }
-  return null
+  const problem = typeof content === 'string' ? textProblem(content, texts) : null
+  return problem === null ? null : { errcode: 45_002, detail: `text.content ${problem}` }
 }
 
 /**

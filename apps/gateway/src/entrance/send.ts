@@ -13,7 +13,7 @@ export async function acceptMessage(request: FastifyRequest, reply: FastifyReply
   if (sender.kind === 'refused') return sender.refusal
   const read = readJsonBody(request.body)
   if (read.kind === 'refused') return read.refusal
-  const refusal = judgeMessage(read.body)
+  const refusal = judgeMessage(read.body, deps.texts)
   if (refusal !== null) return refusal
   const key = idempotencyKeyOf(request, read.body)
   if (key === null) return { errcode: 47_001, detail: 'idempotencyKey is not what the header Idempotency-Key says' }

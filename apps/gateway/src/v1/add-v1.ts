@@ -2,6 +2,7 @@
  * `/v1`: the outbox over HTTP. It adds no queue of its own; what a request asks for is done by the outbox package, and
  * what that says becomes a status and a problem. `docs/http.md` describes the calls.
  */
+import type { sendRequestSchema } from '@wechat-outbox/messages'
 import type { Outbox } from '@wechat-outbox/outbox'
 import type { Store } from '@wechat-outbox/outbox/engine'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
@@ -15,8 +16,12 @@ import { cancelMessage, readMessage } from './messages.ts'
 import { type Operation, type OperationId, operations } from './operations.ts'
 import { sendBatch, sendMessage } from './send.ts'
 
+export type SendSchema = ReturnType<typeof sendRequestSchema>
+
 export interface V1Deps {
   readonly outbox: Outbox
+  /** What the Outbox judges requests by. */
+  readonly schema: SendSchema
   readonly store: () => Promise<Store>
   readonly access: Pick<Access, 'require'>
   /** For how long the status of a message still tells that its dead letter was discarded. */

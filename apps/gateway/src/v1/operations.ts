@@ -139,7 +139,8 @@ export const operations: Readonly<Record<OperationId, Operation>> = {
     right: 'send',
     document: {
       summary: 'Cancel a message',
-      description: 'Possible until something of it may have reached WeChat. Twice is once.',
+      description:
+        'Possible until something of it may have reached WeChat. Twice is once. Of a text in parts, with the id of the first: all of them that are not sent yet, and 409 where some are.',
       requestParams: { path: ofMessage },
       responses: {
         200: { description: 'It will not be sent', content: json(schemas.cancelled) },

@@ -10,8 +10,8 @@ import {
 import { OutboxError } from '@wechat-outbox/outbox'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import type { SendSchema } from './add-v1.ts'
 import { IDEMPOTENCY_HEADER, readIdempotencyKey } from './idempotency-key.ts'
-import { sendRequest } from './schemas.ts'
 
 export function invalid(issues: readonly Problem[]): OutboxError {
   return new OutboxError('WXO_INVALID', 'the request is refused', { issues })
@@ -37,24 +37,26 @@ type Prepared = { readonly request: object } | { readonly problems: readonly Pro
 
 interface Around {
   readonly appid: string
+  readonly schema: SendSchema
   readonly key?: string | undefined
   readonly traceparent?: string | undefined
 }
 
 /** One message out of the body and what stands around it. @throws OutboxError WXO_INVALID */
-export function readMessage(request: FastifyRequest): object {
+export function readMessage(request: FastifyRequest, schema: SendSchema): object {
   const { appid } = request.params as { appid: string }
   const read = readIdempotencyKey(request.headers[IDEMPOTENCY_HEADER.toLowerCase()])
   const key = 'key' in read ? read.key : undefined
   const problems = [...queryProblems(request), ...('problem' in read ? [read.problem] : [])]
-  const prepared = prepare(request.body, { appid, key, traceparent: traceparentOf(request) })
+  const prepared = prepare(request.body, { appid, schema, key, traceparent: traceparentOf(request) })
   if ('problems' in prepared) throw invalid([...problems, ...prepared.problems])
-  if (problems.length > 0) throw invalid([...problems, ...problemsOfMessage(request.body), ...problemsOfApp(appid)])
+  if (problems.length > 0)
+    throw invalid([...problems, ...problemsOfMessage(request.body, schema), ...problemsOfApp(appid)])
   return prepared.request
 }
 
 /** The messages of a batch, each by itself. @throws OutboxError WXO_INVALID when it is no batch at all */
-export function readBatch(request: FastifyRequest): Prepared[] {
+export function readBatch(request: FastifyRequest, schema: SendSchema): Prepared[] {
   const { appid } = request.params as { appid: string }
   const problems: Problem[] = [...queryProblems(request), ...problemsOfApp(appid)]
   if (request.headers[IDEMPOTENCY_HEADER.toLowerCase()] !== undefined) {
@@ -69,10 +71,10 @@ export function readBatch(request: FastifyRequest): Prepared[] {
   }
   if (problems.length > 0 || !Array.isArray(messages)) throw invalid(problems)
   const traceparent = traceparentOf(request)
-  return messages.map((message: unknown) => prepare(message, { appid, traceparent }))
+  return messages.map((message: unknown) => prepare(message, { appid, schema, traceparent }))
 }
 
-function prepare(message: unknown, { appid, key, traceparent }: Around): Prepared {
+function prepare(message: unknown, { appid, schema, key, traceparent }: Around): Prepared {
   if (!isObject(message)) return { problems: [...problemsOfApp(appid), { path: '', message: 'must be a JSON object' }] }
   const problems: Problem[] = []
   const own = message['idempotencyKey']
@@ -82,7 +84,7 @@ function prepare(message: unknown, { appid, key, traceparent }: Around): Prepare
   const { appid: stranger, ...body } = message
   // The Outbox would take it for a field of its own. `null` is what a typed client writes for none.
   if (problems.length > 0 || (stranger !== undefined && stranger !== null)) {
-    return { problems: [...problemsOfApp(appid), ...problems, ...problemsOfMessage(message)] }
+    return { problems: [...problemsOfApp(appid), ...problems, ...problemsOfMessage(message, schema)] }
   }
   const trace = traceparent === undefined || (body['traceparent'] ?? null) !== null ? {} : { traceparent }
   return { request: { ...body, ...trace, ...(key === undefined ? {} : { idempotencyKey: own ?? key }), appid } }
@@ -100,8 +102,8 @@ function problemsOfApp(appid: string): Problem[] {
   return checked.ok ? [] : checked.problems
 }
 
-function problemsOfMessage(message: unknown): Problem[] {
-  const checked = checkSendRequest(message, sendRequest)
+function problemsOfMessage(message: unknown, schema: SendSchema): Problem[] {
+  const checked = checkSendRequest(message, schema)
   return checked.ok ? [] : checked.problems
 }
 

@@ -9,6 +9,7 @@ import {
   instantSchema,
   type MessageStatus,
   MSGTYPES,
+  type Part,
   type Reason,
   type StatusReport,
   sendRequestSchema,
@@ -80,7 +81,7 @@ export const listQuery = z
 export const messageId = z.string().meta({ description: 'Of a message', examples: ['m-4fZ8hQ2sVx0LmN6tRw1B'] })
 export const deadLetterId = z.string().meta({ description: 'Of a dead letter', examples: ['d-4fZ8hQ2sVx0LmN6tRw1B'] })
 
-/** One instance, so that the document has one component for it. */
+/** One instance, so that the document has one component for it. Requests are judged under the texts' rule of this gateway. */
 export const sendRequest = sendRequestSchema().meta({ id: 'SendRequest' })
 export const batchRequest = z.strictObject({ messages: z.array(sendRequest).max(BATCH_MAX) }).meta({ id: 'Batch' })
 
@@ -109,6 +110,14 @@ const attempt = z
   })
   .meta({ id: 'Attempt' }) satisfies z.ZodType<{ [Field in keyof Attempt]: unknown }>
 
+const part = z
+  .object({
+    n: z.int().meta({ description: 'Which it is, from 1 on' }),
+    of: z.int(),
+    first: messageId.meta({ description: 'The first part: the id that was answered' }),
+  })
+  .meta({ id: 'Part', description: 'Of a message that a long text was cut into' }) satisfies z.ZodType<Part>
+
 export const receipt = z.object({ id: messageId, status }).meta({ id: 'Receipt' })
 
 const time = z.iso.datetime().meta(shownAs({ type: 'string', format: 'date-time' }))
@@ -126,6 +135,11 @@ export const statusReport = z
     deadLetter: deadLetterId.exactOptional(),
     replayOf: deadLetterId.exactOptional(),
     replayedAs: messageId.exactOptional(),
+    part: part.exactOptional(),
+    parts: z
+      .array(messageId)
+      .exactOptional()
+      .meta({ description: 'Of the first part: the ids of all, in their order' }),
     attempts: z.array(attempt),
     metadata: z.record(z.string(), z.unknown()).exactOptional(),
   })
@@ -148,7 +162,7 @@ const reason = z
 
 /** The request as it was stored. What a letter of a foreign making holds is nobody's to promise. */
 const storedMessage = z.union([
-  z.looseObject({ v: z.literal(1), touser: touserSchema, msgtype: z.enum(MSGTYPES) }),
+  z.looseObject({ v: z.literal(1), touser: touserSchema, msgtype: z.enum(MSGTYPES), part: part.exactOptional() }),
   z.strictObject({ unreadable: z.unknown() }),
 ])
 

@@ -5,8 +5,8 @@ import { problemBody, problemOf } from '../problem.ts'
 import type { V1Deps } from './add-v1.ts'
 import { invalid, readBatch, readMessage } from './read.ts'
 
-export async function sendMessage({ outbox }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
-  const message = readMessage(request)
+export async function sendMessage({ outbox, schema }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
+  const message = readMessage(request, schema)
   const { id, status, duplicate } = await outbox.send(message as never)
   const { appid } = request.params as { appid: string }
   reply.code(duplicate ? 200 : 202).header('location', `/v1/apps/${appid}/messages/${id}`)
@@ -14,8 +14,8 @@ export async function sendMessage({ outbox }: V1Deps, request: FastifyRequest, r
   return { id, status }
 }
 
-export async function sendBatch({ outbox }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
-  const prepared = readBatch(request)
+export async function sendBatch({ outbox, schema }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
+  const prepared = readBatch(request, schema)
   const sent = await outbox.sendMany(prepared.flatMap((one) => ('request' in one ? [one.request as never] : [])))
   const left = sent.values()
   const results = prepared.map((one): SendResult => {

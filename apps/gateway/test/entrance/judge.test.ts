@@ -2,6 +2,7 @@ import { OutboxError } from '@wechat-outbox/outbox'
 import { describe, expect, it } from 'vitest'
 import { judgeMessage, refusalOf, tidyMessage } from '../../src/entrance/judge.ts'
 
+const LIMIT = { bytesMax: 2048, isSplit: false }
 const APPID = 'wx1234567890abcdef'
 const text = (content: unknown, more: object = {}) => ({ touser: 'oAnna', msgtype: 'text', text: { content }, ...more })
 const card = (more: object) => ({ title: 't', pagepath: 'p', thumb_media_id: 'm', ...more })
@@ -21,13 +22,13 @@ describe('a message', () => {
     ['a content of 2049 bytes', text(`${'您'.repeat(682)}abc`), 45002],
     ['an appid', text('hi', { appid: APPID }), 47001],
   ])('with %s is refused as WeChat does', (_, body, errcode) => {
-    expect(judgeMessage(body)).toMatchObject({ errcode })
+    expect(judgeMessage(body, LIMIT)).toMatchObject({ errcode })
   })
 
   it('with a content of 2048 bytes passes, and so does what the outbox has to look at', () => {
-    expect(judgeMessage(text('您'.repeat(682) + 'ab'))).toBeNull()
-    expect(judgeMessage(text(5))).toBeNull()
-    expect(judgeMessage({ touser: 'oAnna', msgtype: 'image', image: {} })).toBeNull()
+    expect(judgeMessage(text('您'.repeat(682) + 'ab'), LIMIT)).toBeNull()
+    expect(judgeMessage(text(5), LIMIT)).toBeNull()
+    expect(judgeMessage({ touser: 'oAnna', msgtype: 'image', image: {} }, LIMIT)).toBeNull()
   })
 })
 

@@ -53,7 +53,7 @@ export interface paths {
         post?: never;
         /**
          * Cancel a message
-         * @description Possible until something of it may have reached WeChat. Twice is once.
+         * @description Possible until something of it may have reached WeChat. Twice is once. Of a text in parts, with the id of the first: all of them that are not sent yet, and 409 where some are.
          */
         delete: operations["cancelMessage"];
         options?: never;
@@ -151,7 +151,7 @@ export interface components {
                 kf_account?: string | null;
             } | null;
             text: {
-                /** @description At most 2048 bytes of UTF-8 */
+                /** @description At most 2048 bytes of UTF-8, or what `TEXT_BYTES_MAX` says. With `TEXT_SPLIT` a longer text becomes several messages, 50 at most, and the id is that of the first */
                 content: string;
             };
             image?: null;
@@ -352,10 +352,24 @@ export interface components {
              * @example m-4fZ8hQ2sVx0LmN6tRw1B
              */
             replayedAs?: string;
+            part?: components["schemas"]["Part"];
+            /** @description Of the first part: the ids of all, in their order */
+            parts?: string[];
             attempts: components["schemas"]["Attempt"][];
             metadata?: {
                 [key: string]: unknown;
             };
+        };
+        /** @description Of a message that a long text was cut into */
+        Part: {
+            /** @description Which it is, from 1 on */
+            n: number;
+            of: number;
+            /**
+             * @description The first part: the id that was answered
+             * @example m-4fZ8hQ2sVx0LmN6tRw1B
+             */
+            first: string;
         };
         Attempt: {
             /** @description Epoch milliseconds */
@@ -396,6 +410,7 @@ export interface components {
                 touser: string;
                 /** @enum {string} */
                 msgtype: "text" | "image" | "link" | "miniprogrampage";
+                part?: components["schemas"]["Part"];
             } & {
                 [key: string]: unknown;
             }) | {

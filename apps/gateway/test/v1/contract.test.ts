@@ -2,6 +2,7 @@
 // of its own schemas, and every answer has the shape that it promises.
 import { randomUUID } from 'node:crypto'
 import { Validator } from '@seriousme/openapi-schema-validator'
+import { Outbox } from '@wechat-outbox/outbox'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -174,6 +175,16 @@ describe('a call with values made of its schema', () => {
     expect(await make('replayDeadLetter', { id: dead })).toMatchObject({ status: 202 })
     expect(await make('discardDeadLetter', { id: dead })).toMatchObject({ status: 409 })
     expect(await make('discardDeadLetter', { id: other })).toMatchObject({ status: 200 })
+    const splitting = new Outbox({ redis: world.redis.url, appid: APPID, textBytesMax: 5, textSplit: true })
+    const { id: first } = await splitting.send({
+      touser: 'o-parts',
+      msgtype: 'text',
+      text: { content: 'one two three' },
+    })
+    expect(await make('readMessage', { id: first })).toMatchObject({
+      body: { parts: [first, `${first}p2`, `${first}p3`] },
+    })
+    await splitting.close()
     for (const operation of [
       'readMessage',
       'cancelMessage',

@@ -5,7 +5,20 @@
 -- Made here, as ids.ts makes them: whoever enqueued it has put it into its lane. Others were added by other means.
 local function isGenerated(id)
   local random = '^m%-' .. string.rep('%w', 20)
-  return string.find(id, random .. '$') or (#id <= 32 and string.find(id, random .. '%-%d+$'))
+  if string.find(id, random .. '$') then return true end
+  if string.find(id, random .. 'p%d%d?$') then return true end
+  return #id <= 35 and (string.find(id, random .. '%-%d+$') or string.find(id, random .. 'p%d%d?%-%d+$'))
+end
+
+-- The parts of a text that become due together join in their order, whichever of them is fetched first.
+local function join(id, lane, jobPrefix)
+  local _, _, whole, number = string.find(id, '^(m%-%w+)p(%d+)$')
+  for n = 1, (tonumber(number) or 1) - 1 do
+    local part = n == 1 and whole or whole .. 'p' .. n
+    local exists, settled = unpack(redis.call('HMGET', jobPrefix .. part, 'timestamp', 'settled'))
+    if exists and not settled and not redis.call('LPOS', lane, part) then redis.call('RPUSH', lane, part) end
+  end
+  redis.call('RPUSH', lane, id)
 end
 
 local function isBehind(job, lane, jobPrefix, joinsLate)
@@ -22,7 +35,7 @@ local function isBehind(job, lane, jobPrefix, joinsLate)
     absent = not redis.call('LPOS', lane, job.id)
   end
   if absent then
-    redis.call('RPUSH', lane, job.id)
+    join(job.id, lane, jobPrefix)
     turn = first(lane, jobPrefix)
   end
   return turn ~= job.id

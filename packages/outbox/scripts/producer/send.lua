@@ -1,34 +1,50 @@
--- Stores messages of one app, in their order and each by itself: whole or not at all. One that comes with an idempotency key is
+-- Stores messages of one app, in their order and each by itself: whole or not at all. The parts of a long text are one message here:
+-- the first, and followers that differ from it in id and data. One that comes with an idempotency key is
 -- new only if nothing stands under the key. All times are Redis's, so that clocks of several hosts are never compared.
 --   KEYS[1] wait  KEYS[2] meta  KEYS[3] id  KEYS[4] delayed  KEYS[5] active  KEYS[6] events  KEYS[7] marker
 --   KEYS[8] parked lanes  KEYS[9] messages that expire
 --   ARGV[1] prefix of jobs  ARGV[2] prefix of lanes  ARGV[3] prefix of idempotency records
---   ARGV[4..] nine for each: id, name, recipient, data (JSON), `sendAt` and `expiresAt` in epoch ms or '',
---             digest of the idempotency key or '', fingerprint, the record's time to live in ms, from the later of now and `sendAt`
+--   ARGV[4..] ten for each: how many followers, id, name, recipient, data (JSON), `sendAt` and `expiresAt` in epoch ms or '',
+--             digest of the idempotency key or '', fingerprint, the record's time to live in ms, from the later of now and `sendAt`;
+--             then id and data of each follower
 -- Returns for each 'queued', 'parked' or 'scheduled'; {'taken', id, fingerprint, ending noted beside the key or ''};
 -- or {'failed', why}
 --- include clock
 --- include store
 local jobs, lanes, records = unpack(ARGV, 1, 3)
-local WIDTH, FIRST = 9, 4
+local WIDTH, FIRST = 10, 4
 local now, micros = nowAndMicros()
 local at = {
   jobs = jobs, lanes = lanes, wait = KEYS[1], delayed = KEYS[4], events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8],
   expiring = KEYS[9], now = now, micros = micros, eventsMax = redis.call('HGET', KEYS[2], 'opts.maxLenEvents') or 10000,
 }
 
-local function send(n)
-  local id, name, touser, data, sendAt, expiresAt, idem, fingerprint, ttlMs = unpack(ARGV, n, n + WIDTH - 1)
+local stored = 0
+
+local function send(n, followers)
+  local id, name, touser, data, sendAt, expiresAt, idem, fingerprint, ttlMs = unpack(ARGV, n + 1, n + WIDTH - 1)
   local record = idem ~= '' and records .. idem
   if record then
     local taken = redis.call('HMGET', record, 'id', 'fp', 'status')
     if taken[1] then return { 'taken', taken[1], taken[2], taken[3] or '' } end
   end
   sendAt = tonumber(sendAt)
-  local stands = store({
+  local message = {
     id = id, name = name, touser = touser, data = data, sendAt = sendAt, expiresAt = expiresAt ~= '' and expiresAt,
     idem = record and idem,
-  }, at)
+  }
+  if followers > 0 then
+    -- What hands have spoilt fails here, before the first is stored without the others.
+    for _, key in ipairs({ at.delayed, at.parkedLanes, at.expiring }) do redis.call('ZCARD', key) end
+    redis.call('XLEN', at.events)
+  end
+  local stands = store(message, at)
+  stored = stored + 1 + followers
+  message.idem = nil
+  for place = n + WIDTH, n + WIDTH + 2 * followers - 1, 2 do
+    message.id, message.data = ARGV[place], ARGV[place + 1]
+    store(message, at)
+  end
   if record then
     redis.call('HSET', record, 'id', id, 'fp', fingerprint)
     redis.call('PEXPIRE', record, string.format('%.0f', ttlMs + math.max(0, (sendAt or 0) - at.now)))
@@ -36,11 +52,12 @@ local function send(n)
   return stands
 end
 
-local answers, stored = {}, 0
-for n = FIRST, #ARGV, WIDTH do
-  local isDone, answer = pcall(send, n)
+local answers, n = {}, FIRST
+while n <= #ARGV do
+  local followers = tonumber(ARGV[n])
+  local isDone, answer = pcall(send, n, followers)
   answers[#answers + 1] = isDone and answer or { 'failed', type(answer) == 'table' and answer.err or tostring(answer) }
-  if type(answer) == 'string' then stored = stored + 1 end
+  n = n + WIDTH + 2 * followers
 end
 if stored > 0 then announce(stored, { id = KEYS[3], meta = KEYS[2], active = KEYS[5] }, at) end
 return answers

@@ -1,6 +1,9 @@
 /**
  * Taking a message back. Allowed only while nothing of it can have reached WeChat: a message that is being sent, was
  * sent, or whose worker once died holding it is too late to cancel.
+ *
+ * The id of a text that was cut into parts is that of the first, and cancelling it takes all of them back: the last first, so that a
+ * person who gets some of them gets the beginning.
  */
 import type { StatusReport } from '@wechat-outbox/messages'
 import { readJobHash, recipientIn } from '../bullmq/job-hash.ts'
@@ -15,8 +18,28 @@ export type Cancellation = 'cancelled' | 'too-late' | 'unknown'
 /** A message that is fetched so often under our eyes is being sent. */
 const LOOKS_MAX = 5
 
-/** `rememberMs`: for how long `status` still tells that it was cancelled, at least; and as long as its idempotency key lives. */
+/**
+ * `rememberMs`: for how long `status` still tells that it was cancelled, at least; and as long as its idempotency key lives.
+ * Of several parts: `cancelled` when nothing of any can have reached WeChat; `too-late` when something can. What could be
+ * taken back, was.
+ */
 export async function cancelMessage(
+  store: Store,
+  { appid, id }: { appid: string; id: string },
+  rememberMs: number,
+): Promise<Cancellation> {
+  const report = await readStatus(store, appid, id)
+  if (report === null) return 'unknown'
+  if (report.parts === undefined) return cancelOne(store, { appid, id }, rememberMs)
+  let areAll = true
+  for (const part of report.parts.toReversed()) {
+    const result = await cancelOne(store, { appid, id: part }, rememberMs)
+    areAll &&= result === 'cancelled'
+  }
+  return areAll ? 'cancelled' : 'too-late'
+}
+
+async function cancelOne(
   store: Store,
   { appid, id }: { appid: string; id: string },
   rememberMs: number,

@@ -10,7 +10,7 @@
  * A script that Redis does not know is sent again as a whole, by the client: nothing has been done then. Nothing else is
  * sent twice.
  */
-import type { CheckedRequest, JobData } from '@wechat-outbox/messages'
+import { type CheckedRequest, type JobData, partIdOf } from '@wechat-outbox/messages'
 import { OutboxError, storeError } from '../errors.ts'
 import { COMMAND_WAIT_MS } from '../redis/connection.ts'
 import { appKeys, idempotencyDigest, storeKeys } from '../redis/keys.ts'
@@ -22,6 +22,8 @@ export interface NewMessage {
   readonly appid: string
   readonly id: string
   readonly data: JobData
+  /** What follows it to the same person, and is stored with it or not at all. */
+  readonly followers?: readonly { readonly id: string; readonly data: JobData }[]
   /** `ttlMs` counts from the later of now and `sendAt`. */
   readonly guard?: { readonly key: string; readonly fingerprint: string; readonly ttlMs: number }
 }
@@ -40,6 +42,8 @@ export interface Enqueuer {
 
 /** Messages in one script: Redis serves nobody else while it runs, some 40 µs for each. */
 const BATCH_MAX = 50
+/** A message and its followers. */
+const jobsOf = ({ message: { followers } }: Pending): number => 1 + (followers?.length ?? 0)
 /** Messages that wait for Redis's answer in this process. Beyond that the producer has to slow down. */
 const PENDING_MAX = 20_000
 
@@ -70,9 +74,7 @@ export function createEnqueuer(open: () => Promise<Store>): Enqueuer {
     try {
       opened = await open()
       for (const [appid, items] of due) {
-        for (let from = 0; from < items.length; from += BATCH_MAX) {
-          void write(opened, appid, items.slice(from, from + BATCH_MAX)).then(settled)
-        }
+        for (const batch of batchesOf(items)) void write(opened, appid, batch).then(settled)
       }
     } catch (error) {
       for (const items of due.values()) settled(refuse(items, error))
@@ -88,7 +90,7 @@ export function createEnqueuer(open: () => Promise<Store>): Enqueuer {
     const hasCompany = pending > 1 && items.length < BATCH_MAX
     if (!hasCompany && opening === 0 && opened?.redis.status === 'ready') {
       waiting.delete(appid)
-      void write(opened, appid, items).then(settled)
+      for (const batch of batchesOf(items)) void write(opened, appid, batch).then(settled)
       return
     }
     if (isDue) return
@@ -108,6 +110,21 @@ export function createEnqueuer(open: () => Promise<Store>): Enqueuer {
   }
 }
 
+/** Of some 50 jobs at most: what belongs together is not parted. */
+function batchesOf(items: readonly Pending[]): Pending[][] {
+  const batches: Pending[][] = []
+  let jobs = BATCH_MAX
+  for (const item of items) {
+    jobs += jobsOf(item)
+    if (jobs <= BATCH_MAX) batches.at(-1)?.push(item)
+    else {
+      batches.push([item])
+      jobs = jobsOf(item)
+    }
+  }
+  return batches
+}
+
 /** What `send.lua` says of one message. */
 type Answer =
   | 'queued'
@@ -122,7 +139,7 @@ async function write(store: Store, appid: string, batch: readonly Pending[]): Pr
   try {
     const keys = appKeys(appid)
     const args = [keys.sendJobs, keys.lanes, keys.idempotency]
-    for (const { message } of batch) args.push(...partsOf(message))
+    for (const { message } of batch) args.push(...argumentsOf(message))
     const call = { name: 'send', keys: storeKeys(keys), args } as const
     const answers = await within(runScript<Answer[]>(store.redis, call), COMMAND_WAIT_MS, null)
     // Nobody can know whether Redis will still take them.
@@ -135,12 +152,13 @@ async function write(store: Store, appid: string, batch: readonly Pending[]): Pr
 }
 
 /** What the script takes for one message: text throughout, which the client puts into one piece. */
-function partsOf({ id, data, guard }: NewMessage): string[] {
+function argumentsOf({ id, data, guard, followers = [] }: NewMessage): string[] {
   const { msgtype, touser, sendAt = '', expiresAt = '' } = data
-  const parts = [id, msgtype, touser, JSON.stringify(data), `${sendAt}`, `${expiresAt}`]
-  if (guard === undefined) parts.push('', '', '')
-  else parts.push(idempotencyDigest(guard.key), guard.fingerprint, `${Math.ceil(guard.ttlMs)}`)
-  return parts
+  const taken = [`${followers.length}`, id, msgtype, touser, JSON.stringify(data), `${sendAt}`, `${expiresAt}`]
+  if (guard === undefined) taken.push('', '', '')
+  else taken.push(idempotencyDigest(guard.key), guard.fingerprint, `${Math.ceil(guard.ttlMs)}`)
+  for (const follower of followers) taken.push(follower.id, JSON.stringify(follower.data))
+  return taken
 }
 
 function answer(item: Pending, answered: Answer | undefined): void {
@@ -163,8 +181,18 @@ function refuse(items: readonly Pending[], error: unknown): readonly Pending[] {
   return items
 }
 
-/** What a producer stores of a request: the key that guarded it has done its work. */
-export function storedData(request: CheckedRequest): JobData {
+/**
+ * What a producer stores of a request: the key that guarded it has done its work. Of a long text, each part by itself, under
+ * ids that follow from the first.
+ */
+export function newMessage(id: string, request: CheckedRequest, texts: readonly string[]): Omit<NewMessage, 'appid'> {
   const { idempotencyKey: _key, ...rest } = request
-  return { v: 1, ...rest }
+  const data: JobData = { v: 1, ...rest }
+  if (data.msgtype !== 'text') return { id, data }
+  const of = texts.length
+  const [first = data, ...others] = texts.map((content, index): JobData => {
+    const part = of === 1 ? {} : { part: { n: index + 1, of, first: id } }
+    return { ...data, text: { content }, ...part }
+  })
+  return { id, data: first, followers: others.map((other, index) => ({ id: partIdOf(id, index + 2), data: other })) }
 }

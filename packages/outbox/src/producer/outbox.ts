@@ -9,17 +9,21 @@ import {
   checkSendRequest,
   fingerprint,
   newMessageId,
+  REQUEST_BYTES_MAX,
   type SendRequest,
   type StatusReport,
   sendRequestSchema,
+  splitText,
   TEXT_BYTES_MAX_DEFAULT,
+  TEXT_BYTES_MAX_MIN,
+  type TextRule,
 } from '@wechat-outbox/messages'
 import { invalid, OutboxError, storeError } from '../errors.ts'
 import { parseRedisUrl } from '../redis/connection.ts'
 import { type LazyStore, lazyStore } from '../redis/lazy-store.ts'
 import type { Store } from '../redis/store.ts'
 import { type Cancellation, cancelMessage } from './cancel.ts'
-import { createEnqueuer, type Enqueued, type Enqueuer, storedData } from './enqueue.ts'
+import { createEnqueuer, type Enqueued, type Enqueuer, newMessage } from './enqueue.ts'
 import { createMemoryGuard, type MemoryGuard } from './memory-guard.ts'
 import { readStatus } from './status.ts'
 
@@ -35,6 +39,8 @@ export interface OutboxOptions {
   readonly idempotencyTtlHours?: number
   /** The longest text in bytes of UTF-8. WeChat documents no limit; people report 2048. */
   readonly textBytesMax?: number
+  /** True: a longer text becomes several messages, in order. False, the default: it is refused. */
+  readonly textSplit?: boolean
 }
 
 /** What an Outbox needs of Redis. Whoever hands it over closes it. */
@@ -60,6 +66,7 @@ const TTL_HOURS_MAX = 8760
 export class Outbox {
   readonly #appid: string | undefined
   readonly #ttlMs: number
+  readonly #texts: TextRule
   readonly #schema: ReturnType<typeof sendRequestSchema>
   readonly #open: () => Promise<Store>
   readonly #close: () => Promise<void>
@@ -71,7 +78,7 @@ export class Outbox {
 
   /** Connects in the background. @throws OutboxError WXO_CONFIG when an option cannot be meant */
   constructor(options: OutboxOptions) {
-    const { appid, idempotencyTtlHours = 72, textBytesMax = TEXT_BYTES_MAX_DEFAULT } = options
+    const { appid, idempotencyTtlHours = 72 } = options
     if (appid !== undefined && !appidSchema.safeParse(appid).success) {
       throw new OutboxError('WXO_CONFIG', 'appid must be wx and 16 hex digits')
     }
@@ -80,7 +87,8 @@ export class Outbox {
     }
     this.#appid = appid
     this.#ttlMs = idempotencyTtlHours * HOUR_MS
-    this.#schema = sendRequestSchema(textBytesMax)
+    this.#texts = textRuleOf(options)
+    this.#schema = sendRequestSchema(this.#texts)
     const { redis } = options
     const own = typeof redis === 'string' ? ownStore(redis) : undefined
     const link = own ?? (redis as OutboxLink)
@@ -102,7 +110,7 @@ export class Outbox {
       }
       const key = checked.idempotencyKey
       const guard = key === undefined ? {} : { guard: { key, fingerprint: fingerprint(checked), ttlMs: this.#ttlMs } }
-      const message = { appid, id: newMessageId(), data: storedData(checked), ...guard }
+      const message = { appid, ...newMessage(newMessageId(), checked, this.#textsOf(checked)), ...guard }
       const enqueued = await this.#enqueuer.enqueue(message)
       const { id, duplicate } = enqueued
       if (duplicate) return { id, status: await this.#statusOfRepeat(appid, enqueued), duplicate }
@@ -152,6 +160,14 @@ export class Outbox {
     return { appid: app.data, checked: result.value }
   }
 
+  /** What the text of a message becomes. It has been checked, so it can be cut. */
+  #textsOf(request: CheckedRequest): readonly string[] {
+    if (request.msgtype !== 'text') return []
+    const { content } = request.text
+    const split = this.#texts.isSplit ? splitText(content, this.#texts.bytesMax) : undefined
+    return split?.ok ? split.parts : [content]
+  }
+
   /** The job tells, or what it left; and after those, what was noted beside the key, which lives as long as the key does. */
   async #statusOfRepeat(
     appid: string,
@@ -182,6 +198,16 @@ export class Outbox {
       this.#calls.delete(made)
     }
   }
+}
+
+/** @throws OutboxError WXO_CONFIG */
+function textRuleOf({ textBytesMax = TEXT_BYTES_MAX_DEFAULT, textSplit = false }: OutboxOptions): TextRule {
+  const isSound =
+    Number.isInteger(textBytesMax) && textBytesMax >= TEXT_BYTES_MAX_MIN && textBytesMax <= REQUEST_BYTES_MAX
+  if (!isSound) {
+    throw new OutboxError('WXO_CONFIG', `textBytesMax must be from ${TEXT_BYTES_MAX_MIN} to ${REQUEST_BYTES_MAX}`)
+  }
+  return { bytesMax: textBytesMax, isSplit: textSplit }
 }
 
 function ownStore(url: string): LazyStore {

@@ -6,6 +6,7 @@ import {
   deadLetterIdOf,
   type JobData,
   type MessageStatus,
+  partIdsOf,
   readJobData,
   recipientOf,
   replayOriginOf,
@@ -42,6 +43,7 @@ async function reportOfReplay(store: Store, appid: string, id: string): Promise<
   if (job === null || buried !== null || job.replayedAs !== undefined) return null
   const {
     deadLetter: _letter,
+    parts: _parts,
     sendAt: _time,
     settledAt = '',
     ...report
@@ -61,7 +63,7 @@ export function reportOfDeadLetter(appid: string, letter: DeadLetter): StatusRep
     acceptedAt: iso(letter.acceptedAt),
     settledAt: iso(letter.deadAt),
     deadLetter: deadLetterIdOf(letter.messageId),
-    ...extras(data),
+    ...extras(letter.messageId, data),
     attempts: letter.attempts,
   }
 }
@@ -79,7 +81,7 @@ export function reportOfJob(appid: string, id: string, at: { job: JobHash; state
     msgtype: data.msgtype ?? job.name,
     acceptedAt: iso(job.timestamp),
     ...(job.finishedOn === 0 ? {} : { settledAt: iso(job.finishedOn) }),
-    ...extras(data),
+    ...extras(id, data),
     attempts: attemptsOf([...job.history, { attempts: last?.attempts ?? [] }]),
   }
 }
@@ -108,8 +110,11 @@ function isScheduled(job: JobHash): boolean {
   return read.kind === 'ok' && read.data.sendAt !== undefined && job.history.length === 0
 }
 
-function extras(data: Partial<JobData>): Partial<StatusReport> {
+function extras(id: string, data: Partial<JobData>): Partial<StatusReport> {
+  const { part } = data
   return {
+    ...(part === undefined ? {} : { part }),
+    ...(part?.first === id ? { parts: partIdsOf(part) } : {}),
     ...(data.sendAt === undefined ? {} : { sendAt: iso(data.sendAt) }),
     ...(data.expiresAt === undefined ? {} : { expiresAt: iso(data.expiresAt) }),
     ...(data.replayOf === undefined ? {} : { replayOf: data.replayOf }),

@@ -1,6 +1,6 @@
 import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createEnqueuer, type NewMessage, storedData } from '../../src/producer/enqueue.ts'
+import { createEnqueuer, type NewMessage, newMessage } from '../../src/producer/enqueue.ts'
 import { idempotencyDigest } from '../../src/redis/keys.ts'
 import type { Store } from '../../src/redis/store.ts'
 import { APP, createWorld, keys, text, type World } from '../support/world.ts'
@@ -127,9 +127,21 @@ describe('messages that are stored together', () => {
   })
 })
 
-describe('storedData', () => {
+describe('newMessage', () => {
   it('leaves the idempotency key out and adds the version', () => {
-    expect(storedData({ ...text('o1'), idempotencyKey: 'S3CRET' })).toEqual({ v: 1, ...text('o1') })
+    const { text: sent, ...rest } = text('o1')
+    const made = newMessage('m-1', { ...rest, text: sent, idempotencyKey: 'S3CRET' }, [sent.content])
+    expect(made).toEqual({ id: 'm-1', data: { v: 1, ...text('o1') }, followers: [] })
+  })
+
+  it('makes each part of a text a message of its own, which says which it is', () => {
+    const request = { ...text('o1', 'one two'), metadata: { order: 7 } }
+    const part = (n: number) => ({ n, of: 2, first: 'm-1' })
+    expect(newMessage('m-1', request, ['one', 'two'])).toEqual({
+      id: 'm-1',
+      data: { v: 1, ...request, text: { content: 'one' }, part: part(1) },
+      followers: [{ id: 'm-1p2', data: { v: 1, ...request, text: { content: 'two' }, part: part(2) } }],
+    })
   })
 })
 
