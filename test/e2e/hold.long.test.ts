@@ -134,3 +134,21 @@ describe('an app at fault', () => {
     }
   })
 })
+
+describe('a token endpoint that says for 50 seconds that its quota is used up', () => {
+  it('is asked after 15, 45 and 105 seconds, and messages go within a minute after it is well', async () => {
+    await start()
+    const began = Date.now()
+    await system.fake.fault({ fault: { name: 'late-45009', forMs: 50_000 } })
+    await Promise.all([system.worker(), system.worker()])
+    const backlog = await sendBacklog(system, { name: 'quota', people: 20, count: 3 })
+    await watch.untilHeld({ kind: 'throttled', cause: 'token', reason: { errcode: 45_009 } })
+    await backlog.delivered(2.5 * MINUTE_MS)
+    const { sends, tokenCalls } = await system.fake.ledger()
+    expect(tokenCalls.map(({ errcode }) => errcode ?? 0)).toEqual([45_009, 45_009, 45_009, 0])
+    expect((sends[0]?.at ?? 0) - (began + 50_000)).toBeLessThanOrEqual(75_000)
+    expect(await watch.tries(backlog.ids)).toBe(backlog.ids.length)
+    expect(await watch.deadLetters()).toBe(0)
+    await watch.untilOpen()
+  })
+})
