@@ -10,7 +10,7 @@ export const DOCUMENT_URL = new URL('../../../docs/errcodes.md', import.meta.url
 const ACTIONS: Readonly<Record<ErrcodeAction, string>> = {
   delivered: 'The message has reached its end. It is never sent again.',
   retry:
-    'The message is sent again after a pause that grows with every try and is drawn at random, up to `RETRY_ATTEMPTS_MAX` tries. Then it is dead as `retries-exhausted`. For these two codes that holds whatever `ifUnsure` says.',
+    'The message is sent again after a pause that grows with every try and is drawn at random, up to `RETRY_ATTEMPTS_MAX` tries. Then it is dead as `retries-exhausted`. For these two codes that holds whatever `ifUnsure` says. Users report -1 also for a page whose `thumb_media_id` is wrong: nothing tells that from a busy WeChat, so such a message costs all its tries, 16 by default, before it is dead.',
   'refresh-token':
     'The shared access token is replaced, unless it is the current one and only young or refused by chance, and the message is sent again; this costs it no try. If fresh tokens are refused as well, three in a row, or the current one for 15 seconds, the app is suspended. See [tokens.md](tokens.md).',
   dead: 'The message becomes a dead letter with the reason. It can be replayed, which sends it as a new message.',
@@ -38,7 +38,7 @@ export function errcodesDocument(): string {
     ),
     'An action marked *suspend at n in a row* turns into **suspend** when that many such answers come one after another without a success between: then the fault is the app’s. A code that is not listed is dead as `unknown` and keeps its number and text; five calls in a row, for at least two people, that brought such codes or no answer of WeChat’s suspend the app, and no more messages die of it (see [suspension.md](suspension.md)).',
     '## Answers of the token endpoints',
-    '**suspend** says that the credentials or the settings of the app are wrong, **throttle** that the endpoint was asked too often. Every other answer, and no answer at all, is taken for a passing fault. Then the endpoint is asked again after 15 s, then 30 s, then every minute, by all processes together; messages step back for a few seconds, and five that do so in a row suspend the app until then.',
+    '**suspend** says that the credentials or the settings of the app are wrong, **throttle** that the endpoint was asked too often; either holds the app at once, and its probes ask the endpoint: after 15 s, 30 s, then every minute, after 45011 once a minute. Every other answer, and no answer at all, is taken for a passing fault: the endpoint is asked again after 15 s, then 30 s, then every minute, by all processes together; messages step back for a few seconds, and five that do so in a row suspend the app until then.',
     table(
       ['errcode', 'name', 'action', 'meaning', '含义', 'source'],
       TOKEN_ERRCODES.map((row) => [row.errcode, row.name, row.action, row.meaning.en, row.meaning.zh, row.source]),
