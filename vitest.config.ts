@@ -21,8 +21,8 @@ export default defineConfig({
     globalSetup: 'test/support/global-setup.ts',
     env: { PATH },
     pool: 'forks',
-    // The files start processes and servers of their own: more at once would measure the machine.
-    maxWorkers: 2,
+    // The files start processes and servers of their own, and wait for these more than they work.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     projects: [
