@@ -11,6 +11,8 @@ it('needs nothing but a Redis', () => {
     GATEWAY_HOST: '127.0.0.1',
     GATEWAY_PORT: 3000,
     IDEMPOTENCY_TTL_HOURS: 72,
+    TEXT_BYTES_MAX: 2048,
+    TEXT_SPLIT: false,
     DASHBOARD_SHOW_CONTENT: false,
     LOG_LEVEL: 'info',
     SHUTDOWN_TIMEOUT_MS: 25_000,
