@@ -58,7 +58,7 @@ async function command(world: Redis, text: string, timeoutMs?: number): Promise<
  * How long a refusal goes on that has met nobody yet: a system that has just lost its connections may be silent for a
  * while, and a refusal that nobody hears shows nothing.
  */
-const UNHEARD_MS_MAX = 5000
+const UNHEARD_MS_MAX = 20_000
 const LOOK_EVERY_MS = 20
 
 /** Waits so long, and then until somebody was refused. Returns how many commands were. */
