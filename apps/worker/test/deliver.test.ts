@@ -165,6 +165,26 @@ describe('the lease', () => {
   })
 })
 
+describe('a turn that has come with the fetch', () => {
+  it('is given back before a token is waited for', async () => {
+    const asked: string[] = []
+    await work((run, options) => {
+      const waive = () => {
+        asked.push('waive')
+        return run.waive()
+      }
+      const current = () => {
+        asked.push('token')
+        return options.tokens.current()
+      }
+      return deliver({ ...run, waive }, { ...options, tokens: { ...options.tokens, isReady: () => false, current } })
+    })
+    const { id } = await outbox.send(text('waits for a token'))
+    await untilDelivered(id)
+    expect(asked).toEqual(['waive', 'token'])
+  })
+})
+
 describe('a message whose token WeChat refuses', () => {
   const outcomesOf = async (id: string) => (await outbox.status(id))?.attempts.map(({ outcome }) => outcome)
 

@@ -34,6 +34,20 @@ it('tells whoever waits, however late they came and however many there are, on o
   expect(await bells()).toHaveLength(1)
 })
 
+it('hears of a queue whose wait began while it listened to others, before their wait has ended', async () => {
+  const others = sharedWait.wait(key(), MINUTE_MS)
+  others.heard.catch(() => undefined)
+  await vi.waitFor(async () => expect((await bells()).join()).toContain('cmd=bzpopmin'), 10_000)
+  const one = key()
+  const began = performance.now()
+  const waiting = sharedWait.wait(one, MINUTE_MS)
+  await redis.zadd(one, 0, '0')
+  expect(await waiting.heard).toEqual({ member: '0', score: 0 })
+  // One command listens for ten seconds.
+  expect(performance.now() - began).toBeLessThan(8000)
+  others.cancel(new Error('over'))
+})
+
 it('hears at once those who begin to wait one after another', async () => {
   for (let turn = 0; turn < 50; turn += 1) {
     const [one, other] = [key(), key()]

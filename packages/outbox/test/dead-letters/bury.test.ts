@@ -4,7 +4,7 @@ import { startProcess } from '@wechat-outbox/sandbox'
 import { Worker } from 'bullmq'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { appPrefix } from '../../src/redis/keys.ts'
-import { burierOn, dying, untilDead } from '../support/dead.ts'
+import { burierOn, dying, failed, untilDead } from '../support/dead.ts'
 import { APP, createWorld, dies, keys, text, WAIT_MS, type World } from '../support/world.ts'
 
 let world: World
@@ -53,6 +53,13 @@ describe('a message that dies', () => {
     await world.consumer(dying)
     const job = await untilDead(world, id)
     expect(job.failedReason).toMatch(/^failed-elsewhere: job stalled/)
+  })
+
+  it('is unsure when other hands failed it while its call may have been open', async () => {
+    const [id = ''] = await failed(world, 'o-open')
+    await world.redis.hset(keys.sendJob(id), 'sending', `${Date.now()} a-worker`)
+    await world.consumer(dying)
+    expect((await untilDead(world, id)).data.reason.name).toBe('unsure')
   })
 
   it('is not dead when WeChat has taken it', async () => {

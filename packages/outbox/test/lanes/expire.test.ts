@@ -42,9 +42,19 @@ describe('a message that expires while its app is held', () => {
       [first.id, scheduled.id].map((id) => id.slice(2)).toSorted(),
     )
     expect(await world.redis.lrange(keys.lane('o-anna'), '0', '-1')).toEqual([second.id])
+    expect(await world.redis.lrange(keys.sendWait, '0', '-1')).toContain(second.id)
     expect(await outbox.status(first.id)).toMatchObject({ status: 'dead' })
     expect((await outbox.status(open.id))?.status).toBe('queued')
     expect((await world.redis.zrange(keys.expiring, '0', '-1')).toSorted()).toEqual([open.id, later.id].toSorted())
+  })
+
+  it('dies by the sweep of a worker', async () => {
+    await pauseApp(world.store, APP)
+    const at = Date.now()
+    const { id } = await world.outbox().send({ ...text('o-swept'), expiresAt: at + 1 })
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 1))
+    const { dead } = await world.consumer(delivering([]))
+    await vi.waitFor(() => expect(dead).toMatchObject([{ letter: { messageId: id } }]), 15_000)
   })
 
   it('is forgotten by the list once it is delivered', async () => {

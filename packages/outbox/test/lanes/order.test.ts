@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Run } from '../../src/worker/run.ts'
+import { createHand } from '../support/hand.ts'
 import {
   ASKING,
   attemptMade,
   createWorld,
+  DELIVERED,
   delivering,
   dies,
   keys,
@@ -107,6 +109,53 @@ describe('order', () => {
       for (const job of await world.send.getDelayed()) await job.promote().catch(() => undefined)
       expect(sent.toSorted()).toEqual(ids.toSorted())
     }, 10_000)
+  })
+
+  it('holds for scheduled messages that are due: one that is fetched behind another is parked, and follows it', async () => {
+    const sendAt = Date.now() + 3_600_000
+    const later = { ...text('o-later'), sendAt }
+    const [first = '', second = ''] = await world.accept([later, later])
+    const hand = createHand(world)
+    await world.redis.zadd(keys.sendDelayed, 1, first)
+    const held = await hand.fetch()
+    expect(held.id).toBe(first)
+    await held.run.admit(memberOf(held.run))
+    await world.redis.zadd(keys.sendDelayed, 1, second)
+    await expect(hand.fetch()).rejects.toThrow('nothing waits')
+    expect(await world.redis.hget(keys.sendJob(second), 'parked')).toBe('1')
+    expect(await world.redis.lrange(keys.lane('o-later'), '0', '-1')).toEqual([first, second])
+    await held.settle(DELIVERED)
+    expect((await hand.fetch()).id).toBe(second)
+  })
+
+  it('puts parked messages off again whose day is over, without fetching any', async () => {
+    // More than one fetch would park.
+    const [first = '', ...rest] = await world.accept(Array.from({ length: 151 }, () => text('o-parked')))
+    const hand = createHand(world)
+    expect((await hand.fetch()).id).toBe(first)
+    await world.redis.zadd(keys.sendDelayed, ...rest.flatMap((id) => [1, id]))
+    await expect(hand.fetch()).rejects.toThrow('nothing waits')
+    expect(await world.redis.lrange(keys.sendWait, '0', '-1')).toEqual([])
+    expect(await world.redis.zcount(keys.sendDelayed, (Date.now() + 80_000_000) * 0x1000, '+inf')).toBe(rest.length)
+  })
+
+  it('leaves a message in its backoff that becomes the first, whatever made it come later', async () => {
+    const hand = createHand(world)
+    const [first = ''] = await world.accept([text('o-slow')])
+    const held = await hand.fetch()
+    await held.run.admit(memberOf(held.run))
+    await held.settle(retry(60_000))
+    // Hands have put another before it.
+    const [other = ''] = await world.accept([text('o-other')])
+    await world.redis.lpush(keys.lane('o-slow'), other)
+    const before = await hand.fetch()
+    expect(before.id).toBe(other)
+    await before.run.admit({ touser: 'o-slow' })
+    // Somebody else is parked there, or nobody would be looked for.
+    await world.accept([text('o-slow')])
+    await before.settle(DELIVERED)
+    await expect(hand.fetch()).rejects.toThrow('nothing waits')
+    expect(await world.redis.zscore(keys.sendDelayed, first)).not.toBeNull()
   })
 
   it('wakes nobody out of a backoff', async () => {

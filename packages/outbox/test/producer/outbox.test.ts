@@ -128,6 +128,8 @@ describe('scheduling and cancelling', () => {
     expect(await outbox.cancel(id)).toBe('cancelled')
     expect(await outbox.status(id)).toMatchObject({ status: 'cancelled' })
     expect(await world.redis.lrange(keys.lane('o-cancel'), '0', '-1')).toEqual([next.id])
+    expect(await outbox.status(next.id)).toMatchObject({ status: 'queued' })
+    expect(await world.redis.lrange(keys.sendWait, '0', '-1')).toContain(next.id)
     expect(await outbox.cancel('m-nobody')).toBe('unknown')
   })
 

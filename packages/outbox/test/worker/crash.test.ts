@@ -6,10 +6,22 @@ import { requestReplay } from '../../src/dead-letters/list.ts'
 import { replayRetried } from '../../src/dead-letters/replay.ts'
 import { healLanes } from '../../src/lanes/heal.ts'
 import { cancelMessage } from '../../src/producer/cancel.ts'
+import { readStatus } from '../../src/producer/status.ts'
 import type { Store } from '../../src/redis/store.ts'
 import { burierOn, failed, untilDead } from '../support/dead.ts'
 import { createHand, type Hand } from '../support/hand.ts'
-import { APP, createWorld, DELIVERED, delivering, keys, memberOf, text, type World } from '../support/world.ts'
+import {
+  APP,
+  createWorld,
+  DELIVERED,
+  delivering,
+  dies,
+  keys,
+  memberOf,
+  retry,
+  text,
+  type World,
+} from '../support/world.ts'
 
 let world: World
 let hand: Hand
@@ -56,6 +68,22 @@ describe('a worker that dies', () => {
     expect((await hand.fetch()).id).toBe(second)
     expect(await lane()).toEqual([second])
     expect(first).toBe(slow.id)
+  })
+
+  it('before its answer is recorded has that recorded although another run has been admitted, which ends with it', async () => {
+    const [first = '', second = ''] = await accepted(2)
+    const slow = await hand.fetch()
+    await slow.run.admit(memberOf(slow.run))
+    await slow.die()
+    const now = await hand.fetch()
+    expect(await now.run.admit(memberOf(now.run))).toMatchObject({ kind: 'go', tries: 1 })
+    expect(await slow.settle(DELIVERED)).toMatchObject({ outcome: 'done' })
+    expect(await world.redis.hget(keys.sendJob(first), 'settled')).toBe('delivered')
+    // WeChat has refused the second call, which is not the truth about the message.
+    expect(await now.settle(dies())).toMatchObject({ outcome: 'settled' })
+    expect(await world.dead.getJob(deadLetterIdOf(first))).toBeUndefined()
+    expect(await world.send.getCompletedCount()).toBe(1)
+    expect([await waiting(), await lane()]).toEqual([[second], [second]])
   })
 })
 
@@ -107,16 +135,14 @@ describe('a run', () => {
   })
 })
 
-/** A store on which something happens between what a step reads of a job and what it does about it, once. */
-function withMeanwhile(meanwhile: () => Promise<unknown>): Store {
-  let happened = false
+/** A store on which something happens between what a step reads of a job, for the `nth` time, and what it does about it. */
+function withMeanwhile(meanwhile: () => Promise<unknown>, nth = 1): Store {
+  let reads = 0
   const redis = Object.create(world.redis) as typeof world.redis
   redis.hgetall = (async (key: string) => {
     const read = await world.redis.hgetall(key)
-    if (!happened) {
-      happened = true
-      await meanwhile()
-    }
+    reads += 1
+    if (reads === nth) await meanwhile()
     return read
   }) as typeof redis.hgetall
   return { ...world.store, redis }
@@ -135,16 +161,46 @@ describe('cancelling', () => {
   })
 })
 
+/** The first read is for the status, which names the parts. */
+const CANCELS_AFTER = 2
+
 describe('between a look and what follows from it', () => {
   it.each([
     ['fetches the message', () => hand.fetch()],
     ['settles it late', async () => world.redis.hset(keys.sendJob((await lane())[0] ?? ''), 'settled', 'delivered')],
   ])('somebody %s, and it is not cancelled', async (_what, meanwhile) => {
     const [id = ''] = await accepted(1)
-    const store = withMeanwhile(meanwhile)
+    const store = withMeanwhile(meanwhile, CANCELS_AFTER)
     expect(await cancelMessage(store, { appid: APP, id }, 60_000)).toBe('too-late')
     expect(await world.redis.exists(keys.sendJob(id))).toBe(1)
     expect(await lane()).toEqual([id])
+  })
+
+  it('somebody tries the message, and what is said of the cancelled one tells of that', async () => {
+    const [id = ''] = await accepted(1)
+    const store = withMeanwhile(async () => {
+      const held = await hand.fetch()
+      await held.run.admit(memberOf(held.run))
+      await held.settle(retry(60_000))
+    }, CANCELS_AFTER)
+    expect(await cancelMessage(store, { appid: APP, id }, 60_000)).toBe('cancelled')
+    expect((await readStatus(world.store, APP, id))?.attempts).toHaveLength(1)
+  })
+
+  it('the failed message is retried and fails again, and its letter is not of the time before', async () => {
+    const [id = ''] = await failed(world, 'o-one')
+    const again = () => world.redis.hincrby(keys.sendJob(id), 'ats', 1)
+    const { burier } = burierOn(withMeanwhile(again))
+    expect(await burier.bury(id)).toEqual({ kind: 'changed' })
+    expect(await burier.bury(id)).toMatchObject({ kind: 'dead' })
+  })
+
+  it('WeChat has taken the failed message, and it is not dead', async () => {
+    const [id = ''] = await failed(world, 'o-one')
+    const taken = () => world.redis.hset(keys.sendJob(id), 'settled', 'delivered')
+    expect(await burierOn(withMeanwhile(taken)).burier.bury(id)).toEqual({ kind: 'settled' })
+    expect(await world.dead.getJob(deadLetterIdOf(id))).toBeUndefined()
+    expect(await world.redis.exists(keys.sendJob(id), keys.lane('o-one'), keys.sendFailed)).toBe(0)
   })
 
   it('somebody retries the failed message, and it is not dead', async () => {
@@ -175,6 +231,19 @@ describe('a failed message', () => {
     expect(occupied).toEqual([deadId])
     expect(await world.redis.zrange(keys.sendFailed, '0', '-1')).toEqual([id])
     expect((await world.dead.getJob(deadId))?.data).toEqual({ messageId: 'm-another', acceptedAt: 1 })
+  })
+
+  it('that has such a dead letter by its own run stays as well, and holds up nobody', async () => {
+    const [id = '', next = ''] = await accepted(2)
+    const deadId = deadLetterIdOf(id)
+    await world.dead.add('text', { messageId: 'm-another', acceptedAt: 1 }, { jobId: deadId })
+    const held = await hand.fetch()
+    await held.run.admit(memberOf(held.run))
+    expect(await held.settle(dies())).toMatchObject({ outcome: 'occupied' })
+    expect(await world.redis.zrange(keys.sendFailed, '0', '-1')).toEqual([id])
+    expect(await world.redis.exists(keys.sendJob(id))).toBe(1)
+    expect((await world.dead.getJob(deadId))?.data).toEqual({ messageId: 'm-another', acceptedAt: 1 })
+    expect([await waiting(), await lane()]).toEqual([[next], [next]])
   })
 
   it('is not stepped over by a sweep when another has vanished before it', async () => {

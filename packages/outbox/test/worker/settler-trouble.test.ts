@@ -209,10 +209,9 @@ describe('a worker with a settlement that Redis refuses by itself', () => {
     const hand = fated.hand('died')
     const [first, second] = [await hand.fetch(), await hand.fetch()]
     expect([first.id, second.id]).toEqual([spoilt, left])
-    // Both are held by a worker that has died; the one that comes after it has trouble of its own.
-    await world.redis.del(keys.sendLock(spoilt), keys.sendLock(left))
     const [own = ''] = await world.accept([text('o-own')])
     const sent: string[] = []
+    const takenAtMs: number[] = []
     const mended = Promise.withResolvers<() => Promise<void>>()
     const { consumer } = await world.consumer(
       async (run) => {
@@ -220,12 +219,18 @@ describe('a worker with a settlement that Redis refuses by itself', () => {
         if (turn.kind !== 'go') return turn
         sent.push(run.id)
         if (run.id === own) mended.resolve(await spoil(keys.lane('o-own')))
+        else takenAtMs.push(performance.now())
         return DELIVERED
       },
       { stalledAfterMs: 1000 },
     )
     await until(() => expect(consumer.trouble()).toMatchObject({ pending: 1 }))
+    const { sinceMs = 0 } = consumer.trouble() ?? {}
+    // The worker that holds both dies now; the one that comes after it has trouble of its own.
+    await world.redis.del(keys.sendLock(spoilt), keys.sendLock(left))
     await until(async () => expect((await completed()).toSorted()).toEqual([spoilt, left].toSorted()))
+    // Three leases, in which whoever is alive records what it knows.
+    expect(Math.min(...takenAtMs) - sinceMs).toBeGreaterThanOrEqual(3000)
     expect(consumer.trouble()).toMatchObject({ pending: 1 })
     await (await mended.promise)()
     await until(async () => expect(await completed()).toContain(own))
