@@ -11,7 +11,7 @@ import {
   textVariables,
   withProxyNames,
 } from '@wechat-outbox/runtime'
-import { parseBaseUrl } from '@wechat-outbox/wechat'
+import { baseUrlProblems } from '@wechat-outbox/wechat'
 import { z } from 'zod'
 
 const MISSING_REDIS =
@@ -34,9 +34,7 @@ export type CliEnv = z.output<typeof schema>
 export function readCliEnv(env: Environment): CliEnv {
   const read = readEnv(schema, withProxyNames(env))
   // The rule of the worker, which sends secrets there: what it would refuse at start is worth hearing from `doctor`.
-  try {
-    parseBaseUrl(read.WECHAT_API_BASE_URL, { allowHttp: read.WECHAT_ALLOW_HTTP })
-  } catch {
+  if (baseUrlProblems(read).length > 0) {
     throw new ConfigError([
       'WECHAT_API_BASE_URL must be an https URL (http on a loopback address, or any with WECHAT_ALLOW_HTTP=true), without credentials, query or fragment',
     ])

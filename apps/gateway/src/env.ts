@@ -17,7 +17,7 @@ import {
   textVariables,
   withProxyNames,
 } from '@wechat-outbox/runtime'
-import { isLoopback, parseBaseUrl, proxyProblems } from '@wechat-outbox/wechat'
+import { baseUrlProblems, isLoopback, proxyProblems } from '@wechat-outbox/wechat'
 import { z } from 'zod'
 import { readKeys } from './keys.ts'
 import { readHostnames } from './same-site.ts'
@@ -98,14 +98,5 @@ function redisUrlProblems(url: string): string[] {
     return []
   } catch (error) {
     return [`REDIS_URL: ${error instanceof OutboxError ? error.message : 'cannot be read'}`]
-  }
-}
-
-function baseUrlProblems({ WECHAT_API_BASE_URL: url, WECHAT_ALLOW_HTTP: allowHttp }: GatewayConfig): string[] {
-  try {
-    parseBaseUrl(url, { allowHttp })
-    return []
-  } catch (error) {
-    return [`WECHAT_API_BASE_URL: ${error instanceof Error ? error.message : 'cannot be read'}`]
   }
 }

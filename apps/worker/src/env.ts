@@ -14,7 +14,7 @@ import {
   text,
   withProxyNames,
 } from '@wechat-outbox/runtime'
-import { parseBaseUrl, proxyProblems } from '@wechat-outbox/wechat'
+import { baseUrlProblems, proxyProblems } from '@wechat-outbox/wechat'
 import { z } from 'zod'
 import { type AppConfig, type AppVariables, readApps } from './apps.ts'
 import { parseShard, type Selection, selectApps } from './select-apps.ts'
@@ -94,18 +94,6 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   if (read !== undefined) problems.push(...proxyProblems(proxyOf(read)), ...baseUrlProblems(read))
   if (read === undefined || problems.length > 0) throw new ConfigError(problems)
   return { ...read, apps }
-}
-
-function baseUrlProblems({
-  WECHAT_API_BASE_URL: url,
-  WECHAT_ALLOW_HTTP: allowHttp,
-}: z.output<typeof workerEnvSchema>): string[] {
-  try {
-    parseBaseUrl(url, { allowHttp })
-    return []
-  } catch (error) {
-    return [`WECHAT_API_BASE_URL: ${error instanceof Error ? error.message : 'cannot be read'}`]
-  }
 }
 
 /** The apps as they stand in the file now, while everything else stays as it was read. @throws ConfigError */

@@ -24,6 +24,19 @@ export function parseBaseUrl(baseUrl: string, { allowHttp = false }: { readonly 
   return { origin: url.origin, prefix: url.pathname.replace(/\/+$/u, '') }
 }
 
+/** What stands against a base URL, for whoever collects the faults of a configuration. */
+export function baseUrlProblems(settings: {
+  readonly WECHAT_API_BASE_URL: string
+  readonly WECHAT_ALLOW_HTTP: boolean
+}): string[] {
+  try {
+    parseBaseUrl(settings.WECHAT_API_BASE_URL, { allowHttp: settings.WECHAT_ALLOW_HTTP })
+    return []
+  } catch (error) {
+    return [`WECHAT_API_BASE_URL: ${error instanceof Error ? error.message : 'cannot be read'}`]
+  }
+}
+
 const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')

@@ -1,4 +1,4 @@
-export { isLoopback, parseBaseUrl } from './base-url.ts'
+export { baseUrlProblems, isLoopback } from './base-url.ts'
 export {
   createWechatClient,
   type SendCall,
