@@ -6,72 +6,72 @@
  * person who gets some of them gets the beginning.
  */
 import type { StatusReport } from '@wechat-outbox/messages'
-import { readJobHash, recipientIn } from '../bullmq/job-hash.ts'
+import { recipientIn } from '../bullmq/job-hash.ts'
 import { OutboxError } from '../errors.ts'
-import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
+import { appKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
-import { readStatus, reportOfJob } from './status.ts'
+import { type JobLook, lookAtJob, readEnded } from './status.ts'
 
 export type Cancellation = 'cancelled' | 'too-late' | 'unknown'
 
 /** A message that is fetched so often under our eyes is being sent. */
 const LOOKS_MAX = 5
 
+interface Message {
+  readonly appid: string
+  readonly id: string
+}
+
 /**
  * `rememberMs`: for how long `status` still tells that it was cancelled, at least; and as long as its idempotency key lives.
  * Of several parts: `cancelled` when nothing of any can have reached WeChat; `too-late` when something can. What could be
  * taken back, was.
  */
-export async function cancelMessage(
-  store: Store,
-  { appid, id }: { appid: string; id: string },
-  rememberMs: number,
-): Promise<Cancellation> {
-  const report = await readStatus(store, appid, id)
-  if (report === null) return 'unknown'
-  if (report.parts === undefined) return cancelOne(store, { appid, id }, rememberMs)
-  let areAll = true
-  for (const part of report.parts.toReversed()) {
-    const result = await cancelOne(store, { appid, id: part }, rememberMs)
-    areAll &&= result === 'cancelled'
+export async function cancelMessage(store: Store, message: Message, rememberMs: number): Promise<Cancellation> {
+  const { appid, id } = message
+  const look = await lookAtJob(store, appid, id)
+  const report = look === null ? await readEnded(store, appid, id) : look.report
+  const [, ...others] = report?.parts ?? []
+  const results: Cancellation[] = []
+  for (const part of others.toReversed()) {
+    const its = { appid, id: part }
+    results.push(await cancelOne(store, its, { rememberMs, look: await lookAtJob(store, appid, part) }))
   }
-  return areAll ? 'cancelled' : 'too-late'
+  const own = look === null ? cancellationOf(report) : await cancelOne(store, message, { rememberMs, look })
+  if (others.length === 0) return own
+  return [...results, own].every((result) => result === 'cancelled') ? 'cancelled' : 'too-late'
 }
 
+/** `look`: what its caller has just seen of the message. */
 async function cancelOne(
   store: Store,
-  { appid, id }: { appid: string; id: string },
-  rememberMs: number,
+  { appid, id }: Message,
+  { rememberMs, look: first }: { rememberMs: number; look: JobLook | null },
 ): Promise<Cancellation> {
   const keys = appKeys(appid)
+  let look = first
   for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
-    const [state, fields] = await Promise.all([
-      store.backend(appid, SEND_QUEUE).getState(id),
-      store.redis.hgetall(keys.sendJob(id)),
-    ])
-    const job = readJobHash(fields)
-    if (job === null) return cancellationOfEnded(store, appid, id)
+    if (look === null) return cancellationOf(await readEnded(store, appid, id))
     const report: StatusReport = {
-      ...reportOfJob(appid, id, { job, state: String(state) }),
+      ...look.report,
       status: 'cancelled',
       settledAt: new Date(store.clock.now()).toISOString(),
     }
-    const touser = recipientIn(job.data)
-    const lane = touser === undefined ? keys.lane('') : keys.lane(touser)
+    const lane = keys.lane(recipientIn(look.job.data) ?? '')
     const result = await runScript<Cancellation | 'gone' | 'changed'>(store.redis, {
       name: 'cancel',
       keys: [keys.sendJob(id), keys.sendLock(id), lane, keys.parkedLanes, keys.expiring, keys.ended(id)],
-      args: [id, keys.sendJobs, fields['ats'] ?? '0', JSON.stringify(report), rememberMs, keys.idempotency],
+      args: [id, keys.sendJobs, look.fetches, JSON.stringify(report), rememberMs, keys.idempotency],
     })
     if (result === 'cancelled' || result === 'too-late') return result
+    look = await lookAtJob(store, appid, id)
   }
   throw new OutboxError('WXO_UNAVAILABLE', 'the message keeps changing')
 }
 
-/** Cancelling twice is cancelling once; whatever else ended the message came first. */
-async function cancellationOfEnded(store: Store, appid: string, id: string): Promise<Cancellation> {
-  const report = await readStatus(store, appid, id)
+/** Of a message whose job is gone. Cancelling twice is cancelling once; whatever else ended it came first. */
+function cancellationOf(report: StatusReport | null): Cancellation {
   if (report === null) return 'unknown'
   return report.status === 'cancelled' ? 'cancelled' : 'too-late'
 }

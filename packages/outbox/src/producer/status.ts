@@ -18,11 +18,28 @@ import type { Store } from '../redis/store.ts'
 
 /** The status of a message, or null when there is no such message (any more). */
 export async function readStatus(store: Store, appid: string, id: string): Promise<StatusReport | null> {
-  const keys = appKeys(appid)
+  return (await lookAtJob(store, appid, id))?.report ?? readEnded(store, appid, id)
+}
+
+/** A message that has its job. */
+export interface JobLook {
+  readonly job: JobHash
+  readonly report: StatusReport
+  /** How often it had been fetched: whether that has changed tells a script whether this is still true. */
+  readonly fetches: string
+}
+
+export async function lookAtJob(store: Store, appid: string, id: string): Promise<JobLook | null> {
   const backend = store.backend(appid, SEND_QUEUE)
-  const [state, fields] = await Promise.all([backend.getState(id), store.redis.hgetall(keys.sendJob(id))])
+  const [state, fields] = await Promise.all([backend.getState(id), store.redis.hgetall(appKeys(appid).sendJob(id))])
   const job = readJobHash(fields)
-  if (job !== null) return reportOfJob(appid, id, { job, state: String(state) })
+  if (job === null) return null
+  return { job, report: reportOfJob(appid, id, { job, state: String(state) }), fetches: fields['ats'] ?? '0' }
+}
+
+/** The status of a message whose job is gone: what it left, or its dead letter. */
+export async function readEnded(store: Store, appid: string, id: string): Promise<StatusReport | null> {
+  const keys = appKeys(appid)
   const ended = parseJson(await store.redis.get(keys.ended(id)))
   if (ended !== undefined) return ended as StatusReport
   const deadLetter = deadLetterIdOf(id)

@@ -135,14 +135,16 @@ describe('a run', () => {
   })
 })
 
-/** A store on which something happens between what a step reads of a job, for the `nth` time, and what it does about it. */
-function withMeanwhile(meanwhile: () => Promise<unknown>, nth = 1): Store {
-  let reads = 0
+/** A store on which something happens between what a step reads of a job and what it does about it, once. */
+function withMeanwhile(meanwhile: () => Promise<unknown>): Store {
+  let happened = false
   const redis = Object.create(world.redis) as typeof world.redis
   redis.hgetall = (async (key: string) => {
     const read = await world.redis.hgetall(key)
-    reads += 1
-    if (reads === nth) await meanwhile()
+    if (!happened) {
+      happened = true
+      await meanwhile()
+    }
     return read
   }) as typeof redis.hgetall
   return { ...world.store, redis }
@@ -161,16 +163,13 @@ describe('cancelling', () => {
   })
 })
 
-/** The first read is for the status, which names the parts. */
-const CANCELS_AFTER = 2
-
 describe('between a look and what follows from it', () => {
   it.each([
     ['fetches the message', () => hand.fetch()],
     ['settles it late', async () => world.redis.hset(keys.sendJob((await lane())[0] ?? ''), 'settled', 'delivered')],
   ])('somebody %s, and it is not cancelled', async (_what, meanwhile) => {
     const [id = ''] = await accepted(1)
-    const store = withMeanwhile(meanwhile, CANCELS_AFTER)
+    const store = withMeanwhile(meanwhile)
     expect(await cancelMessage(store, { appid: APP, id }, 60_000)).toBe('too-late')
     expect(await world.redis.exists(keys.sendJob(id))).toBe(1)
     expect(await lane()).toEqual([id])
@@ -182,7 +181,7 @@ describe('between a look and what follows from it', () => {
       const held = await hand.fetch()
       await held.run.admit(memberOf(held.run))
       await held.settle(retry(60_000))
-    }, CANCELS_AFTER)
+    })
     expect(await cancelMessage(store, { appid: APP, id }, 60_000)).toBe('cancelled')
     expect((await readStatus(world.store, APP, id))?.attempts).toHaveLength(1)
   })
