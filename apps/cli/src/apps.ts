@@ -17,11 +17,10 @@ export async function chooseApp(session: Session, named: string | undefined): Pr
 
 /** The environment's app, then every other that a process has served. */
 export async function knownApps(session: Session): Promise<string[]> {
-  try {
-    return await readKnownApps(await session.store(), session.env().WECHAT_APP_ID)
-  } catch (error) {
+  const store = await session.store()
+  return readKnownApps(store, session.env().WECHAT_APP_ID).catch((error: unknown) => {
     throw storeError(error)
-  }
+  })
 }
 
 export function checkAppid(appid: string): string {

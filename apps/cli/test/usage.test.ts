@@ -56,6 +56,16 @@ it('helps without any environment', async () => {
   expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('--dry-run'), stderr: '' })
 })
 
+it.each([[['status']], [['app', 'ls']], [['doctor']]])(
+  'wxo %j tells a bad environment as such, not as a Redis that is away',
+  async (args) => {
+    const result = await runCli(args, { env: { ...AWAY, TEXT_BYTES_MAX: 'many' } })
+    expect(result).toMatchObject({ code: 1, stdout: '' })
+    expect(result.stderr).toContain('TEXT_BYTES_MAX must be a whole number')
+    expect(result.stderr).not.toContain('Redis')
+  },
+)
+
 it('asks for REDIS_URL by name, and names a bad app too', async () => {
   const result = await runCli(['status'], { env: { WECHAT_APP_ID: 'wx1' } })
   expect(result).toMatchObject({ code: 1, stdout: '' })
