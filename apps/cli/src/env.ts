@@ -4,9 +4,10 @@ import {
   ConfigError,
   type Environment,
   flag,
+  inspectEnv,
   integer,
   proxyVariables,
-  readEnv,
+  redisUrl,
   text,
   textVariables,
   withProxyNames,
@@ -19,7 +20,7 @@ const MISSING_REDIS =
   'several separated by commas for a cluster, or redis+sentinel://host:port,host:port/master-name)'
 
 const schema = z.object({
-  REDIS_URL: z.string({ error: MISSING_REDIS }),
+  REDIS_URL: z.string({ error: MISSING_REDIS }).pipe(redisUrl),
   WECHAT_APP_ID: appidSchema.optional(),
   WECHAT_API_BASE_URL: text.default('https://api.weixin.qq.com'),
   WECHAT_ALLOW_HTTP: flag.default(false),
@@ -32,12 +33,13 @@ export type CliEnv = z.output<typeof schema>
 
 /** @throws ConfigError with every problem, never with a value */
 export function readCliEnv(env: Environment): CliEnv {
-  const read = readEnv(schema, withProxyNames(env))
+  const { values, problems } = inspectEnv(schema, withProxyNames(env))
   // The rule of the worker, which sends secrets there: what it would refuse at start is worth hearing from `doctor`.
-  if (baseUrlProblems(read).length > 0) {
-    throw new ConfigError([
+  if (baseUrlProblems(values).length > 0) {
+    problems.push(
       'WECHAT_API_BASE_URL must be an https URL (http on a loopback address, or any with WECHAT_ALLOW_HTTP=true), without credentials, query or fragment',
-    ])
+    )
   }
-  return read
+  if (problems.length > 0) throw new ConfigError(problems)
+  return values as CliEnv
 }

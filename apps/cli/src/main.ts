@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander'
 import { processTerminal } from './confirm.ts'
 import { EXIT, failureOf, failureText } from './failure.ts'
-import { createOutput, printable } from './output.ts'
+import { createOutput } from './output.ts'
 import { type Act, createProgram } from './program.ts'
 import { createSession } from './session.ts'
 
@@ -43,7 +43,7 @@ function report(error: unknown): number {
   const { exitCode, ...failure } = failureOf(error)
   const output = createOutput(isJson(), process)
   const text = failureText({ exitCode, ...failure })
-  output.note(`wxo: ${text.split('\n').map(printable).join('\n')}`)
+  output.note(`wxo: ${text}`)
   if (output.json) output.document({ error: failure })
   return exitCode
 }

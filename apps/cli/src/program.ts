@@ -1,4 +1,6 @@
 /** The command line: its commands, its help, and what a wrong one comes to. */
+import { readFileSync } from 'node:fs'
+import { printableLines } from '@wechat-outbox/runtime'
 import { Command } from 'commander'
 import { addApp } from './commands/app.ts'
 import { addDead } from './commands/dead.ts'
@@ -20,7 +22,10 @@ Exit codes: 0 done, 1 failed, 2 wrong usage. Times are UTC.`
 export function createProgram(act: Act): Command {
   const program = new Command('wxo')
     .description("The operator's command line of wechat-outbox")
+    .version(readVersion(), '--version', 'print the version')
     .option('--json', 'one JSON document on stdout instead of text')
+    // It repeats what it was given.
+    .configureOutput({ writeErr: (text) => process.stderr.write(printableLines(text)) })
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(--help says how)')
     .addHelpText('after', AFTER_HELP)
@@ -33,4 +38,9 @@ export function createProgram(act: Act): Command {
   addStatus(program, act)
   addDoctor(program, act)
   return program
+}
+
+function readVersion(): string {
+  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(file) as { version: string }).version
 }

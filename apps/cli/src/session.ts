@@ -37,7 +37,8 @@ export function createSession(environment: Environment, output: Output): Session
   const env = (): CliEnv => (read ??= readCliEnv(environment))
   const open = async (): Promise<Store> => {
     const client = connectRedis(env().REDIS_URL, 'operate')
-    retryAfter(client, RETRY_MS)
+    const retryStrategy = (): number => RETRY_MS
+    Object.assign(client.options, client.isCluster ? { clusterRetryStrategy: retryStrategy } : { retryStrategy })
     closers.push(() => closeClient(client))
     return openStore(await ready(client))
   }
@@ -60,39 +61,19 @@ export function createSession(environment: Environment, output: Output): Session
   }
 }
 
-/** "Not available" alone does not tell a wrong password from a wrong port, so the connection's own words are added. */
+/** "Not available" alone does not tell a wrong port from a silent server, so the connection's own words are added. */
 async function ready(client: RedisClient): Promise<RedisClient> {
-  let last: unknown
-  client.on('error', (error: unknown) => {
-    last = error
-  })
   try {
     await whenReady(client, READY_WAIT_MS)
     return client
   } catch (error) {
-    const why = last === undefined ? `no answer within ${READY_WAIT_MS} ms` : causeOf(last)
-    throw new OutboxError('WXO_UNAVAILABLE', `Redis is not available: ${why}`, { cause: error })
+    if (!(error instanceof OutboxError)) throw error
+    const why = error.cause === undefined ? `no answer within ${READY_WAIT_MS} ms` : messageOf(error.cause)
+    throw new OutboxError(error.code, `${error.message}: ${why}`, { cause: error })
   }
 }
 
-/** A host with several addresses fails once for each, in an error whose own text is empty. */
-function causeOf(error: unknown): string {
-  const inner = error instanceof AggregateError ? error.errors : []
-  return inner.length > 0 ? inner.map(messageOf).join(', ') : messageOf(error)
-}
-
-/**
- * A connection that waits to be tried again is let come to its end: told to disconnect, ioredis would keep the process for two
- * seconds on behalf of a socket that is closed already.
- */
 async function closeClient(client: RedisClient): Promise<void> {
   if (client.status === 'ready') return void (await client.quit().catch(() => client.disconnect()))
-  retryAfter(client, null)
-  if (client.status !== 'reconnecting') client.disconnect()
-}
-
-/** How long it waits before it connects again; null: never. */
-function retryAfter(client: RedisClient, delayMs: number | null): void {
-  const strategy = (): number | null => delayMs
-  Object.assign(client.options, client.isCluster ? { clusterRetryStrategy: strategy } : { retryStrategy: strategy })
+  client.disconnect()
 }

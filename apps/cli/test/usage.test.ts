@@ -51,6 +51,14 @@ it('says what is wrong as a JSON document when asked to', async () => {
   }
 })
 
+it('tells its version without any environment', async () => {
+  expect(await runCli(['--version'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    stderr: '',
+  })
+})
+
 it('helps without any environment', async () => {
   const result = await runCli(['dead', 'replay', '--help'])
   expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('--dry-run'), stderr: '' })
@@ -99,6 +107,6 @@ it('gives up on a Redis that takes the connection and says nothing', async () =>
 it('never repeats a Redis URL that it cannot read', async () => {
   const result = await runCli(['status'], { env: { REDIS_URL: 'http://someone:geheim@host' } })
   expect(result.code).toBe(1)
-  expect(result.stderr).toContain('the Redis URL must be')
+  expect(result.stderr).toContain('REDIS_URL must be')
   expect(result.stderr).not.toContain('geheim')
 })

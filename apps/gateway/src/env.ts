@@ -1,18 +1,18 @@
 /** The gateway's environment. The table in `docs/configuration.md` is made from these lines and checked against them. */
 
 import { appidSchema } from '@wechat-outbox/messages'
-import { OutboxError } from '@wechat-outbox/outbox'
-import { parseRedisUrl } from '@wechat-outbox/outbox/engine'
 import {
   ConfigError,
   type Environment,
   flag,
+  inspectEnv,
   integer,
   logLevel,
   port,
   proxyOf,
   proxyVariables,
-  readEnv,
+  readHostnames,
+  redisUrl,
   text,
   textVariables,
   withProxyNames,
@@ -20,15 +20,19 @@ import {
 import { baseUrlProblems, isLoopback, proxyProblems } from '@wechat-outbox/wechat'
 import { z } from 'zod'
 import { readKeys } from './keys.ts'
-import { readHostnames } from './same-site.ts'
 
 export const gatewayEnvSchema = z.object({
-  REDIS_URL: text.describe(
+  REDIS_URL: redisUrl.describe(
     'The Redis that holds the queues: `redis://`, `rediss://`, several for a cluster, or `redis+sentinel://`',
   ),
   WECHAT_APP_ID: text
     .optional()
-    .describe('Shown in the dashboard from the start; other apps appear with their first worker'),
+    .describe(
+      'Known from the start; other apps appear in the dashboard, and are taken messages for, with their first worker',
+    ),
+  ALLOW_UNKNOWN_APPS: flag
+    .default(false)
+    .describe('Takes messages for apps that no worker has ever served, for a start in another order; they wait'),
   WECHAT_API_BASE_URL: text
     .default('https://api.weixin.qq.com')
     .describe('Where typing and uploads are passed on to: https, or http on loopback'),
@@ -66,37 +70,26 @@ export type GatewayConfig = z.output<typeof gatewayEnvSchema>
 
 /** @throws ConfigError with every problem */
 export function readGatewayConfig(env: Environment): GatewayConfig {
-  const config = readEnv(gatewayEnvSchema, withProxyNames(env))
-  const problems: string[] = []
-  if ((config.DASHBOARD_USER === undefined) !== (config.DASHBOARD_PASSWORD === undefined)) {
+  const { values, problems } = inspectEnv(gatewayEnvSchema, withProxyNames(env))
+  const { DASHBOARD_USER: user, GATEWAY_API_KEYS: keys, GATEWAY_KEYS_FILE: file, GATEWAY_HOST: host } = values
+  if ((user === undefined) !== (values.DASHBOARD_PASSWORD === undefined)) {
     problems.push('DASHBOARD_USER and DASHBOARD_PASSWORD belong together: set both or neither')
   }
   // The one character that separates the two on the wire.
-  if (config.DASHBOARD_USER?.includes(':')) problems.push('DASHBOARD_USER must not contain a colon')
-  if (config.WECHAT_APP_ID !== undefined && !appidSchema.safeParse(config.WECHAT_APP_ID).success) {
+  if (user?.includes(':')) problems.push('DASHBOARD_USER must not contain a colon')
+  if (values.WECHAT_APP_ID !== undefined && !appidSchema.safeParse(values.WECHAT_APP_ID).success) {
     problems.push('WECHAT_APP_ID must be wx and 16 hex digits')
   }
-  if (readHostnames(config.GATEWAY_ALLOWED_HOSTS) === null) {
+  if (readHostnames(values.GATEWAY_ALLOWED_HOSTS) === null) {
     problems.push('GATEWAY_ALLOWED_HOSTS must be names or addresses without ports, separated by commas')
   }
-  const { GATEWAY_API_KEYS: keys, GATEWAY_KEYS_FILE: file, GATEWAY_HOST: host } = config
-  problems.push(...readKeys(config).problems)
-  if (keys === undefined && file === undefined && !isLoopback(host)) {
+  problems.push(...readKeys(values).problems)
+  if (keys === undefined && file === undefined && host !== undefined && !isLoopback(host)) {
     problems.push(
       'GATEWAY_HOST is not a loopback address, so others reach the gateway: set GATEWAY_API_KEYS or GATEWAY_KEYS_FILE (`wxo key new` makes a key)',
     )
   }
-  problems.push(...redisUrlProblems(config.REDIS_URL), ...baseUrlProblems(config))
-  problems.push(...proxyProblems(proxyOf(config)))
+  problems.push(...baseUrlProblems(values), ...proxyProblems(proxyOf(values)))
   if (problems.length > 0) throw new ConfigError(problems)
-  return config
-}
-
-function redisUrlProblems(url: string): string[] {
-  try {
-    parseRedisUrl(url)
-    return []
-  } catch (error) {
-    return [`REDIS_URL: ${error instanceof OutboxError ? error.message : 'cannot be read'}`]
-  }
+  return values as GatewayConfig
 }

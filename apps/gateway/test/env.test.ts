@@ -7,6 +7,7 @@ it('needs nothing but a Redis', () => {
   expect(readGatewayConfig({ REDIS_URL })).toEqual({
     REDIS_URL,
     WECHAT_API_BASE_URL: 'https://api.weixin.qq.com',
+    ALLOW_UNKNOWN_APPS: false,
     WECHAT_ALLOW_HTTP: false,
     GATEWAY_HOST: '127.0.0.1',
     GATEWAY_PORT: 3000,
@@ -39,6 +40,27 @@ it.each([
   const read = () => readGatewayConfig({ REDIS_URL, ...env })
   expect(read).toThrow(message)
   expect(read).not.toThrow('secret-1')
+})
+
+it('says everything that is wrong at once', () => {
+  const env = {
+    REDIS_URL: 'redis://h?db=5',
+    WECHAT_API_BASE_URL: 'http://secret-1.example',
+    GATEWAY_PORT: 'x',
+    GATEWAY_HOST: '0.0.0.0',
+    DASHBOARD_USER: 'operator',
+  }
+  expect(() => readGatewayConfig(env)).toThrow(
+    expect.objectContaining({
+      problems: [
+        expect.stringMatching(/^REDIS_URL .*`db=` is not understood/),
+        expect.stringMatching(/^GATEWAY_PORT must be/),
+        expect.stringMatching(/^DASHBOARD_USER and DASHBOARD_PASSWORD/),
+        expect.stringMatching(/^GATEWAY_HOST is not a loopback/),
+        expect.stringMatching(/^WECHAT_API_BASE_URL: /),
+      ],
+    }),
+  )
 })
 
 it('describes every variable', () => {

@@ -5,12 +5,14 @@ import {
   ConfigError,
   type Environment,
   flag,
+  inspectEnv,
   integer,
   logLevel,
   port,
   proxyOf,
   proxyVariables,
-  readEnv,
+  readHostnames,
+  redisUrl,
   text,
   withProxyNames,
 } from '@wechat-outbox/runtime'
@@ -32,7 +34,7 @@ const shard = z
   .refine((value) => value !== undefined, 'must be a part of parts: 1/4 to 4/4')
 
 export const workerEnvSchema = z.object({
-  REDIS_URL: text.describe(
+  REDIS_URL: redisUrl.describe(
     'The Redis that holds the queues: `redis://`, `rediss://`, several for a cluster, or `redis+sentinel://`',
   ),
   WECHAT_APP_ID: text.optional().describe('The one Mini Program'),
@@ -70,6 +72,11 @@ export const workerEnvSchema = z.object({
     .default(10_000)
     .describe('A dead worker’s messages are taken over after about this; at least `SEND_TIMEOUT_MS` + 2000'),
   WORKER_HOST: text.default('127.0.0.1').describe('Where `/healthz`, `/readyz` and `/metrics` listen'),
+  WORKER_ALLOWED_HOSTS: text
+    .optional()
+    .describe(
+      'Comma-separated names under which `/metrics` is asked for; loopback names always are allowed, and without this variable, on a host that is not loopback, addresses, names without a dot, `.local` and `.internal`',
+    ),
   WORKER_PORT: port.default(9464).describe('0: a free one, logged'),
   LOG_LEVEL: logLevel.default('info').describe('A level of pino'),
   SHUTDOWN_TIMEOUT_MS: integer(0, 600_000).default(25_000).describe('What calls in flight get to end in after SIGTERM'),
@@ -79,21 +86,24 @@ export type WorkerConfig = z.output<typeof workerEnvSchema> & { readonly apps: r
 
 /** @throws ConfigError with every problem, of the variables and of the apps */
 export function readWorkerConfig(env: Environment): WorkerConfig {
-  const { apps: all, problems } = readApps(env)
-  const isComplete = problems.length === 0
-  const read = collect(problems, () => readEnv(workerEnvSchema, withProxyNames(env)))
-  const apps = read !== undefined && isComplete ? selectApps(all, read, problems) : []
-  if (read !== undefined && read.STALLED_AFTER_MS < read.SEND_TIMEOUT_MS + 2000) {
+  const { values, problems } = inspectEnv(workerEnvSchema, withProxyNames(env))
+  const read = readApps(env)
+  problems.push(...read.problems)
+  const apps = read.problems.length === 0 ? selectApps(read.apps, values, problems) : []
+  const { STALLED_AFTER_MS: stalledMs = Infinity, SEND_TIMEOUT_MS: sendMs = 0 } = values
+  if (stalledMs < sendMs + 2000) {
     problems.push(
       'STALLED_AFTER_MS must be at least SEND_TIMEOUT_MS + 2000: a message must not be taken over while its call is open',
     )
   }
-  if (read !== undefined && read.RETRY_BACKOFF_MS_MAX < read.RETRY_BACKOFF_MS) {
-    problems.push('RETRY_BACKOFF_MS_MAX must be at least RETRY_BACKOFF_MS')
+  const { RETRY_BACKOFF_MS: backoffMs = 0, RETRY_BACKOFF_MS_MAX: backoffMsMax = Infinity } = values
+  if (backoffMsMax < backoffMs) problems.push('RETRY_BACKOFF_MS_MAX must be at least RETRY_BACKOFF_MS')
+  if (readHostnames(values.WORKER_ALLOWED_HOSTS) === null) {
+    problems.push('WORKER_ALLOWED_HOSTS must be names or addresses without ports, separated by commas')
   }
-  if (read !== undefined) problems.push(...proxyProblems(proxyOf(read)), ...baseUrlProblems(read))
-  if (read === undefined || problems.length > 0) throw new ConfigError(problems)
-  return { ...read, apps }
+  problems.push(...proxyProblems(proxyOf(values)), ...baseUrlProblems(values))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return { ...(values as z.output<typeof workerEnvSchema>), apps }
 }
 
 /** The apps as they stand in the file now, while everything else stays as it was read. @throws ConfigError */
@@ -102,14 +112,4 @@ export function rereadApps(config: AppVariables & Selection): AppConfig[] {
   const selected = problems.length === 0 ? selectApps(apps, config, problems) : []
   if (problems.length > 0) throw new ConfigError(problems)
   return selected
-}
-
-function collect<T>(problems: string[], read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    problems.unshift(...error.problems)
-    return undefined
-  }
 }

@@ -1,7 +1,7 @@
 /** What is said and counted about messages: one line per attempt, and one per ending. Never content, a token or – above debug – an openid. */
 import { type Attempt, type DeadLetter, type JobData } from '@wechat-outbox/messages'
 import type { ConsumerReport, HoldReport, Run } from '@wechat-outbox/outbox/engine'
-import type { Logger } from '@wechat-outbox/runtime'
+import { createSeldom, type Logger } from '@wechat-outbox/runtime'
 import type { AppMetrics } from './metrics.ts'
 
 export interface Attempted {
@@ -20,6 +20,7 @@ export interface Recorder extends Omit<ConsumerReport, 'stuck'> {
 const QUIET = new Set<Attempt['outcome']>(['delivered', 'token-refreshed'])
 
 export function createRecorder(log: Logger, appid: string, metrics: AppMetrics): Recorder {
+  const seldom = createSeldom()
   return {
     attempted({ run, data, attempt, number }) {
       metrics.attempted({ attempt, data, acceptedAt: run.acceptedAt, nowMs: run.now() })
@@ -74,7 +75,7 @@ export function createRecorder(log: Logger, appid: string, metrics: AppMetrics):
     },
     ...recordHolds(log, appid),
     problem({ what, error, id }) {
-      log.error({ event: 'worker.problem', appid, what, error, id })
+      seldom(`${what}: ${error}`, (times) => log.error({ event: 'worker.problem', appid, what, error, id, times }))
     },
   }
 }

@@ -57,6 +57,25 @@ describe('readWorkerConfig', () => {
     })
   })
 
+  it('says what is wrong with the Redis, the address and the file beside everything else', () => {
+    const file = fileOf([
+      { appid: ONE.appid, [SECRET]: 'x', token: { type: 'http', url: 'https://t', headers: { [SECRET]: 7 } } },
+    ])
+    const env = { ...file, REDIS_URL: `redis://:${SECRET}@h?db=5`, WECHAT_API_BASE_URL: 'http://h', WORKER_PORT: 'x' }
+    expect(problemsOf(env)).toEqual([
+      expect.stringMatching(/^REDIS_URL .*`db=` is not understood/),
+      expect.stringMatching(/^WORKER_PORT must be/),
+      'WECHAT_APPS_FILE 0.token.headers.* must be text',
+      'WECHAT_APPS_FILE 0 has a field other than appid, secret, concurrency, maxPerSecond, token',
+      expect.stringMatching(/^WECHAT_API_BASE_URL: /),
+    ])
+    expect(problemsOf({ WECHAT_APPS_FILE: '/nowhere', SEND_TIMEOUT_MS: 'x' })).toEqual([
+      'REDIS_URL is missing',
+      expect.stringMatching(/^SEND_TIMEOUT_MS must be/),
+      'WECHAT_APPS_FILE cannot be read',
+    ])
+  })
+
   it('says every problem of the variables at once', () => {
     expect(problemsOf({ SEND_TIMEOUT_MS: 'fast', WORKER_PORT: '70000', LOG_LEVEL: 'loud' })).toEqual(
       expect.arrayContaining([
@@ -66,6 +85,11 @@ describe('readWorkerConfig', () => {
         'LOG_LEVEL must be a level of pino',
       ]),
     )
+  })
+
+  it('refuses a list of names that are none', () => {
+    const problem = 'WORKER_ALLOWED_HOSTS must be names or addresses without ports, separated by commas'
+    expect(problemsOf({ ...one, WORKER_ALLOWED_HOSTS: 'https://metrics.example' })).toEqual([problem])
   })
 
   it('says what is wrong with the apps beside what is wrong with the variables', () => {
@@ -147,7 +171,7 @@ describe('a file of apps', () => {
         'WECHAT_APPS_FILE 2.token.type',
       ]),
     )
-    expect(problems.join('\n')).toContain('concurency')
+    expect(problems.join('\n')).toContain('has a field other than appid, secret, concurrency')
   })
 
   it('needs a secret only for tokens from WeChat itself', () => {

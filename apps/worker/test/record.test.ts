@@ -161,7 +161,7 @@ describe('an ending', () => {
       { level: 'info', event: 'message.replayed', messageId: 'm-1-1', replayOf: 'd-1' },
       { level: 'info', event: 'dead-letters.expired', count: 3 },
       { level: 'warn', event: 'message.newer', messageId: 'm-1', v: 2 },
-      { level: 'error', event: 'worker.problem', what: 'the sweep', error: 'it broke', id: 'm-1' },
+      { level: 'error', event: 'worker.problem', what: 'the sweep', error: 'it broke', id: 'm-1', times: 1 },
     ])
     expect(lines.every((line) => line['appid'] === APP)).toBe(true)
     expect(JSON.stringify(lines)).not.toContain('o-anna')

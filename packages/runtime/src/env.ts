@@ -2,6 +2,7 @@
  * Configuration from the environment: one zod object per app, read once at start. Everything that is wrong is said at
  * once, with the variable's name, and never with its value, which may be a secret.
  */
+import { messageOf, parseRedisUrl } from '@wechat-outbox/outbox/engine'
 import { z } from 'zod'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -17,16 +18,46 @@ export class ConfigError extends Error {
   }
 }
 
-/**
- * Reads a process's environment. An empty variable counts as missing, because that is what `FOO=` in a compose file means.
- * @throws ConfigError
- */
-export function readEnv<T extends z.ZodRawShape>(schema: z.ZodObject<T>, env: Environment): z.output<z.ZodObject<T>> {
-  const given = Object.keys(schema.shape).flatMap((name) => (env[name] ? [[name, env[name]]] : []))
-  const parsed = schema.safeParse(Object.fromEntries(given))
-  if (parsed.success) return parsed.data
-  throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`))
+/** What could be read of an environment, and what is wrong with the rest of it. */
+export interface EnvReading<T> {
+  /** Without the variables that are at fault. */
+  readonly values: Partial<T>
+  readonly problems: string[]
 }
+
+/**
+ * Reads a process's environment, each variable by itself, so that one that is wrong hides no fault of another. An empty
+ * variable counts as missing, because that is what `FOO=` in a compose file means.
+ */
+export function inspectEnv<T extends z.ZodRawShape>(
+  schema: z.ZodObject<T>,
+  env: Environment,
+): EnvReading<z.output<z.ZodObject<T>>> {
+  const values: Record<string, unknown> = {}
+  const problems: string[] = []
+  for (const [name, type] of Object.entries(schema.shape)) {
+    const parsed = z.safeParse(type, env[name] || undefined)
+    if (!parsed.success) problems.push(...parsed.error.issues.map(({ message }) => `${name} ${message}`))
+    else if (parsed.data !== undefined) values[name] = parsed.data
+  }
+  return { values: values as Partial<z.output<z.ZodObject<T>>>, problems }
+}
+
+/** As `inspectEnv`, for whoever has nothing to add. @throws ConfigError with every problem */
+export function readEnv<T extends z.ZodRawShape>(schema: z.ZodObject<T>, env: Environment): z.output<z.ZodObject<T>> {
+  const { values, problems } = inspectEnv(schema, env)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return values as z.output<z.ZodObject<T>>
+}
+
+/** A variable that holds the URL of the Redis. */
+export const redisUrl = z.string({ error: (issue) => missing(issue) }).superRefine((url, context) => {
+  try {
+    parseRedisUrl(url)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: messageOf(error).replace(/^the Redis URL /, '') })
+  }
+})
 
 const missing = (issue: { input?: unknown }): string | undefined =>
   issue.input === undefined ? 'is missing' : undefined

@@ -27,8 +27,20 @@ export function readListFile<T>({ variable, path, schema }: ListFile<T>): { entr
   }
   const read = schema.safeParse(content)
   if (read.success) return { entries: read.data, problems: [] }
-  const problems = read.error.issues.map(({ path: at, message }) =>
-    [variable, at.join('.'), message].filter((part) => part !== '').join(' '),
+  const problems = read.error.issues.map((issue) =>
+    [variable, placeOf(issue.path), sentenceOf(issue)].filter((part) => part !== '').join(' '),
   )
   return { entries: [], problems }
+}
+
+/** zod repeats the names of unknown fields, and in a file with a slip in it the name may be the secret. */
+function sentenceOf({ code, message }: z.core.$ZodIssue): string {
+  return code === 'unrecognized_keys' && message.startsWith('Unrecognized')
+    ? 'has a field that is not known here'
+    : message
+}
+
+/** The names of headers are the file's own and not those of settings. */
+function placeOf(path: readonly PropertyKey[]): string {
+  return path.map((part, at) => (path[at - 1] === 'headers' ? '*' : String(part))).join('.')
 }

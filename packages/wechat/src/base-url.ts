@@ -24,13 +24,17 @@ export function parseBaseUrl(baseUrl: string, { allowHttp = false }: { readonly 
   return { origin: url.origin, prefix: url.pathname.replace(/\/+$/u, '') }
 }
 
-/** What stands against a base URL, for whoever collects the faults of a configuration. */
+/**
+ * What stands against a base URL, for whoever collects the faults of a configuration. Where the variable that allows plain http
+ * could not be read, plain http is not held against the URL.
+ */
 export function baseUrlProblems(settings: {
-  readonly WECHAT_API_BASE_URL: string
-  readonly WECHAT_ALLOW_HTTP: boolean
+  readonly WECHAT_API_BASE_URL?: string | undefined
+  readonly WECHAT_ALLOW_HTTP?: boolean | undefined
 }): string[] {
+  const { WECHAT_API_BASE_URL: url, WECHAT_ALLOW_HTTP: allowHttp = true } = settings
   try {
-    parseBaseUrl(settings.WECHAT_API_BASE_URL, { allowHttp: settings.WECHAT_ALLOW_HTTP })
+    if (url !== undefined) parseBaseUrl(url, { allowHttp })
     return []
   } catch (error) {
     return [`WECHAT_API_BASE_URL: ${error instanceof Error ? error.message : 'cannot be read'}`]
