@@ -3,7 +3,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { APPS_KEY, appKeys, sharedWaitKey } from '../packages/outbox/src/redis/keys.ts'
+import { APPS_KEY, appKeys, PROBE_KEY, STORED_APPS_KEY, sharedWaitKey } from '../packages/outbox/src/redis/keys.ts'
 import { ROOT } from '../scripts/run.ts'
 
 const PART = '<…>'
@@ -27,7 +27,7 @@ function keysOfTheCode(): string[] {
   const members = Object.entries(appKeys(PART)).filter(([name]) => !BEGINNINGS.includes(name))
   // A key has one variable part, or two.
   const keys = members.map(([, key]) => (typeof key === 'function' ? key(PART, PART) : key))
-  return [APPS_KEY, sharedWaitKey(PART), ...keys, appKeys(PART).idempotency + PART]
+  return [APPS_KEY, PROBE_KEY, STORED_APPS_KEY, sharedWaitKey(PART), ...keys, appKeys(PART).idempotency + PART]
 }
 
 it('lists exactly the keys that the code has', () => {

@@ -36,13 +36,14 @@ it('finds nothing wrong with a Redis that persists and a WeChat that answers, wh
     problems: [],
     warnings: [],
     redis: { reachable: true, pingMs: expect.any(Number), clockSkewMs: expect.any(Number), appendFsync: 'everysec' },
-    wechat: { reachable: true, status: 404 },
+    wechat: { reachable: true, isLocal: true, status: 404 },
   })
   expect(requests).toEqual(['GET /'])
   const shown = await world.cli(['doctor'], { env })
   expect(shown.code).toBe(0)
   expect(shown.stdout).toContain('a power cut may lose the last second or two')
   expect(shown.stdout).toContain('✓ Nothing is wrong.')
+  expect(shown.stdout).toMatch(/WeChat +127\.0\.0\.1:\d+ answers .*the fake WeChat of a sandbox/)
 })
 
 it('finds a Redis that keeps nothing and may throw everything away', async () => {
@@ -59,6 +60,8 @@ it('finds lanes that disagree with the queue, and mends them when told to', asyn
   const key = `{wxo:${APP}}:lane:o-lane`
   const { id } = await world.outbox.send({ touser: 'o-lane', msgtype: 'text', text: { content: 'hello' } })
   await world.store.redis.del(key)
+  // As if a worker served the app.
+  await world.store.redis.set(`{wxo:${APP}}:served`, '1')
   await world.store.redis.rpush(key, 'm-gone')
   const found = await world.cli(['doctor', '--json'], { env })
   expect(found).toMatchObject({ code: 1, stderr: '' })
@@ -106,6 +109,14 @@ it('names a wrong password, and not which one it was', async () => {
   expect(result.code).toBe(1)
   expect(result.stdout).toMatch(/✗ .*(WRONGPASS|invalid password)/i)
   expect(result.stdout + result.stderr).not.toMatch(/falsch|geheim/)
+})
+
+it('names a replica, which takes no messages', async () => {
+  world = await startWorld()
+  await world.store.redis.replicaof('127.0.0.1', 1)
+  const result = await world.cli(['doctor'], { env: { WECHAT_API_BASE_URL: base } })
+  expect(result.code).toBe(1)
+  expect(result.stdout).toMatch(/✗ Redis is not available: .*is a replica/)
 })
 
 it('refuses a base URL that the worker would refuse', async () => {

@@ -4,11 +4,12 @@
  */
 import { OutboxError } from '@wechat-outbox/outbox'
 import {
-  answersInTime,
   connectRedis,
   messageOf,
   openStore,
   type RedisClient,
+  type RedisReadiness,
+  readReadiness,
   type Store,
   within,
 } from '@wechat-outbox/outbox/engine'
@@ -20,8 +21,7 @@ export interface RedisLink {
   readonly redis: RedisClient
   /** @throws OutboxError WXO_UNAVAILABLE, at once while Redis is away */
   store(): Promise<Store>
-  /** Whether Redis answers a PING within a second. */
-  answers(): Promise<boolean>
+  readiness(): Promise<RedisReadiness>
   close(): Promise<void>
 }
 
@@ -48,7 +48,7 @@ export function openRedisLink(url: string, log: Logger): RedisLink {
       })
       return opened
     },
-    answers: () => answersInTime(redis),
+    readiness: () => readReadiness(redis),
     async close() {
       await within(
         redis.quit().catch(() => undefined),

@@ -30,6 +30,7 @@ export {
 } from './app-hold/hold.ts'
 export type { HoldReport } from './app-hold/keeper.ts'
 export { type SharedWait, sharedWaitFor } from './bullmq/shared-wait.ts'
+export { acceptanceOf } from './dead-letters/acceptance.ts'
 export {
   type DeadLetterFilter,
   type DeadLetterPage,
@@ -41,23 +42,23 @@ export {
   readDeadLetter,
   requestReplay,
 } from './dead-letters/list.ts'
-export { messageOf, storeError } from './errors.ts'
+export { isRefusal, messageOf, storeError } from './errors.ts'
 export { type Backlog, readBacklog } from './lanes/backlog.ts'
 export { inspectLanes, type LaneInspection, type LaneProblem } from './lanes/inspect.ts'
 export {
-  answersInTime,
   type ConnectionUse,
   connectRedis,
-  parseRedisUrl,
   type RedisClient,
   whenReady,
 } from './redis/connection.ts'
-export { type RedisHealth, readRedisHealth, redisProblems } from './redis/health.ts'
+export { type RedisHealth, readRedisHealth, redisProblems, redisUnknowns } from './redis/health.ts'
 export { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './redis/keys.ts'
-export { readKnownApps } from './redis/known-apps.ts'
+export { readKnownApps, readServed, readUnserved, type UnservedApp, unservedSentence } from './redis/known-apps.ts'
 export { type LazyStore, lazyStore } from './redis/lazy-store.ts'
 export { createNews, type Hear, type News } from './redis/pubsub.ts'
+export { type RedisReadiness, readReadiness } from './redis/readiness.ts'
 export { openStore, type Store } from './redis/store.ts'
+export { parseRedisUrl } from './redis/url.ts'
 export { type AccessTokens, createAccessTokens, type IssuedAccess, readAccessToken } from './tokens/access-tokens.ts'
 export {
   createTokenStore,

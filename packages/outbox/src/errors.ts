@@ -2,7 +2,7 @@
  * The errors that callers of the outbox meet, and the one place where an error of Redis or BullMQ becomes one of them.
  * A client's error may carry the command it failed on, and with it a message's content: only its text goes further.
  */
-import type { Problem } from '@wechat-outbox/messages'
+import { countProblems, limitProblems, type Problem } from '@wechat-outbox/messages'
 
 /**
  * WXO_INVALID      the request is refused; `issues` names every problem with its path. Repeating it is pointless
@@ -10,7 +10,7 @@ import type { Problem } from '@wechat-outbox/messages'
  * WXO_UNAVAILABLE  Redis did not answer. The message may or may not be stored: repeat with the same idempotencyKey
  * WXO_FULL         Redis is near its memory limit and takes no new messages
  * WXO_CLOSED       the Outbox has been closed by its own process
- * WXO_CONFIG       the outbox was set up wrongly
+ * WXO_CONFIG       the outbox was set up wrongly; of the options of an Outbox `issues` names every one that cannot be meant
  */
 export type OutboxErrorCode =
   | 'WXO_INVALID'
@@ -32,11 +32,25 @@ export class OutboxError extends Error {
   }
 }
 
-/** All problems in one error, the first few of them in its message. */
-export function invalid(issues: readonly Problem[]): OutboxError {
-  const shown = issues.slice(0, 5).map(({ path, message }) => `${path || 'request'} ${message}`)
-  const more = issues.length > 5 ? `, and ${issues.length - 5} more` : ''
-  return new OutboxError('WXO_INVALID', `the message is refused: ${shown.join('; ')}${more}`, { issues })
+/** The problems in one error, at most `PROBLEMS_MAX`, and the first few of them in its message. */
+export function invalid(found: readonly Problem[]): OutboxError {
+  return problematic('WXO_INVALID', 'the message is refused', { found, whole: 'request' })
+}
+
+/** The same of options that somebody has written. */
+export function misconfigured(found: readonly Problem[]): OutboxError {
+  return problematic('WXO_CONFIG', 'the Outbox cannot be made', { found, whole: 'options' })
+}
+
+function problematic(
+  code: OutboxErrorCode,
+  what: string,
+  { found, whole }: { found: readonly Problem[]; whole: string },
+): OutboxError {
+  const issues = limitProblems(found)
+  const shown = issues.slice(0, 5).map(({ path, message }) => `${path || whole} ${message}`)
+  const more = issues.length > 5 ? `, and ${countProblems(issues) - 5} more` : ''
+  return new OutboxError(code, `${what}: ${shown.join('; ')}${more}`, { issues })
 }
 
 /** What Redis says when it has reached `maxmemory`, alone or as the reason why a transaction was refused. */

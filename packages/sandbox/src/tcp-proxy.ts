@@ -35,6 +35,8 @@ export type TcpProxy = {
   breakAfter: (bytes: number) => void
   /** On: new connections are refused (nobody listens). Open ones stay. Rejects if the port was taken meanwhile. */
   refuse: (on: boolean) => Promise<void>
+  /** Connections that are made from now on go to another port of the target's host; those that are open stay where they are. */
+  retarget: (port: number) => void
   /** How many clients are connected now. */
   connections: () => number
   close: () => Promise<void>
@@ -67,8 +69,9 @@ const pass = (from: Socket, to: Socket, rules: { pair: Pair; switches: Switches;
 export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy> => {
   const pairs = new Set<Pair>()
   const switches: Switches = { newStalled: false, repliesCut: false, bytesLeft: Infinity }
+  let { targetPort } = options
   const join = (client: Socket): void => {
-    const target = { host: options.targetHost, port: options.targetPort }
+    const target = { host: options.targetHost, port: targetPort }
     const pair: Pair = { ...pairWith(client, target, () => pairs.delete(pair)), stalled: false }
     const { server } = pair
     pairs.add(pair)
@@ -112,6 +115,9 @@ export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy>
         listener = newServer()
         await listen(listener, port)
       }
+    },
+    retarget: (to) => {
+      targetPort = to
     },
     connections: () => pairs.size,
     close: async () => {

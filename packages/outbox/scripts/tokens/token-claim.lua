@@ -1,4 +1,5 @@
 --- include token
+--- include tell
 -- Gives whoever needs a token the shared one if it serves, else the right to fetch one, if nobody has it and no fetch has
 -- failed a moment ago. One step, so that nobody fetches what another has just stored.
 --   KEYS[1] token   KEYS[2] lock   KEYS[3] failure
@@ -21,11 +22,11 @@ if value and value == ARGV[4] and token[6] ~= '1' and not known and repeats > 1 
   -- The source has said it twice, a moment ago: its token is given time, and the source none of our questions.
   pauseToken(KEYS[1], ARGV[10], ARGV[11])
   token = readToken(KEYS[1])
-  redis.call('PUBLISH', ARGV[7], 'paused')
+  tell(ARGV[7], 'paused')
 elseif value and value == ARGV[4] and token[6] ~= '1' and not known then
   redis.call('HSET', KEYS[1], 'refused', '1')
   redis.call('HSETNX', KEYS[1], 'refusedAt', string.format('%.0f', now))
-  redis.call('PUBLISH', ARGV[7], 'refused')
+  tell(ARGV[7], 'refused')
   token[6] = '1'
 end
 if value and token[6] ~= '1' and ARGV[3] ~= 'probe' then

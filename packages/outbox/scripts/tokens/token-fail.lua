@@ -1,4 +1,5 @@
 --- include token
+--- include tell
 -- Remembers that no token could be had, for all processes, so that together they do not ask in a loop. Each failure in a
 -- row waits twice as long as the one before.
 --   KEYS[1] failure   KEYS[2] lock   KEYS[3] token
@@ -18,5 +19,5 @@ redis.call('HSET', KEYS[1], 'errcode', ARGV[2], 'detail', ARGV[3],
   'at', string.format('%.0f', now), 'until', string.format('%.0f', now + wait), 'probes', ARGV[8])
 -- Kept a while beyond the wait: the next failure is to be known as one in a row.
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', wait + 120000))
-redis.call('PUBLISH', ARGV[6], 'failed')
+tell(ARGV[6], 'failed')
 return wait

@@ -1,4 +1,5 @@
 --- include token
+--- include tell
 -- Stores a fetched token if nobody has stored another since its fetcher looked, and only for the holder of the lock:
 -- a late answer never overwrites a newer token. The endpoint answers again, so its failure is forgotten. One that was refused
 -- and comes again is the current one: it is used again, after a pause that grows with each time.
@@ -22,5 +23,5 @@ redis.call('HSET', KEYS[1], 'value', ARGV[1], 'parameter', ARGV[2], 'lifetime', 
 redis.call('HDEL', KEYS[1], 'refused')
 redis.call('DEL', KEYS[3])
 local version = redis.call('HINCRBY', KEYS[1], 'version', same and 0 or 1)
-redis.call('PUBLISH', ARGV[6], version)
+tell(ARGV[6], version)
 return version

@@ -1,4 +1,5 @@
 --- include token
+--- include tell
 -- Says that somebody needs a token who cannot fetch one, and which value WeChat has refused, if that is why. Workers hear
 -- it, and one of them fetches.
 --   KEYS[1] token   KEYS[2] failure   KEYS[3] present while no refusal is taken from here
@@ -10,7 +11,7 @@ if ARGV[1] ~= '' and token[1] == ARGV[1] and token[6] ~= '1' then
   if not redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[2]) then return -1 end
   redis.call('HSET', KEYS[1], 'refused', '1')
   redis.call('HSETNX', KEYS[1], 'refusedAt', string.format('%.0f', now))
-  redis.call('PUBLISH', ARGV[3], 'refused')
+  tell(ARGV[3], 'refused')
 end
 if tonumber(redis.call('HGET', KEYS[2], 'until') or '0') > now then return -1 end
-return redis.call('PUBLISH', ARGV[3], 'wanted')
+return tell(ARGV[3], 'wanted')

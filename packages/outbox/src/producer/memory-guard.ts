@@ -18,7 +18,8 @@ export function createMemoryGuard(open: () => Promise<Store>): MemoryGuard {
   let askAt = 0
   const ask = async (): Promise<void> => {
     const { redis } = await open()
-    const { usedMemoryBytes, maxMemoryBytes } = await readMemory(redis)
+    // Where Redis does not tell, it refuses by itself when it is full.
+    const { usedMemoryBytes = 0, maxMemoryBytes = 0 } = await readMemory(redis)
     full = maxMemoryBytes > 0 && usedMemoryBytes > FULL_AT * maxMemoryBytes
   }
   return {

@@ -5,8 +5,9 @@
  */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { OutboxError } from '../errors.ts'
-import { within } from '../within.ts'
 import { batchWrites } from './batch-writes.ts'
+import { connectionError, dropsWhereReadOnly, guardClient, type Peers, peersAt, peersOf } from './guard.ts'
+import { type Node, parseRedisUrl, type Target } from './url.ts'
 
 export type RedisClient = Redis | Cluster
 /** Without the option that changes what answers look like, on which ioredis's own types insist. */
@@ -16,10 +17,14 @@ export type ConnectionUse = 'produce' | 'work' | 'operate'
 /** How long anything but a worker waits for Redis, in ms. Together with one command it stays under two seconds. */
 export const CONNECT_WAIT_MS = 1000
 export const COMMAND_WAIT_MS = 1800
-const PING_MS_MAX = 1000
 
 const RECONNECT_MS_MAX = 2000
-const retryStrategy = (times: number): number => Math.min(50 * 2 ** Math.min(times, 10), RECONNECT_MS_MAX)
+/** During a failover: what workers know has to be recorded before anybody takes their messages over. */
+const RECONNECT_AT_REPLICA_MS_MAX = 250
+const retryAfter =
+  (peers: Peers) =>
+  (times: number): number =>
+    Math.min(50 * 2 ** Math.min(times, 10), peers.meetReplica ? RECONNECT_AT_REPLICA_MS_MAX : RECONNECT_MS_MAX)
 
 const patience: Record<ConnectionUse, Options> = {
   produce: {
@@ -41,12 +46,16 @@ const patience: Record<ConnectionUse, Options> = {
  * @throws OutboxError WXO_CONFIG when it is none of these; the message never holds the URL, which may hold a password
  */
 export function connectRedis(url: string, use: ConnectionUse): RedisClient {
-  const client = openClient(parseRedisUrl(url), {
+  const target = parseRedisUrl(url)
+  const peers = peersAt(url)
+  const client = openClient(target, {
     ...patience[use],
-    retryStrategy,
+    retryStrategy: retryAfter(peers),
+    reconnectOnError: dropsWhereReadOnly(peers),
     keepAlive: 10_000,
     disconnectTimeout: 200,
   })
+  guardClient(client, peers)
   // Each call that waits for Redis listens, and each app's workers do: many are no leak, and Node need not warn of one.
   // Not 0, Node's own word for no limit: BullMQ adds its listeners to the limit it finds, and would make it three.
   client.setMaxListeners(Number.POSITIVE_INFINITY)
@@ -54,12 +63,27 @@ export function connectRedis(url: string, use: ConnectionUse): RedisClient {
   return client
 }
 
+/** Another connection to the same server, or cluster, for commands that would hold up the first one. */
+export function duplicateClient<Client extends RedisClient>(client: Client, options: Options): Client {
+  const duplicate: RedisClient =
+    client instanceof Cluster ? client.duplicate([], { redisOptions: options }) : client.duplicate(options)
+  guardClient(duplicate, peersOf(client))
+  return duplicate as Client
+}
+
 function openClient(target: Target, options: Options): RedisClient {
   switch (target.kind) {
     case 'single':
       return new Redis({ ...options, ...target.node })
     case 'sentinel':
-      return new Redis({ ...options, sentinels: target.sentinels, name: target.master, ...target.login })
+      return new Redis({
+        ...options,
+        sentinels: target.sentinels,
+        name: target.master,
+        // A failover that somebody has planned leaves the connections to the old primary as they are, for seconds.
+        failoverDetector: true,
+        ...target.login,
+      })
     case 'cluster':
       return new Cluster(
         target.nodes.map(({ host, port }) => ({ host, port })),
@@ -78,102 +102,29 @@ function clusterOptions(options: Options, node: Node | undefined) {
   } satisfies ClusterOptions
 }
 
-interface Login {
-  username?: string
-  password?: string
-  db?: number
-  tls?: Record<string, never>
-}
-interface Node extends Login {
-  host: string
-  port: number
-}
-type Target =
-  | { kind: 'single'; node: Node }
-  | { kind: 'cluster'; nodes: Node[] }
-  | { kind: 'sentinel'; sentinels: { host: string; port: number }[]; master: string; login: Login }
-
-/** Reads `REDIS_URL`. @throws OutboxError WXO_CONFIG */
-export function parseRedisUrl(url: string): Target {
-  if (url.startsWith('redis+sentinel://')) return parseSentinel(url.slice('redis+sentinel://'.length))
-  const nodes = url.split(',').map((part) => parseNode(part.trim()))
-  const [node] = nodes
-  if (node === undefined) throw notAUrl()
-  return nodes.length === 1 ? { kind: 'single', node } : { kind: 'cluster', nodes }
-}
-
-function parseNode(text: string): Node {
-  if (!URL.canParse(text)) throw notAUrl()
-  const url = new URL(text)
-  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') throw notAUrl()
-  if (!/^\/?\d*$/.test(url.pathname)) throw notAUrl()
-  return {
-    host: url.hostname === '' ? '127.0.0.1' : url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: Number(url.port || 6379),
-    ...loginOf(url),
-    ...(url.pathname.length > 1 ? { db: Number(url.pathname.slice(1)) } : {}),
-    ...(url.protocol === 'rediss:' ? { tls: {} } : {}),
-  }
-}
-
-/** Node's URL takes no list of hosts, so the hosts are cut out and the rest is parsed with one of them. */
-function parseSentinel(rest: string): Target {
-  const [, login = '', hosts = '', master = ''] = /^([^@/]*@)?([^/@]+)\/([\w.-]+)$/.exec(rest) ?? []
-  if (master === '') throw notAUrl()
-  const sentinels = hosts.split(',').map((host) => {
-    const { host: name, port } = parseNode(`redis://${/:\d+$/.test(host) ? host : `${host}:26379`}`)
-    return { host: name, port }
-  })
-  const withLogin = `redis://${login}sentinel`
-  if (!URL.canParse(withLogin) || new URL(withLogin).hostname !== 'sentinel') throw notAUrl()
-  return { kind: 'sentinel', sentinels, master, login: loginOf(new URL(withLogin)) }
-}
-
-function loginOf(url: URL): Login {
-  return {
-    ...(url.username === '' ? {} : { username: decoded(url.username) }),
-    ...(url.password === '' ? {} : { password: decoded(url.password) }),
-  }
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw notAUrl()
-  }
-}
-
-function notAUrl(): OutboxError {
-  return new OutboxError(
-    'WXO_CONFIG',
-    'the Redis URL must be redis://host:port or rediss://host:port, several of them separated by commas for a cluster, ' +
-      'or redis+sentinel://host:port,host:port/master-name',
-  )
-}
-
-/** Waits until a client can take commands. @throws OutboxError WXO_UNAVAILABLE after `waitMs` */
-export async function whenReady(client: RedisClient, waitMs: number): Promise<void> {
+/**
+ * Waits until a client can take commands; without `waitMs` for as long as that may still happen.
+ * @throws OutboxError WXO_UNAVAILABLE after `waitMs`, WXO_CONFIG at once where waiting cannot help, WXO_CLOSED
+ */
+export async function whenReady(client: RedisClient, waitMs?: number): Promise<void> {
   if (client.status === 'ready') return
+  if (client.status === 'end') throw new OutboxError('WXO_CLOSED', 'the connection to Redis has been closed')
   await new Promise<void>((resolve, reject) => {
-    const onReady = (): void => {
+    const end = (error?: OutboxError): void => {
       clearTimeout(timer)
-      resolve()
+      client.off('ready', end)
+      client.off('error', onError)
+      if (error === undefined) resolve()
+      else reject(error)
     }
-    const timer = setTimeout(() => {
-      client.off('ready', onReady)
-      reject(new OutboxError('WXO_UNAVAILABLE', 'Redis is not available'))
-    }, waitMs)
-    client.once('ready', onReady)
+    const onError = (): void => {
+      const error = connectionError(client)
+      if (error.code === 'WXO_CONFIG') end(error)
+    }
+    const timer = waitMs === undefined ? undefined : setTimeout(() => end(connectionError(client)), waitMs)
+    client.on('ready', end)
+    client.on('error', onError)
+    // What was said before stands until a connection is ready.
+    onError()
   })
-}
-
-/** Whether Redis answers a PING within a second: a client that waits for Redis for ever keeps a PING as long. Never throws. */
-export async function answersInTime(client: RedisClient): Promise<boolean> {
-  if (client.status !== 'ready') return false
-  const answered = client.ping().then(
-    () => true,
-    () => false,
-  )
-  return within(answered, PING_MS_MAX, false)
 }

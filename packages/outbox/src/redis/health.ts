@@ -1,43 +1,53 @@
 /**
  * What the promise rests on: a Redis that persists what it has acknowledged and never throws anything away. Read from
- * INFO, which every hosted Redis allows; CONFIG often is not.
+ * INFO and CONFIG, which an access list may refuse: then it cannot be judged, which is no fault and has to be said.
  */
 import type { RedisClient } from './connection.ts'
+import { isNotAllowed } from './server-info.ts'
 
+/** Undefined is what Redis does not tell this user. */
 export interface RedisHealth {
-  readonly version: string
-  readonly appendOnly: boolean
-  /** `always`, `everysec`, `no`; undefined where CONFIG is not allowed. */
+  readonly version: string | undefined
+  readonly appendOnly: boolean | undefined
+  /** `always`, `everysec`, `no`; told by CONFIG. */
   readonly appendFsync: string | undefined
-  readonly evictionPolicy: string
-  readonly usedMemoryBytes: number
+  readonly evictionPolicy: string | undefined
+  readonly usedMemoryBytes: number | undefined
   /** 0: no limit. */
-  readonly maxMemoryBytes: number
+  readonly maxMemoryBytes: number | undefined
 }
 
+/** @throws where Redis does not answer */
 export async function readRedisHealth(redis: RedisClient): Promise<RedisHealth> {
   const info = parseInfo(await redis.info())
+  const appendOnly = info.get('aof_enabled')
   return {
-    version: info.get('redis_version') ?? 'unknown',
-    appendOnly: info.get('aof_enabled') === '1',
+    version: info.get('redis_version'),
+    appendOnly: appendOnly === undefined ? undefined : appendOnly === '1',
     appendFsync: await readFsync(redis),
-    evictionPolicy: info.get('maxmemory_policy') ?? 'unknown',
-    usedMemoryBytes: Number(info.get('used_memory') ?? 0),
-    maxMemoryBytes: Number(info.get('maxmemory') ?? 0),
+    evictionPolicy: info.get('maxmemory_policy'),
+    ...memoryIn(info),
   }
 }
 
-/** 0 for `maxMemoryBytes`: no limit. */
 export async function readMemory(redis: RedisClient): Promise<Pick<RedisHealth, 'usedMemoryBytes' | 'maxMemoryBytes'>> {
-  const info = parseInfo(await redis.info('memory'))
-  return { usedMemoryBytes: Number(info.get('used_memory') ?? 0), maxMemoryBytes: Number(info.get('maxmemory') ?? 0) }
+  return memoryIn(parseInfo(await redis.info('memory')))
+}
+
+function memoryIn(info: ReadonlyMap<string, string>): Pick<RedisHealth, 'usedMemoryBytes' | 'maxMemoryBytes'> {
+  const [used, max] = [info.get('used_memory'), info.get('maxmemory')]
+  return {
+    usedMemoryBytes: used === undefined ? undefined : Number(used),
+    maxMemoryBytes: max === undefined ? undefined : Number(max),
+  }
 }
 
 async function readFsync(redis: RedisClient): Promise<string | undefined> {
   try {
     const [, value] = (await redis.config('GET', 'appendfsync')) as string[]
     return value
-  } catch {
+  } catch (error) {
+    if (!isNotAllowed(error)) throw error
     return undefined
   }
 }
@@ -50,7 +60,7 @@ function parseInfo(text: string): Map<string, string> {
 /** What is wrong with it, in sentences for an operator. Empty: the promise holds. */
 export function redisProblems(health: RedisHealth): string[] {
   const problems: string[] = []
-  if (!health.appendOnly) {
+  if (health.appendOnly === false) {
     problems.push('Redis keeps no append-only file: a restart loses accepted messages. Set `appendonly yes`.')
   }
   if (health.appendFsync === 'no') {
@@ -58,13 +68,44 @@ export function redisProblems(health: RedisHealth): string[] {
       'Redis leaves syncing its append-only file to the system: a power cut may take half a minute of messages. Set `appendfsync everysec`.',
     )
   }
-  if (health.evictionPolicy !== 'noeviction') {
+  if (health.evictionPolicy !== undefined && health.evictionPolicy !== 'noeviction') {
     problems.push(
       `Redis may evict keys (maxmemory-policy ${health.evictionPolicy}): accepted messages would vanish. Set \`noeviction\`.`,
     )
   }
-  const [major = 0, minor = 0] = health.version.split('.').map(Number)
-  if (major < 6 || (major === 6 && minor < 2))
-    problems.push(`Redis ${health.version} is too old: 6.2 or later is needed.`)
+  if (health.version !== undefined && isTooOld(health.version)) problems.push(`Redis ${health.version} ${TOO_OLD}.`)
   return problems
+}
+
+/** What nobody here can tell whether it is wrong, in sentences for an operator. */
+export function redisUnknowns(health: RedisHealth): string[] {
+  const unknowns: string[] = []
+  if (health.appendOnly === undefined) {
+    unknowns.push(
+      'Whether Redis keeps an append-only file cannot be judged: INFO is not allowed. Make sure of `appendonly yes`.',
+    )
+  }
+  if (health.appendOnly !== false && health.appendFsync === undefined) {
+    unknowns.push(
+      'How often Redis syncs its file cannot be judged: CONFIG GET is not allowed. Make sure of `appendfsync everysec` or `always`.',
+    )
+  }
+  if (health.evictionPolicy === undefined) {
+    unknowns.push(
+      'Whether Redis evicts keys cannot be judged: INFO is not allowed. Make sure of `maxmemory-policy noeviction`.',
+    )
+  }
+  if (health.maxMemoryBytes === undefined || health.usedMemoryBytes === undefined) {
+    unknowns.push(
+      'How full Redis is cannot be judged: INFO is not allowed. New messages are refused only when it is full.',
+    )
+  }
+  return unknowns
+}
+
+export const TOO_OLD = 'is too old: 6.2 or later is needed'
+
+export function isTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major < 6 || (major === 6 && minor < 2)
 }

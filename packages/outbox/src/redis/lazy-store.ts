@@ -18,8 +18,6 @@ export function lazyStore(url: string): LazyStore {
     async open() {
       if (client === undefined) {
         client = connectRedis(url, 'produce')
-        // Each call tells its own caller; an unheard error event would end the process.
-        client.on('error', () => undefined)
       }
       await whenReady(client, CONNECT_WAIT_MS)
       store ??= openStore(client).catch((error: unknown) => {

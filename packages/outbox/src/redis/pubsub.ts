@@ -4,6 +4,7 @@
  * counts: they only say that something in Redis has changed. Whenever one may have been missed, everybody is told to look.
  */
 import type { RedisClient } from './connection.ts'
+import { isNotAllowed } from './server-info.ts'
 
 /** `message` is undefined when something may have been missed. Must not throw. */
 export type Hear = (message: string | undefined) => void
@@ -24,6 +25,7 @@ const RENEW_EVERY_MS = 60_000
 export function createNews(client: RedisClient): News {
   const channels = new Map<string, Set<Hear>>()
   let closed = false
+  let saidWhy = false
 
   function renew(): void {
     if (channels.size > 0 && client.status === 'ready') subscribe([...channels.keys()])
@@ -33,7 +35,11 @@ export function createNews(client: RedisClient): News {
     client.subscribe(...names).then(
       () => tell(names, undefined),
       // Away or closing: the next connection, or the next renewal, does it.
-      () => undefined,
+      (error: unknown) => {
+        if (saidWhy || !isNotAllowed(error)) return
+        saidWhy = true
+        client.emit('error', error)
+      },
     )
   }
   function tell(names: readonly string[], message: string | undefined): void {

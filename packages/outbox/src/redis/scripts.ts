@@ -10,7 +10,7 @@ import type { RedisClient } from './connection.ts'
 
 const folders = {
   'app-hold': ['hold-fault', 'hold-lift', 'hold-operator', 'hold-prove', 'hold-turn'],
-  'dead-letters': ['bury-message', 'dead-page', 'discard', 'replay'],
+  'dead-letters': ['bury-message', 'dead-page', 'discard', 'replay', 'take-retried'],
   lanes: ['backlog', 'heal', 'mend-lane'],
   producer: ['cancel', 'send'],
   tokens: [
@@ -25,7 +25,7 @@ const folders = {
     'token-unlock',
     'token-want',
   ],
-  worker: ['admit', 'give-back', 'queue-poll', 'settle', 'unmark'],
+  worker: ['admit', 'give-back', 'queue-poll', 'settle', 'trim', 'unmark'],
 } as const
 
 export type ScriptName = (typeof folders)[keyof typeof folders][number]

@@ -5,6 +5,7 @@
  * that an endpoint which says no, or nothing, is asked at the same pace by a hundred processes as by one.
  */
 import { randomUUID } from 'node:crypto'
+import { cleanErrmsg } from '@wechat-outbox/messages'
 import { Cluster } from 'ioredis'
 import { type AppKeys, appKeys } from '../redis/keys.ts'
 import type { News } from '../redis/pubsub.ts'
@@ -247,6 +248,8 @@ function tokenOf(fields: readonly string[]): StoredToken {
   }
 }
 
-function failureOf([errcode = '', detail = '']: readonly string[]): TokenFailure {
+/** The detail was cleaned before it was stored, unless an older version or somebody's hands have stored it. */
+function failureOf([errcode = '', text = '']: readonly string[]): TokenFailure {
+  const detail = cleanErrmsg(text)
   return errcode === '' ? { detail } : { errcode: Number(errcode), detail }
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectRedis, whenReady } from '../../src/redis/connection.ts'
-import { type RedisHealth, readRedisHealth, redisProblems } from '../../src/redis/health.ts'
+import { type RedisHealth, readRedisHealth, redisProblems, redisUnknowns } from '../../src/redis/health.ts'
 import { createWorld, type World } from '../support/world.ts'
 
 const good: RedisHealth = {
@@ -26,7 +26,6 @@ describe('redisProblems', () => {
     [{ appendOnly: false }, /append-only/],
     [{ appendFsync: 'no' }, /everysec/],
     [{ evictionPolicy: 'allkeys-lru' }, /allkeys-lru.*noeviction/],
-    [{ evictionPolicy: 'unknown' }, /evict/],
     [{ version: '6.0.16' }, /6\.0\.16 is too old/],
     [{ version: '5.0.14' }, /too old/],
   ])('names what is wrong with %j', (change, sentence) => {
@@ -37,6 +36,24 @@ describe('redisProblems', () => {
     const worst = { ...good, appendOnly: false, appendFsync: 'no', evictionPolicy: 'volatile-ttl', version: '4.0' }
     expect(redisProblems(worst)).toHaveLength(4)
   })
+})
+
+describe('redisUnknowns', () => {
+  const nothing = Object.fromEntries(Object.keys(good).map((name) => [name, undefined])) as unknown as RedisHealth
+
+  it('finds nothing where all is told', () => expect(redisUnknowns(good)).toEqual([]))
+
+  it.each([
+    [{ appendFsync: undefined }, [/syncs its file cannot be judged: CONFIG GET/]],
+    [{ appendOnly: false, appendFsync: undefined }, []],
+    [{ usedMemoryBytes: undefined }, [/How full/]],
+    [nothing, [/append-only file/, /CONFIG GET/, /evicts/, /How full/]],
+  ])('names what nobody tells of %j', (change, sentences) => {
+    const unknowns = redisUnknowns({ ...good, ...change })
+    expect(unknowns).toEqual(sentences.map((sentence) => expect.stringMatching(sentence)))
+  })
+
+  it('is no problem', () => expect(redisProblems(nothing)).toEqual([]))
 })
 
 describe('readRedisHealth', () => {
@@ -74,7 +91,17 @@ describe('readRedisHealth', () => {
     await world.redis.call('ACL', 'SETUSER', 'hosted', 'on', '>pw', '~*', '+@all', '-config')
     const client = connectRedis(world.url.replace('redis://', 'redis://hosted:pw@'), 'operate')
     await whenReady(client, 5000)
-    expect(await readRedisHealth(client)).toMatchObject({ appendFsync: undefined })
+    expect(await readRedisHealth(client)).toMatchObject({ appendFsync: undefined, appendOnly: false })
+    client.disconnect()
+  })
+
+  it('knows the version alone where INFO is not allowed either', async () => {
+    await world.redis.call('ACL', 'SETUSER', 'safe', 'on', '>pw', '~*', '+@all', '-@dangerous')
+    const client = connectRedis(world.url.replace('redis://', 'redis://safe:pw@'), 'operate')
+    await whenReady(client, 5000)
+    const { version, ...others } = await readRedisHealth(client)
+    expect(version).toBe((await readRedisHealth(world.redis)).version)
+    expect(Object.values(others).filter((value) => value !== undefined)).toEqual([])
     client.disconnect()
   })
 })
