@@ -1,10 +1,13 @@
 /**
  * `/healthz`: the process lives. `/readyz`: it fetches messages and reaches its Redis, so that they can flow; not yet while
  * it starts, and no longer once it has been told to end, nor while Redis refuses to record what came of messages. `/metrics`: for Prometheus; it
- * asks for no key, so a worker listens on loopback unless told otherwise.
+ * asks for no key, so a worker listens on loopback unless told otherwise, and pages of other web sites get none of it. Nothing
+ * of a request is ever repeated.
  */
-import { answersInTime, type RedisClient } from '@wechat-outbox/outbox/engine'
-import { fastify } from 'fastify'
+import { type RedisClient, type RedisReadiness, readReadiness } from '@wechat-outbox/outbox/engine'
+import { createSameSiteCheck, type SiteFault } from '@wechat-outbox/runtime'
+import { isLoopback } from '@wechat-outbox/wechat'
+import { type FastifyReply, fastify } from 'fastify'
 import type { Registry } from 'prom-client'
 
 export interface HealthOptions {
@@ -16,14 +19,38 @@ export interface HealthOptions {
   readonly refused: () => number | undefined
   readonly host: string
   readonly port: number
+  /** Further names under which it is reached, separated by commas. */
+  readonly allowedHosts?: string | undefined
 }
 
-export async function startHealthServer({ redis, registry, isRunning, refused, host, port }: HealthOptions) {
-  const server = fastify({ logger: false, requestTimeout: 5000, bodyLimit: 1024 })
+/** Probes ask by whatever address a pod has, learn nothing and change nothing. */
+const OPEN_ROUTES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz'])
+
+const SAYS: Readonly<Record<SiteFault, string>> = {
+  host: 'the worker is not known under this name: WORKER_ALLOWED_HOSTS lists further ones',
+  origin: 'this request comes from another web site',
+  'content-type': 'send application/json, or no body at all',
+}
+
+export async function startHealthServer(options: HealthOptions) {
+  const { redis, registry, isRunning, refused, host, port, allowedHosts } = options
+  const badRequest = (_error: unknown, _request: unknown, reply: FastifyReply) =>
+    reply.code(400).send({ status: 'this cannot be read' })
+  // fastify's own answers repeat the address that was asked for, and the error's text.
+  const frameworkErrors = badRequest as (...given: Parameters<typeof badRequest>) => void
+  const server = fastify({ logger: false, requestTimeout: 5000, bodyLimit: 1024, frameworkErrors })
+  server.setErrorHandler(badRequest)
+  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ status: 'there is nothing here' }))
+  const check = createSameSiteCheck({ host, isLoopback: isLoopback(host), allowedHosts, unnamed: 'private' })
+  server.addHook('onRequest', (request, reply, done) => {
+    const fault = OPEN_ROUTES.has(request.routeOptions.url) ? null : check(request)
+    if (fault === null) done()
+    else void reply.code(fault === 'content-type' ? 415 : 403).send({ status: SAYS[fault] })
+  })
   server.get('/healthz', () => ({ status: 'ok' }))
   server.get('/readyz', async (_request, reply) => {
-    const answers = await answersInTime(redis)
-    const status = statusOf(answers, isRunning(), refused())
+    const readiness = await readReadiness(redis)
+    const status = statusOf(readiness, isRunning(), refused())
     return reply.code(status === 'ready' ? 200 : 503).send({ status })
   })
   server.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
@@ -31,9 +58,9 @@ export async function startHealthServer({ redis, registry, isRunning, refused, h
   return { url, close: () => server.close() }
 }
 
-function statusOf(answers: boolean, isRunning: boolean, refused: number | undefined): string {
-  if (!answers) return 'redis is not available'
-  if (refused === 0) return 'redis refuses to hand out messages'
-  if (refused !== undefined) return `redis refuses to record ${refused} outcomes`
+function statusOf(readiness: RedisReadiness, isRunning: boolean, refused: number | undefined): string {
+  if (readiness === 'away') return 'redis is not available'
+  if (refused !== undefined && refused > 0) return `redis refuses to record ${refused} outcomes`
+  if (refused === 0 || readiness === 'refuses') return 'redis refuses to hand out messages'
   return isRunning ? 'ready' : 'starting or ending'
 }
