@@ -4,4 +4,5 @@
  */
 export { OutboxError, type OutboxErrorCode } from './errors.ts'
 export type { Cancellation } from './producer/cancel.ts'
-export { Outbox, type OutboxLink, type OutboxOptions, type Receipt, type SendResult } from './producer/outbox.ts'
+export type { OutboxLink, OutboxOptions } from './producer/options.ts'
+export { Outbox, type Receipt, type SendResult } from './producer/outbox.ts'

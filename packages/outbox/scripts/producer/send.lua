@@ -11,6 +11,7 @@
 -- or {'failed', why}
 --- include clock
 --- include store
+--- include why-failed
 local jobs, lanes, records = unpack(ARGV, 1, 3)
 local WIDTH, FIRST = 10, 4
 local now, micros = nowAndMicros()
@@ -26,7 +27,11 @@ local function send(n, followers)
   local record = idem ~= '' and records .. idem
   if record then
     local taken = redis.call('HMGET', record, 'id', 'fp', 'status')
-    if taken[1] then return { 'taken', taken[1], taken[2], taken[3] or '' } end
+    if taken[1] then
+      -- Written again: whoever waits for replicas after this script waits for what it writes.
+      redis.call('HSET', record, 'id', taken[1])
+      return { 'taken', taken[1], taken[2], taken[3] or '' }
+    end
   end
   sendAt = tonumber(sendAt)
   local message = {
@@ -56,7 +61,12 @@ local answers, n = {}, FIRST
 while n <= #ARGV do
   local followers = tonumber(ARGV[n])
   local isDone, answer = pcall(send, n, followers)
-  answers[#answers + 1] = isDone and answer or { 'failed', type(answer) == 'table' and answer.err or tostring(answer) }
+  if not isDone then
+    local why = whyFailed(answer)
+    if isReadOnly(why) then return redis.error_reply(why) end
+    answer = { 'failed', why }
+  end
+  answers[#answers + 1] = answer
   n = n + WIDTH + 2 * followers
 end
 if stored > 0 then announce(stored, { id = KEYS[3], meta = KEYS[2], active = KEYS[5] }, at) end

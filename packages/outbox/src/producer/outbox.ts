@@ -9,45 +9,20 @@ import {
   checkSendRequest,
   fingerprint,
   newMessageId,
-  REQUEST_BYTES_MAX,
   type SendRequest,
   type StatusReport,
   sendRequestSchema,
   splitText,
-  TEXT_BYTES_MAX_DEFAULT,
-  TEXT_BYTES_MAX_MIN,
   type TextRule,
 } from '@wechat-outbox/messages'
 import { invalid, OutboxError, storeError } from '../errors.ts'
-import { parseRedisUrl } from '../redis/connection.ts'
 import { type LazyStore, lazyStore } from '../redis/lazy-store.ts'
 import type { Store } from '../redis/store.ts'
 import { type Cancellation, cancelMessage } from './cancel.ts'
 import { createEnqueuer, type Enqueued, type Enqueuer, newMessage } from './enqueue.ts'
 import { createMemoryGuard, type MemoryGuard } from './memory-guard.ts'
+import { APPID_RULE, type OutboxLink, type OutboxOptions, readOptions } from './options.ts'
 import { readStatus } from './status.ts'
-
-export interface OutboxOptions {
-  /**
-   * `redis://…`, `rediss://…`, several separated by commas for a cluster, or `redis+sentinel://…/master`. Or connections
-   * that the process has anyway.
-   */
-  readonly redis: string | OutboxLink
-  /** The app that messages without an `appid` of their own belong to. */
-  readonly appid?: string
-  /** For how long a repeat with the same idempotency key is recognised, counted from the later of now and `sendAt`: a year at most. */
-  readonly idempotencyTtlHours?: number
-  /** The longest text in bytes of UTF-8. WeChat documents no limit; people report 2048. */
-  readonly textBytesMax?: number
-  /** True: a longer text becomes several messages, in order. False, the default: it is refused. */
-  readonly textSplit?: boolean
-}
-
-/** What an Outbox needs of Redis. Whoever hands it over closes it. */
-export interface OutboxLink {
-  /** A store on a connection for producing, once that is ready. @throws OutboxError WXO_UNAVAILABLE, within a second */
-  open(): Promise<Store>
-}
 
 export interface Receipt {
   readonly id: string
@@ -58,10 +33,6 @@ export interface Receipt {
 }
 
 export type SendResult = Receipt | { readonly error: OutboxError }
-
-const HOUR_MS = 3_600_000
-/** A year. */
-const TTL_HOURS_MAX = 8760
 
 export class Outbox {
   readonly #appid: string | undefined
@@ -76,25 +47,18 @@ export class Outbox {
   readonly #calls = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
-  /** Connects in the background. @throws OutboxError WXO_CONFIG when an option cannot be meant */
+  /** Connects in the background. @throws OutboxError WXO_CONFIG when options cannot be meant; `issues` names each of them */
   constructor(options: OutboxOptions) {
-    const { appid, idempotencyTtlHours = 72 } = options
-    if (appid !== undefined && !appidSchema.safeParse(appid).success) {
-      throw new OutboxError('WXO_CONFIG', 'appid must be wx and 16 hex digits')
-    }
-    if (!(idempotencyTtlHours > 0 && idempotencyTtlHours <= TTL_HOURS_MAX)) {
-      throw new OutboxError('WXO_CONFIG', `idempotencyTtlHours must be above 0 and at most ${TTL_HOURS_MAX}`)
-    }
+    const { redis, appid, ttlMs, texts, isReplicated } = readOptions(options)
     this.#appid = appid
-    this.#ttlMs = idempotencyTtlHours * HOUR_MS
-    this.#texts = textRuleOf(options)
-    this.#schema = sendRequestSchema(this.#texts)
-    const { redis } = options
+    this.#ttlMs = ttlMs
+    this.#texts = texts
+    this.#schema = sendRequestSchema(texts)
     const own = typeof redis === 'string' ? ownStore(redis) : undefined
     const link = own ?? (redis as OutboxLink)
     this.#open = () => link.open()
     this.#close = async () => own?.close()
-    this.#enqueuer = createEnqueuer(this.#open)
+    this.#enqueuer = createEnqueuer(this.#open, { replicated: isReplicated })
     this.#memory = createMemoryGuard(this.#open)
   }
 
@@ -120,6 +84,7 @@ export class Outbox {
 
   /** Stores up to 1000 messages. One result per request, in order: a refused one does not hold up the others. */
   async sendMany(requests: readonly SendRequest[]): Promise<SendResult[]> {
+    if (!Array.isArray(requests)) throw invalid([{ path: '', message: 'must be an array of messages' }])
     if (requests.length > BATCH_MAX) {
       throw invalid([{ path: '', message: `must be at most ${BATCH_MAX} messages, not ${requests.length}` }])
     }
@@ -131,12 +96,18 @@ export class Outbox {
 
   /** Where a message stands; null when it is not known or no longer retained. `appid`: the Outbox's own by default. */
   async status(id: string, appid?: string): Promise<StatusReport | null> {
-    return this.#guarded(async () => readStatus(await this.#open(), this.#appOf(appid), id))
+    return this.#guarded(async () => {
+      const at = this.#placeOf(id, appid)
+      return readStatus(await this.#open(), at.appid, at.id)
+    })
   }
 
   /** Takes a message back, unless something of it may have reached WeChat already. */
   async cancel(id: string, appid?: string): Promise<Cancellation> {
-    return this.#guarded(async () => cancelMessage(await this.#open(), { appid: this.#appOf(appid), id }, this.#ttlMs))
+    return this.#guarded(async () => {
+      const at = this.#placeOf(id, appid)
+      return cancelMessage(await this.#open(), at, this.#ttlMs)
+    })
   }
 
   /**
@@ -149,13 +120,12 @@ export class Outbox {
   }
 
   #check(request: unknown): { appid: string; checked: CheckedRequest } {
-    const isObject = typeof request === 'object' && request !== null && !Array.isArray(request)
-    const { appid = this.#appid, ...rest } = (isObject ? request : {}) as { appid?: unknown }
-    const result = checkSendRequest(isObject ? rest : request, this.#schema)
+    const { appid = this.#appid, ...rest } = (isObject(request) ? request : {}) as { appid?: unknown }
+    const result = checkSendRequest(isObject(request) ? rest : request, this.#schema)
     const problems = result.ok ? [] : [...result.problems]
     if (appid === undefined) throw new OutboxError('WXO_CONFIG', 'neither the message nor the Outbox names an appid')
     const app = appidSchema.safeParse(appid)
-    if (!app.success) problems.unshift({ path: 'appid', message: 'must be wx and 16 hex digits' })
+    if (!app.success) problems.unshift({ path: 'appid', message: APPID_RULE })
     if (!result.ok || !app.success) throw invalid(problems)
     return { appid: app.data, checked: result.value }
   }
@@ -178,11 +148,14 @@ export class Outbox {
     return report?.status ?? 'unknown'
   }
 
-  #appOf(appid = this.#appid): string {
+  /** Any text is an id: what no message has is known of none. */
+  #placeOf(id: unknown, appid: unknown = this.#appid): { appid: string; id: string } {
     if (appid === undefined) throw new OutboxError('WXO_CONFIG', 'neither the call nor the Outbox names an appid')
-    if (!appidSchema.safeParse(appid).success)
-      throw invalid([{ path: 'appid', message: 'must be wx and 16 hex digits' }])
-    return appid
+    const app = appidSchema.safeParse(appid)
+    const problems = typeof id === 'string' ? [] : [{ path: 'id', message: 'must be a string' }]
+    if (!app.success) problems.push({ path: 'appid', message: APPID_RULE })
+    if (!app.success || typeof id !== 'string') throw invalid(problems)
+    return { appid: app.data, id }
   }
 
   /** Every call: refused after `close`, finished before it, and what Redis says in words of ours. */
@@ -200,19 +173,11 @@ export class Outbox {
   }
 }
 
-/** @throws OutboxError WXO_CONFIG */
-function textRuleOf({ textBytesMax = TEXT_BYTES_MAX_DEFAULT, textSplit = false }: OutboxOptions): TextRule {
-  const isSound =
-    Number.isInteger(textBytesMax) && textBytesMax >= TEXT_BYTES_MAX_MIN && textBytesMax <= REQUEST_BYTES_MAX
-  if (!isSound) {
-    throw new OutboxError('WXO_CONFIG', `textBytesMax must be from ${TEXT_BYTES_MAX_MIN} to ${REQUEST_BYTES_MAX}`)
-  }
-  return { bytesMax: textBytesMax, isSplit: textSplit }
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function ownStore(url: string): LazyStore {
-  // A URL that is none is said here and not by the first call.
-  parseRedisUrl(url)
   const store = lazyStore(url)
   // Connect now, so that the first message does not wait for it; a failure is the first call's to tell.
   store.open().catch(() => undefined)
