@@ -5,18 +5,22 @@
  *
  * The order of the calls is kept, because one connection carries the batches one after the other. A full batch leaves at
  * once, so that Redis works on it while the next is being made, and so does a message while no other is under way. The
- * rest leaves at the end of the turn of the event loop.
+ * rest leaves at the end of the turn of the event loop. A Redis Cluster whose slots move redirects or refuses single commands,
+ * which the client repeats while later ones go through: there, an app has one batch under way.
  *
  * A script that Redis does not know is sent again as a whole, by the client: nothing has been done then. Nothing else is
  * sent twice.
  */
 import { type CheckedRequest, type JobData, partIdOf } from '@wechat-outbox/messages'
+import { Cluster } from 'ioredis'
 import { OutboxError, storeError } from '../errors.ts'
 import { COMMAND_WAIT_MS } from '../redis/connection.ts'
 import { appKeys, idempotencyDigest, storeKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import { within } from '../within.ts'
+import { createReplicaWait, type ReplicaWait } from './replica-wait.ts'
+import { createStoredApps } from './stored-apps.ts'
 
 export interface NewMessage {
   readonly appid: string
@@ -53,18 +57,21 @@ interface Pending {
   readonly reject: (error: OutboxError) => void
 }
 
-/** `open` gives the store once Redis is ready, or rejects soon. */
-export function createEnqueuer(open: () => Promise<Store>): Enqueuer {
+/**
+ * `open` gives the store once Redis is ready, or rejects soon. `replicated`: what is not known to have reached a replica is
+ * WXO_UNAVAILABLE, and may be stored.
+ */
+export function createEnqueuer(open: () => Promise<Store>, { replicated = false } = {}): Enqueuer {
   let waiting = new Map<string, Pending[]>()
   let pending = 0
   let isDue = false
   // Flushes that wait for the store: nobody may leave before them.
   let opening = 0
   let opened: Store | undefined
-
-  function settled(batch: readonly Pending[]): void {
+  const settled = (batch: readonly Pending[]): void => {
     pending -= batch.length
   }
+  const store = createWriter(replicated ? createReplicaWait() : undefined, settled)
 
   async function flush(): Promise<void> {
     const due = waiting
@@ -73,9 +80,7 @@ export function createEnqueuer(open: () => Promise<Store>): Enqueuer {
     opening += 1
     try {
       opened = await open()
-      for (const [appid, items] of due) {
-        for (const batch of batchesOf(items)) void write(opened, appid, batch).then(settled)
-      }
+      for (const [appid, items] of due) store(opened, appid, items)
     } catch (error) {
       for (const items of due.values()) settled(refuse(items, error))
     } finally {
@@ -90,8 +95,7 @@ export function createEnqueuer(open: () => Promise<Store>): Enqueuer {
     const hasCompany = pending > 1 && items.length < BATCH_MAX
     if (!hasCompany && opening === 0 && opened?.redis.status === 'ready') {
       waiting.delete(appid)
-      for (const batch of batchesOf(items)) void write(opened, appid, batch).then(settled)
-      return
+      return store(opened, appid, items)
     }
     if (isDue) return
     isDue = true
@@ -107,6 +111,39 @@ export function createEnqueuer(open: () => Promise<Store>): Enqueuer {
         pending += 1
         add({ message, resolve, reject })
       }),
+  }
+}
+
+/** What writes the messages of an app in batches. `settled` hears of each batch that has its answers. */
+function createWriter(
+  replicaWait: ReplicaWait | undefined,
+  settled: (batch: readonly Pending[]) => void,
+): (into: Store, appid: string, items: readonly Pending[]) => void {
+  const noteApp = createStoredApps()
+  /** On a cluster: what waits for the batch that is under way, of each app that has one. */
+  const behind = new Map<string, Pending[]>()
+
+  async function writeInTurn(where: Where, items: readonly Pending[]): Promise<void> {
+    const before = behind.get(where.appid)
+    if (before !== undefined) return void before.push(...items)
+    const queue = [...items]
+    behind.set(where.appid, queue)
+    while (queue.length > 0) {
+      const startedAt = performance.now()
+      const [batch = []] = batchesOf(queue.slice(0, BATCH_MAX))
+      queue.splice(0, batch.length)
+      settled(await write(where, batch))
+      // Whoever waits behind has waited as long, and may be kept no longer.
+      if (performance.now() - startedAt >= COMMAND_WAIT_MS) settled(refuse(queue.splice(0), noAnswer()))
+    }
+    behind.delete(where.appid)
+  }
+
+  return (into, appid, items) => {
+    noteApp(into, appid)
+    const where = { store: into, appid, replicaWait }
+    if (into.redis instanceof Cluster) return void writeInTurn(where, items)
+    for (const batch of batchesOf(items)) void write(where, batch).then(settled)
   }
 }
 
@@ -134,21 +171,36 @@ type Answer =
   | ['taken', id: string, fingerprint: string, ending: Ending | '']
   | ['failed', why: string]
 
+interface Where {
+  readonly store: Store
+  readonly appid: string
+  readonly replicaWait: ReplicaWait | undefined
+}
+
 /** Stores messages of one app. Returns them when each has its answer. */
-async function write(store: Store, appid: string, batch: readonly Pending[]): Promise<readonly Pending[]> {
+async function write(where: Where, batch: readonly Pending[]): Promise<readonly Pending[]> {
   try {
-    const keys = appKeys(appid)
-    const args = [keys.sendJobs, keys.lanes, keys.idempotency]
-    for (const { message } of batch) args.push(...argumentsOf(message))
-    const call = { name: 'send', keys: storeKeys(keys), args } as const
-    const answers = await within(runScript<Answer[]>(store.redis, call), COMMAND_WAIT_MS, null)
+    const stored = await within(storeAll(where, batch), COMMAND_WAIT_MS, null)
     // Nobody can know whether Redis will still take them.
-    if (answers === null) throw new OutboxError('WXO_UNAVAILABLE', 'Redis did not answer in time')
-    for (const [index, item] of batch.entries()) answer(item, answers[index])
+    if (stored === null) throw noAnswer()
+    for (const [index, item] of batch.entries()) answer(item, stored.answers[index], stored.isKept)
     return batch
   } catch (error) {
     return refuse(batch, error)
   }
+}
+
+/** `isKept`: they are where they have to be, on a replica too if that is asked for. */
+async function storeAll(
+  { store, appid, replicaWait }: Where,
+  batch: readonly Pending[],
+): Promise<{ answers: readonly Answer[]; isKept: boolean }> {
+  const keys = appKeys(appid)
+  const args = [keys.sendJobs, keys.lanes, keys.idempotency]
+  for (const { message } of batch) args.push(...argumentsOf(message))
+  const confirm = replicaWait?.(store.redis, keys.sendJobs)
+  const answers = await runScript<Answer[]>(store.redis, { name: 'send', keys: storeKeys(keys), args })
+  return { answers, isKept: confirm === undefined || (await confirm()) }
 }
 
 /** What the script takes for one message: text throughout, which the client puts into one piece. */
@@ -161,19 +213,25 @@ function argumentsOf({ id, data, guard, followers = [] }: NewMessage): string[] 
   return taken
 }
 
-function answer(item: Pending, answered: Answer | undefined): void {
+function answer(item: Pending, answered: Answer | undefined, isKept: boolean): void {
   const { message, resolve, reject } = item
+  const done = (enqueued: Enqueued): void => (isKept ? resolve(enqueued) : reject(notReplicated()))
   if (typeof answered === 'string') {
     // An id is drawn once: where a job has it already, the client has repeated the script.
-    return resolve({ id: message.id, duplicate: false, stands: answered === 'duplicate' ? 'queued' : answered })
+    return done({ id: message.id, duplicate: false, stands: answered === 'duplicate' ? 'queued' : answered })
   }
   const [kind, what = 'Redis gave no answer', fingerprint, ending] = answered ?? []
   if (kind !== 'taken') return void refuse([item], new Error(what))
   if (fingerprint !== message.guard?.fingerprint) {
     return reject(new OutboxError('WXO_CONFLICT', `the idempotency key belongs to another message, ${what}`))
   }
-  resolve({ id: what, duplicate: true, ...(ending ? { ending } : {}) })
+  done({ id: what, duplicate: true, ...(ending ? { ending } : {}) })
 }
+
+const noAnswer = (): OutboxError => new OutboxError('WXO_UNAVAILABLE', 'Redis did not answer in time')
+
+const notReplicated = (): OutboxError =>
+  new OutboxError('WXO_UNAVAILABLE', 'Redis has stored the message, and no replica has confirmed it in time')
 
 function refuse(items: readonly Pending[], error: unknown): readonly Pending[] {
   const refused = storeError(error)
