@@ -61,3 +61,26 @@ it('counts messages and dead letters and tells of a token without its value', as
   expect(shown.stdout).toMatch(/token +version 1, 1h 59m left/)
   expect(result.stdout + shown.stdout).not.toContain(SECRET_TOKEN)
 })
+
+it('tells of messages that no worker takes, also of an app that none has ever served', async () => {
+  const mistyped = 'wx00000000000000ab'
+  await world.outbox.send({ touser: 'oBen', msgtype: 'text', text: { content: 'lost' }, appid: mistyped })
+  const result = await world.cli(['status', '--json'])
+  const { items } = documentOf<{ items: { appid: string; served: boolean }[] }>(result)
+  expect(items.map(({ appid, served }) => ({ appid, served }))).toEqual([
+    // Its worker has just ended.
+    { appid: APP, served: true },
+    { appid: mistyped, served: false },
+  ])
+  await world.store.redis.del(`{wxo:${APP}}:served`)
+  const shown = await world.cli(['status'])
+  expect(shown.stdout).toContain(`✗ No worker serves ${APP} now, and 2 messages wait for one.`)
+  expect(shown.stdout).toContain(`✗ No worker has ever served ${mistyped}, and 1 message waits for one.`)
+  const problem = expect.stringContaining(`No worker has ever served ${mistyped}`)
+  const doctor = await world.cli(['doctor', '--json'], { env: { WECHAT_API_BASE_URL: 'http://127.0.0.1:1' } })
+  expect(doctor.code).toBe(1)
+  expect(documentOf(doctor)).toMatchObject({
+    problems: expect.arrayContaining([problem]),
+    unserved: { items: expect.arrayContaining([{ appid: mistyped, waiting: 1, wasServed: false }]) },
+  })
+})

@@ -1,8 +1,8 @@
 /**
- * Which apps the dashboard shows: those that any worker has ever served, read from Redis every few seconds, and the one
- * from the environment. New ones appear without a restart; while Redis is away those already shown stay.
+ * Which apps the dashboard shows: those that any worker has ever served, read from Redis every few seconds, the one from the
+ * environment, and those for which something is stored although no worker serves them. New ones appear without a restart; while Redis is away those already shown stay.
  */
-import { messageOf, readHolds, readKnownApps } from '@wechat-outbox/outbox/engine'
+import { messageOf, readHolds, readKnownApps, readUnserved } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import { APPS_MAX } from './apps-max.ts'
 import type { Board } from './board.ts'
@@ -27,13 +27,14 @@ export function watchApps({ link, board, appid, log }: AppsWatchOptions): AppsWa
   let tooMany = false
   const show = async (): Promise<void> => {
     const store = await link.store()
-    const appids = await readKnownApps(store, appid)
+    const [known, unserved] = await Promise.all([readKnownApps(store, appid), readUnserved(store)])
+    const appids = [...new Set([...known, ...unserved.map((app) => app.appid)])]
     if (appids.length > APPS_MAX && !tooMany)
       log.warn({ event: 'dashboard.apps-cut', apps: appids.length, shown: APPS_MAX })
     tooMany = appids.length > APPS_MAX
     const shown = appids.slice(0, APPS_MAX)
     const holds = await readHolds(store, shown)
-    if (!stopped) board.show(shown, store, holds)
+    if (!stopped) board.show(shown, store, { holds, unserved })
   }
   // One look after the other, however long one takes. The link itself says when Redis is away.
   const look = async (): Promise<void> => {

@@ -4,13 +4,19 @@ import { readListFile } from '@wechat-outbox/runtime'
 import { z } from 'zod'
 import { DEFAULT_TOKEN_SOURCE, needsSecret, tokenSourceSchema } from './token-source-schema.ts'
 
-const appFields = z.strictObject({
+const fields = {
   appid: appidSchema,
   secret: z.string().min(1, 'must not be empty').optional(),
   concurrency: z.number().int().min(1).max(10_000).optional(),
   maxPerSecond: z.number().int().min(1).max(100_000).optional(),
   token: tokenSourceSchema.optional(),
-})
+}
+
+/** Names the fields that there are, and not the one that is not: where a slip was made, its name may be the secret. */
+const unknownField = ({ code }: { code: string }): string | undefined =>
+  code === 'unrecognized_keys' ? `has a field other than ${Object.keys(fields).join(', ')}` : undefined
+
+const appFields = z.strictObject(fields, { error: unknownField })
 
 const appSchema = appFields.superRefine(({ secret, token = DEFAULT_TOKEN_SOURCE }, context) => {
   if (secret === undefined && needsSecret(token)) {

@@ -3,7 +3,15 @@
  * when somebody scrapes, at most once in some seconds, and a scrape waits for it no longer than a moment: without Redis
  * it answers with what it has, and drops that once it is too old to be believed.
  */
-import { type Backlog, readBacklog, readSuspensions, type Store, within } from '@wechat-outbox/outbox/engine'
+import {
+  type Backlog,
+  readBacklog,
+  readSuspensions,
+  readUnserved,
+  type Store,
+  type UnservedApp,
+  within,
+} from '@wechat-outbox/outbox/engine'
 import { Gauge, type Registry } from 'prom-client'
 
 const READ_EVERY_MS = 5000
@@ -25,6 +33,7 @@ interface Reading {
   readonly now: () => number
   readonly backlogs: ReadonlyMap<string, Backlog>
   readonly suspensions: ReadonlyMap<string, string>
+  readonly unserved: readonly UnservedApp[]
 }
 
 export function addBacklogMetrics(registry: Registry, options: BacklogMetricsOptions): void {
@@ -71,6 +80,16 @@ export function addBacklogMetrics(registry: Registry, options: BacklogMetricsOpt
     collect: () =>
       fill(suspended, ({ suspensions }) => {
         for (const [app, reason] of suspensions) suspended.set({ app, reason }, 1)
+      }),
+  })
+  const unserved: Gauge<'app'> = new Gauge({
+    name: 'wxo_unserved_messages',
+    help: 'Messages and replays of an app that no worker serves now.',
+    labelNames: ['app'],
+    registers,
+    collect: () =>
+      fill(unserved, (reading) => {
+        for (const { appid: app, waiting } of reading.unserved) unserved.set({ app }, waiting)
       }),
   })
   const up: Gauge<never> = new Gauge({
@@ -142,5 +161,6 @@ async function readAll({
     now: () => store.clock.now(),
     backlogs: new Map(backlogs),
     suspensions: await suspensions(store, apps),
+    unserved: await readUnserved(store),
   }
 }

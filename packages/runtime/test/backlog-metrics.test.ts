@@ -55,6 +55,8 @@ it('tells of every app what waits and for how long', async () => {
   expect(await samples(registry, 'wxo_app_suspended')).toEqual([
     `wxo_app_suspended{app="${APPS[1]}",reason="ip-not-allowed"} 1`,
   ])
+  // The message of the first app waits, and no worker runs here; which apps are asked for does not matter.
+  expect(await samples(registry, 'wxo_unserved_messages')).toEqual([`wxo_unserved_messages{app="${APPS[0]}"} 1`])
   expect(await samples(registry, 'wxo_redis_up')).toEqual(['wxo_redis_up 1'])
 })
 

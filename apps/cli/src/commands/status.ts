@@ -7,10 +7,14 @@ import {
   readBacklog,
   readHold,
   readRedisHealth,
+  readServed,
+  readUnserved,
   redisProblems,
   SEND_QUEUE,
   type Store,
   storeError,
+  type UnservedApp,
+  unservedSentence,
 } from '@wechat-outbox/outbox/engine'
 import type { Command } from 'commander'
 import { checkAppid, knownApps } from '../apps.ts'
@@ -31,6 +35,8 @@ interface AppStatus {
   readonly oldestWaitingMs: number | null
   /** Dead letters, those that are being replayed included. */
   readonly deadLetters: number
+  /** Whether a worker serves it now, or did a minute and a half ago. */
+  readonly served: boolean
   /** What holds it, null while it is open. */
   readonly hold: Hold | null
   readonly token: { readonly version: number; readonly leftMs: number } | null
@@ -45,29 +51,39 @@ export function addStatus(program: Command, act: Act): void {
 }
 
 async function status(session: Session, options: { app?: string }): Promise<void> {
-  const appids = await chooseApps(session, options.app)
   const store = await session.store()
   const { output } = session
   try {
     const health = await readRedisHealth(store.redis)
     const problems = redisProblems(health)
+    const unserved = await readUnserved(store)
+    const appids = await chooseApps(session, options.app, unserved)
+    const served = await readServed(store, appids)
     const items: AppStatus[] = []
-    for (const appid of appids) items.push(await readApp(store, appid))
+    for (const appid of appids) items.push({ ...(await readApp(store, appid)), served: served.has(appid) })
     if (output.json) return output.document({ redis: { ...health, problems }, items })
     printRedis(output, health, problems)
     if (items.length === 0) output.line('\nNo worker has served an app here yet.')
-    for (const item of items) printApp(output, item)
+    for (const item of items) {
+      const found = unserved.find(({ appid }) => appid === item.appid)
+      printApp(output, item, found)
+    }
   } catch (error) {
     throw storeError(error)
   }
 }
 
-async function chooseApps(session: Session, named: string | undefined): Promise<string[]> {
+/** Those that a worker has served, and those for which something is stored although none has. */
+async function chooseApps(
+  session: Session,
+  named: string | undefined,
+  unserved: readonly UnservedApp[],
+): Promise<string[]> {
   if (named !== undefined) return [checkAppid(named)]
-  return knownApps(session)
+  return [...new Set([...(await knownApps(session)), ...unserved.map(({ appid }) => appid)])]
 }
 
-async function readApp(store: Store, appid: string): Promise<AppStatus> {
+async function readApp(store: Store, appid: string): Promise<Omit<AppStatus, 'served'>> {
   await store.clock.measure()
   const now = store.clock.now()
   const [send, deadLetter, { oldestSince }, token, hold] = await Promise.all([
@@ -95,24 +111,26 @@ async function readCounts(store: Store, appid: string, queue: string): Promise<C
 }
 
 function printRedis(output: Output, health: RedisHealth, problems: readonly string[]): void {
-  output.line(`${output.style('bold', 'Redis')} ${redisLine(health)}`)
-  for (const problem of problems) output.line(`  ${output.style('red', '✗')} ${problem}`)
+  output.line(`${output.style('bold', 'Redis')} ${printable(redisLine(health))}`)
+  for (const problem of problems) output.line(`  ${output.style('red', '✗')} ${printable(problem)}`)
 }
 
 function redisLine(health: RedisHealth): string {
-  const limit = health.maxMemoryBytes === 0 ? 'no limit' : `${showBytes(health.maxMemoryBytes)} allowed`
-  const persistence = health.appendOnly
-    ? `append-only ${health.appendFsync ?? '(fsync unknown)'}`
-    : 'no append-only file'
-  return `${health.version}, ${persistence}, ${health.evictionPolicy}, ${showBytes(health.usedMemoryBytes)} used (${limit})`
+  const { version, appendOnly, appendFsync, evictionPolicy, usedMemoryBytes, maxMemoryBytes } = health
+  const appended = appendOnly === false ? 'no append-only file' : `append-only ${appendFsync ?? '(fsync unknown)'}`
+  const persistence = appendOnly === undefined ? 'persistence unknown' : appended
+  const limit = maxMemoryBytes === 0 ? 'no limit' : `${showBytes(maxMemoryBytes ?? 0)} allowed`
+  const memory = usedMemoryBytes === undefined ? 'memory unknown' : `${showBytes(usedMemoryBytes)} used (${limit})`
+  return `${version ?? 'version unknown'}, ${persistence}, ${evictionPolicy ?? 'eviction unknown'}, ${memory}`
 }
 
-function printApp(output: Output, app: AppStatus): void {
+function printApp(output: Output, app: AppStatus, unserved: UnservedApp | undefined): void {
   const { send, deadLetter, deadLetters, token } = app
   const replaying = deadLetters - deadLetter.failed
   const oldest = app.oldestWaitingMs === null ? 'nothing waits' : `oldest ${showDuration(app.oldestWaitingMs)}`
   output.line()
   output.line(output.style('bold', app.appid))
+  if (unserved !== undefined) output.line(`  ${output.style('red', '✗')} ${unservedSentence(unserved)}`)
   for (const line of app.hold === null ? [] : holdLines(app.hold, Date.now())) {
     output.line(`  ${output.style('yellow', printable(line))}`)
   }

@@ -1,6 +1,6 @@
 -- How much waits in an app's two queues, and since when the oldest message that is due has waited. Retried and woken messages
 -- join the back of a queue, so the front is not always the oldest: a bounded number from each list is looked at.
---   KEYS[1] prefix of the send queue's keys   KEYS[2] that of the dead letters
+--   KEYS[1] prefix of the send queue's keys   KEYS[2] that of the dead letters   KEYS[3] replays that are due
 --   ARGV[1] now, in epoch milliseconds   ARGV[2] how many of each list are looked at
 -- Returns send waiting, active, delayed, failed; dead-letter waiting, active, failed; then since when the oldest has
 -- waited, in epoch milliseconds, or 0: nothing waits.
@@ -40,7 +40,7 @@ return {
   redis.call('LLEN', send .. 'active'),
   redis.call('ZCARD', send .. 'delayed'),
   redis.call('ZCARD', send .. 'failed'),
-  waiting(dead),
+  waiting(dead) + redis.call('ZCARD', KEYS[3]),
   redis.call('LLEN', dead .. 'active'),
   redis.call('ZCARD', dead .. 'failed'),
   oldest == math.huge and 0 or oldest,

@@ -25,8 +25,10 @@
 --- include delayed-score
 --- include idempotency
 --- include remove-job
+--- include trim-delivered
 --- include bury
 --- include promote-due
+--- include why-failed
 local meta, wait, active, delayed, completed, failed, events, marker, stalled, prioritized, parkedLanes, hold, faults, expiring =
   unpack(KEYS)
 local jobs, lanes, dead, records, lockMs, version, isReady, keepSeconds, keepCount = unpack(ARGV, 1, 9)
@@ -240,7 +242,8 @@ for n = FIRST, #ARGV, WIDTH do
     local isDone, outcome = pcall(settle, run, ARGV[n], n)
     answer[1] = isDone and outcome or 'failed'
     if not isDone then
-      answer[2] = type(outcome) == 'table' and outcome.err or tostring(outcome)
+      answer[2] = whyFailed(outcome)
+      if isReadOnly(answer[2]) then return redis.error_reply(answer[2]) end
       -- It comes again, and asks again then.
       run.wants = false
     end
@@ -258,6 +261,7 @@ if wanted > 0 then
     for n, run in ipairs(runs) do
       if run.wants and (run.successor or room > 0) then
         local isDone, fetched = pcall(fetch, run.token, run.successor, at)
+        if not isDone and isReadOnly(whyFailed(fetched)) then return redis.error_reply(whyFailed(fetched)) end
         if isDone and fetched then
           answers[n] = { answers[n][1], unpack(fetched, 1, 2 + #FIELDS) }
           room, hasFetched = room - 1, true
@@ -270,16 +274,7 @@ if wanted > 0 then
   if rateMax or redis.call('EXISTS', prioritized) == 1 then onlyBullmq = '1' end
 end
 
--- Delivered jobs are kept for a time and in a number; the rest goes, a bounded number at once.
-if hasDelivered then
-  local old = redis.call('ZRANGEBYSCORE', completed, '-inf', now - keepSeconds * 1000, 'LIMIT', 0, 1000)
-  local over = redis.call('ZCARD', completed) - #old - tonumber(keepCount)
-  if over > 0 then
-    for _, id in ipairs(redis.call('ZRANGE', completed, #old, #old + math.min(over, 1000) - 1)) do old[#old + 1] = id end
-  end
-  for _, id in ipairs(old) do removeJob(jobs .. id) end
-  if #old > 0 then redis.call('ZREM', completed, unpack(old)) end
-end
+if hasDelivered then trimDelivered(completed, jobs, { now = now, seconds = keepSeconds, count = keepCount }) end
 
 if hasEmitted then redis.call('XTRIM', events, 'MAXLEN', '~', eventsMax) end
 if hasDelayed then markDelayed(marker, delayed) end

@@ -10,9 +10,9 @@
  * An idle queue is also woken by the queue poll, on a connection that has proved itself; so trouble with its own connection makes
  * a queue idle. On a Redis Cluster, where one command cannot wait for keys of several slots, each queue has its own.
  */
-import { createRedisBackend, QueueKeys, RedisConnection, type RedisQueueBackend, type WorkerOptions } from 'bullmq'
-import type { Redis } from 'ioredis'
+import { QueueKeys, RedisConnection, type RedisQueueBackend, type WorkerOptions } from 'bullmq'
 import type { RedisClock } from '../redis/clock.ts'
+import { duplicateClient, type RedisClient } from '../redis/connection.ts'
 import type { Store } from '../redis/store.ts'
 import { within } from '../within.ts'
 import { OutboxBackend, type OutboxBackendOptions } from './backend.ts'
@@ -36,19 +36,19 @@ export function openBackend(
   options: OutboxBackendOptions,
 ): OutboxBackend {
   const { queue, opts, sharedWait } = of
+  const { store } = options
   const keys = new QueueKeys(opts.prefix)
   const toKey = (type: string): string => keys.toKey(queue, type)
-  if (sharedWait !== undefined) {
-    const { bullmqConnection } = options.store
-    const backend = new OutboxBackend(bullmqConnection, queue, keys.getKeys(queue), toKey, opts, undefined, false)
-    return waitingTogether(backend.serve(options), { store: options.store, sharedWait })
-  }
-  const own = createRedisBackend(queue, opts, { withBlockingConnection: true })
-  // Two backends on the same connections: the errors are told by the one that the Worker uses.
-  own.on('error', () => undefined)
-  const { connection, blockingConnection } = own
-  const backend = new OutboxBackend(connection, queue, keys.getKeys(queue), toKey, opts, blockingConnection, true)
-  return localTimes(backend.serve(options), options.store.clock)
+  const open = (connection: RedisConnection, own?: RedisConnection): OutboxBackend =>
+    new OutboxBackend(connection, queue, keys.getKeys(queue), toKey, opts, own, own !== undefined).serve(options)
+  if (sharedWait !== undefined) return waitingTogether(open(store.bullmqConnection), { store, sharedWait })
+  const connection = new RedisConnection(store.redis, { shared: true, blocking: false })
+  return localTimes(open(connection, openBlocking(store.redis, `${opts.prefix}:${queue}`)), store.clock)
+}
+
+/** A connection for the command that waits for a marker. */
+function openBlocking(redis: RedisClient, connectionName: string): RedisConnection {
+  return new RedisConnection(duplicateClient(redis, { connectionName }), { shared: false, blocking: true })
 }
 
 /** A marker's time is Redis's, and BullMQ waits by this machine's clock. */
@@ -73,8 +73,7 @@ function waitingTogether(
   let wakes: number[] = []
 
   function becomeBusy(): void {
-    const client = (store.redis as Redis).duplicate({ connectionName: backend.clientName() })
-    backend.blockingConnection = new RedisConnection(client, { shared: false, blocking: true })
+    backend.blockingConnection = openBlocking(store.redis, backend.clientName())
     backend.blockingConnection.on('error', (error: Error) => backend.emit('error', error))
   }
 

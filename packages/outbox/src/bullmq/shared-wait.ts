@@ -12,7 +12,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { RedisClock } from '../redis/clock.ts'
-import type { RedisClient } from '../redis/connection.ts'
+import { duplicateClient, type RedisClient } from '../redis/connection.ts'
 import { sharedWaitKey } from '../redis/keys.ts'
 
 /** A marker: `score` is 0, or when the earliest delayed job becomes due, in epoch ms by this machine's clock, as timers need it. */
@@ -184,13 +184,11 @@ async function mark(redis: Redis, key: string): Promise<void> {
 
 /** Fails at once when the connection breaks: repeated after a reconnect, it would wait for the keys of long ago. */
 function open(redis: Redis): Redis {
-  const client = redis.duplicate({
+  return duplicateClient(redis, {
     connectionName: 'wxo:wait',
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   })
-  client.on('error', () => undefined)
-  return client
 }
 
 /** A connection that is open and dead would stay silent for ever, so it is replaced. */

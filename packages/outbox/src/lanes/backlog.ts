@@ -21,10 +21,10 @@ export interface Backlog {
 const LOOKED_AT_MAX = 32
 
 export async function readBacklog(store: Store, appid: string, nowMs: number): Promise<Backlog> {
-  const { sendJobs, deadJobs } = appKeys(appid)
+  const { sendJobs, deadJobs, replaysDue } = appKeys(appid)
   const counts = await runScript<number[]>(store.redis, {
     name: 'backlog',
-    keys: [sendJobs, deadJobs],
+    keys: [sendJobs, deadJobs, replaysDue],
     args: [nowMs, LOOKED_AT_MAX],
   })
   const [waiting = 0, active = 0, delayed = 0, failed = 0, retried = 0, replaying = 0, dead = 0, oldest = 0] = counts

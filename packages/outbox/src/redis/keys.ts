@@ -4,8 +4,14 @@
  */
 import { createHash } from 'node:crypto'
 
-/** Set of the appids that any process here has served. The one key outside an app's slot: nothing is decided by it. */
+/** Set of the appids that a worker has ever served. The gateway takes messages for no others. */
 export const APPS_KEY = 'wxo:apps'
+
+/** Sorted set of the appids that a producer has stored messages for, by when it noted that; the latest ones. */
+export const STORED_APPS_KEY = 'wxo:stored'
+
+/** String, for a second: written to see whether Redis takes messages. */
+export const PROBE_KEY = 'wxo:probe'
 
 /** Sorted set, for an instant: ends a worker's command that waits for the queues of many apps, so that it waits for others. */
 export const sharedWaitKey = (id: string): string => `wxo:wait:${id}`
@@ -65,6 +71,8 @@ export function appKeys(appid: string) {
     deadByTime: `${prefix}:dead:time`,
     deadByReason: (reason: string) => `${prefix}:dead:errcode:${reason}`,
     deadByPerson: (touser: string) => `${prefix}:dead:to:${touser}`,
+    /** Sorted set: dead letters that somebody has retried, by the acceptance of their messages, which stands in the members. */
+    replaysDue: `${prefix}:replay:due`,
     /** String, expiring: when the app's next replay is due, if replays have a rate. */
     replayRate: `${prefix}:replay:rate`,
     /** String, expiring: when the app's next call is due, if it has a rate. */
@@ -72,6 +80,8 @@ export function appKeys(appid: string) {
     deadByPersonAndReason: (touser: string, reason: string) => `${prefix}:dead:to:${touser}:errcode:${reason}`,
     /** Hash: why the app is held, since when, and when it is probed next; absent while it is open. */
     hold: `${prefix}:hold`,
+    /** String, expiring: a worker serves the app now. */
+    served: `${prefix}:served`,
     /** Hash: faults in a row, by group. */
     faultsInARow: `${prefix}:faults`,
     /** Sorted set: ids of messages that have an `expiresAt`, by it. */

@@ -11,8 +11,9 @@ import type { SharedWait } from '../bullmq/shared-wait.ts'
 import { STALLED_COUNT_MAX } from '../bullmq/stalled.ts'
 import { createBurier } from '../dead-letters/bury.ts'
 import { isRefusal, messageOf } from '../errors.ts'
-import { APPS_KEY, type AppKeys, appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
+import { type AppKeys, appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
+import { createPresence } from './presence.ts'
 import { createQueuePoll, type QueuePoll } from './queue-poll.ts'
 import { createReplayer } from './replayer.ts'
 import { createRun, type Ending, type Run, type Settlement } from './run.ts'
@@ -47,6 +48,8 @@ export interface ConsumerOptions {
   readonly rememberMs: number
   /** 0: no limit. */
   readonly replayPerSecond: number
+  /** From one sweep to the next, and from one registration of the app to the next. Default 30 s, and more would not keep what is promised within a minute. */
+  readonly sweepEveryMs?: number | undefined
 }
 
 /** What the consumer tells its process, to be logged and counted. */
@@ -60,14 +63,15 @@ export interface ConsumerReport extends HoldReport, SettlerReport {
 }
 
 export interface Consumer {
+  /** Resolves when it fetches and the app is registered. */
   run(): Promise<void>
   /** What Redis refuses to record at present; undefined while all is well. */
   trouble(): Trouble | undefined
   /**
-   * Fetches nothing more and waits for what is in flight; after `timeoutMs` aborts the calls still open, and gives up
-   * what Redis has not recorded then. Returns whether everything ended by itself.
+   * Fetches nothing more and waits for what is in flight; after `timeoutMs`, or when `cut` is aborted before, aborts the
+   * calls still open, and two seconds later gives up what Redis has not recorded. Returns whether everything ended by itself.
    */
-  close(timeoutMs: number): Promise<boolean>
+  close(timeoutMs: number, cut?: AbortSignal): Promise<boolean>
 }
 
 /** What a run that threw waits before it is tried again: its fault is ours, and a loop would hide it in its own noise. */
@@ -107,31 +111,40 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   })
   const poll = queuePollFor(options, settler)
   const sweeper = createSweeper(options, { burier, keeper })
+  const presence = createPresence({ ...options, sayEveryMs: options.sweepEveryMs })
   return {
     async run() {
-      await store.redis.sadd(APPS_KEY, appid)
+      await presence.start()
       await Promise.all([worker.waitUntilReady(), store.clock.measure()])
       void worker.run().catch((error: unknown) => report.problem({ what: 'worker', error: messageOf(error) }))
       replayer.run()
-      sweeper.start()
       poll.start()
+      sweeper.start()
     },
     trouble: () => settler.trouble(),
-    async close(timeoutMs) {
+    async close(timeoutMs, cut = NEVER) {
+      presence.stop()
       sweeper.stop()
       poll.stop()
       keeper.stop()
       sendWatchdog.stop()
       deadWatchdog.stop()
-      const started = performance.now()
       const settled = settler.close()
       const closed = Promise.all([worker.close(), replayer.close(), sweeper.idle(), settled])
-      const abort = setTimeout(() => worker.cancelAllJobs('shutdown'), timeoutMs)
-      const abandon = setTimeout(() => settler.abandon(), timeoutMs + LAST_SETTLEMENTS_MS)
+      let abandon: NodeJS.Timeout | undefined
+      const abort = (): void => {
+        if (abandon !== undefined) return
+        worker.cancelAllJobs('shutdown')
+        abandon = setTimeout(() => settler.abandon(), LAST_SETTLEMENTS_MS)
+      }
+      const late = setTimeout(abort, timeoutMs)
+      cut.addEventListener('abort', abort)
+      if (cut.aborted) abort()
       await closed
-      clearTimeout(abort)
+      cut.removeEventListener('abort', abort)
+      clearTimeout(late)
       clearTimeout(abandon)
-      return performance.now() - started < timeoutMs
+      return abandon === undefined
     },
   }
 }

@@ -8,7 +8,7 @@ import type { RedisQueueBackend } from 'bullmq'
 import type { SharedWait } from '../bullmq/shared-wait.ts'
 import { takeOverStalled } from '../bullmq/stalled.ts'
 import { OutboxError } from '../errors.ts'
-import { DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
+import { appKeys, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import { within } from '../within.ts'
@@ -47,7 +47,7 @@ export function createQueuePoll(options: QueuePollOptions): QueuePoll {
     const keys = ['meta', 'limiter', 'wait', 'delayed', 'active'].map((key) => backend.toKey(key))
     return { name, keys, marker: backend.toKey('marker'), watch: watchStalled(backend, options) }
   })
-  const keys = queues.flatMap((queue) => queue.keys)
+  const keys = [...queues.flatMap((queue) => queue.keys), appKeys(options.appid).replaysDue]
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   let works: ReadonlySet<QueueName> = new Set()

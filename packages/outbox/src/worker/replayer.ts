@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SharedWait } from '../bullmq/shared-wait.ts'
-import { type ReplayOptions, replayRetried } from '../dead-letters/replay.ts'
+import { countRetried, type ReplayOptions, replayRetried } from '../dead-letters/replay.ts'
 import { messageOf } from '../errors.ts'
 import { appKeys } from '../redis/keys.ts'
 import type { Watchdog } from './watchdog.ts'
@@ -27,6 +27,10 @@ export interface Replayer {
 const LOOK_EVERY_MS = 60_000
 const LOOK_WITHOUT_WAIT_MS = 1000
 const AFTER_FAULT_MS_MAX = 5000
+/** Whoever asks for many replays does so one after the other. They are put in order once nobody has asked for so long, … */
+const QUIET_MS = 200
+/** … or, since somebody may always ask, after that. */
+const GATHER_MS_MAX = 2000
 
 export function createReplayer(options: ReplayerOptions): Replayer {
   const { appid, sharedWait, watchdog, onReplayed, onProblem } = options
@@ -49,6 +53,17 @@ export function createReplayer(options: ReplayerOptions): Replayer {
     stop.signal.removeEventListener('abort', cancel)
   }
 
+  /** Waits until all that is being asked for has been. What is asked for later is replayed later. */
+  async function gather(): Promise<void> {
+    let count = await countRetried(options)
+    for (let waited = 0; waited < GATHER_MS_MAX && !stop.signal.aborted; waited += QUIET_MS) {
+      await wait(QUIET_MS)
+      const before = count
+      count = await countRetried(options)
+      if (count === before) return
+    }
+  }
+
   /** One batch. Returns how long to wait for the next, or undefined: until something is retried. */
   async function replayBatch(): Promise<number | undefined> {
     try {
@@ -68,7 +83,12 @@ export function createReplayer(options: ReplayerOptions): Replayer {
   async function loop(): Promise<void> {
     while (!stop.signal.aborted) {
       const againMs = await replayBatch()
-      await (againMs === undefined ? waitForMore() : wait(againMs))
+      if (againMs !== undefined) await wait(againMs)
+      else {
+        await waitForMore()
+        // A Redis that fails here fails for the batch as well, which says so.
+        await gather().catch(() => undefined)
+      }
     }
   }
 

@@ -3,6 +3,7 @@ import { JOB_DATA_VERSION } from '@wechat-outbox/messages'
 import type { JobJson } from 'bullmq'
 import type { AppKeys } from '../redis/keys.ts'
 import type { ScriptCall } from '../redis/scripts.ts'
+import { type KeepDelivered, keepArguments } from './trim.ts'
 
 interface OfRun {
   readonly id: string
@@ -69,7 +70,7 @@ export interface Settled {
 export interface SettleScript {
   /** Every lock lasts so long, in ms. */
   readonly lockMs: number
-  readonly keepDelivered: { readonly ms: number; readonly count: number }
+  readonly keepDelivered: KeepDelivered
   readonly isReady: boolean
 }
 
@@ -83,8 +84,7 @@ export function argumentsOf(keys: AppKeys, items: readonly Item[], script: Settl
     lockMs,
     JOB_DATA_VERSION,
     isReady ? '1' : '',
-    Math.floor(keepDelivered.ms / 1000),
-    keepDelivered.count,
+    ...keepArguments(keepDelivered),
   ]
   for (const item of items) {
     args.push(item.kind, item.id, item.token, item.touser ?? '', item.fetches ? '1' : '', ...ofKind(item))

@@ -8,7 +8,9 @@
  *      └──────── backoff, then once more ←───────┘ refused as a whole, or by itself
  *
  * One script settles all that ended in one turn of the event loop, and fetches the next messages for the same runs; a run
- * that only fetches takes part. An idle worker's only message leaves at the end of the turn as well, and so waits for nothing.
+ * that only fetches takes part. While a script is under way, what ends waits for its answer, so that the next script takes all
+ * of it: scripts of two or three messages one after the other cost Redis and the worker more than they gain by being early. An
+ * idle worker's only message finds no script under way and leaves at the end of the turn.
  */
 import { messageOf } from '../errors.ts'
 import { type AppKeys, appKeys } from '../redis/keys.ts'
@@ -78,6 +80,7 @@ export class Settler {
   /** What the next script takes. */
   #queue: Pending[] = []
   #isDue = false
+  #scriptsUnderWay = 0
   /** Settlements that Redis has refused by themselves. */
   #failing = 0
   #closing: PromiseWithResolvers<void> | undefined
@@ -128,7 +131,11 @@ export class Settler {
 
   #add(one: Pending): void {
     this.#queue.push(one)
-    if (this.#isDue || this.#trouble.isWaiting()) return
+    this.#flushSoon()
+  }
+
+  #flushSoon(): void {
+    if (this.#isDue || this.#scriptsUnderWay > 0 || this.#queue.length === 0 || this.#trouble.isWaiting()) return
     this.#isDue = true
     setImmediate(() => this.#flush())
   }
@@ -157,6 +164,7 @@ export class Settler {
     const connection = store.connection()
     const leaseFrom = performance.now()
     const items = batch.map(({ item }) => item)
+    this.#scriptsUnderWay += 1
     try {
       const call = argumentsOf(this.#keys, items, { ...this.#options, isReady: isReady() })
       const answered = await runScript<unknown[]>(store.redis, call)
@@ -170,6 +178,9 @@ export class Settler {
     } catch (error) {
       this.#queue.push(...batch)
       this.#trouble.met(messageOf(error), () => this.#flush())
+    } finally {
+      this.#scriptsUnderWay -= 1
+      this.#flushSoon()
     }
   }
 

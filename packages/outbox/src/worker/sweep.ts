@@ -6,21 +6,24 @@ import { messageOf } from '../errors.ts'
 import { expireMessages } from '../lanes/expire.ts'
 import { healLanes } from '../lanes/heal.ts'
 import type { Store } from '../redis/store.ts'
+import { trimDelivered } from './trim.ts'
 
 export interface SweeperOptions {
   readonly appid: string
   readonly store: Store
-  readonly retain: { readonly deadMs: number }
+  readonly retain: { readonly deliveredMs: number; readonly deliveredMax: number; readonly deadMs: number }
   readonly report: {
     readonly expired: (count: number) => void
     readonly problem: (problem: { what: string; error: string }) => void
   }
+  /** From the end of one sweep to the next. Default 30 s. */
+  readonly sweepEveryMs?: number | undefined
 }
 
 const SWEEP_EVERY_MS = 30_000
 
 export function createSweeper(options: SweeperOptions, { burier, keeper }: { burier: Burier; keeper: HoldKeeper }) {
-  const { appid, store, retain, report } = options
+  const { appid, store, retain, report, sweepEveryMs = SWEEP_EVERY_MS } = options
   let timer: NodeJS.Timeout | undefined
   let current: Promise<void> = Promise.resolve()
   let stopped = false
@@ -30,12 +33,13 @@ export function createSweeper(options: SweeperOptions, { burier, keeper }: { bur
       await burier.sweep()
       await expireMessages(burier, { store, appid })
       await healLanes(store, appid)
+      await trimDelivered(store, appid, { ms: retain.deliveredMs, count: retain.deliveredMax })
       const expired = await expireDeadLetters(store, { appid, before: store.clock.now() - retain.deadMs })
       if (expired > 0) report.expired(expired)
     } catch (error) {
       report.problem({ what: 'the sweep', error: messageOf(error) })
     }
-    if (!stopped) timer = setTimeout(next, SWEEP_EVERY_MS)
+    if (!stopped) timer = setTimeout(next, sweepEveryMs)
   }
   const next = (): void => {
     current = sweep()

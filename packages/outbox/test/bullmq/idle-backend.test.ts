@@ -14,6 +14,8 @@ let sent: string[] = []
 beforeAll(async () => {
   world = await createWorld()
 })
+// What the test before has left unsent is no business of the next one.
+beforeEach(async () => void (await world.redis.flushall()))
 afterEach(async () => {
   await Promise.all(consumers.map((consumer) => consumer.close(2000)))
   consumers = []

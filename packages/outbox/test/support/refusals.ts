@@ -1,6 +1,6 @@
 /** Ways in which a real Redis refuses to write for a while, and takes no harm. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectRedis, type RedisClient } from '../../src/redis/connection.ts'
+import { Redis } from 'ioredis'
 
 export const REFUSALS = ['NOREPLICAS', 'READONLY', 'OOM', 'BUSY'] as const
 export type Refusal = (typeof REFUSALS)[number]
@@ -11,7 +11,8 @@ export async function whileRefusing(
   refusal: { readonly how: Refusal; readonly ms: number },
   meanwhile: () => Promise<unknown>,
 ): Promise<void> {
-  const redis = connectRedis(url, 'operate')
+  // A client of the project's own leaves a server that takes no writes, and never becomes ready at one.
+  const redis = new Redis(url)
   redis.on('error', () => undefined)
   try {
     await begin(redis, refusal.how, url)
@@ -25,7 +26,7 @@ export async function whileRefusing(
   }
 }
 
-async function begin(redis: RedisClient, how: Refusal, url: string): Promise<void> {
+async function begin(redis: Redis, how: Refusal, url: string): Promise<void> {
   switch (how) {
     case 'NOREPLICAS':
       return void (await redis.config('SET', 'min-replicas-to-write', '1'))
@@ -36,7 +37,7 @@ async function begin(redis: RedisClient, how: Refusal, url: string): Promise<voi
       return void (await redis.config('SET', 'maxmemory', '1mb'))
     case 'BUSY': {
       await redis.config('SET', 'busy-reply-threshold', '1')
-      const other = connectRedis(url, 'operate')
+      const other = new Redis(url)
       other.on('error', () => undefined)
       other
         .eval('while true do end', 0)
@@ -47,13 +48,13 @@ async function begin(redis: RedisClient, how: Refusal, url: string): Promise<voi
   }
 }
 
-const isBusy = (redis: RedisClient): Promise<boolean> =>
+const isBusy = (redis: Redis): Promise<boolean> =>
   redis.ping().then(
     () => false,
     () => true,
   )
 
-async function end(redis: RedisClient, how: Refusal): Promise<void> {
+async function end(redis: Redis, how: Refusal): Promise<void> {
   switch (how) {
     case 'NOREPLICAS':
       return void (await redis.config('SET', 'min-replicas-to-write', '0'))
