@@ -1,14 +1,53 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
-import { deadLetterIdOf, isDeadLetterId, isMessageId, newMessageId, replayIdOf, replayOriginOf } from '../src/index.ts'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import {
+  deadLetterIdOf,
+  idTimeOf,
+  isDeadLetterId,
+  isMessageId,
+  newMessageId,
+  partIdOf,
+  replayIdOf,
+  replayOriginOf,
+} from '../src/index.ts'
 
 describe('newMessageId', () => {
   it('makes ids that look like ids and never meet', () => {
     const ids = Array.from({ length: 10_000 }, newMessageId)
     expect(new Set(ids).size).toBe(ids.length)
-    for (const id of ids) expect(id).toMatch(/^m-[0-9A-Za-z]{20}$/)
+    for (const id of ids) expect(id).toMatch(/^m-[0-9A-Za-z]{21}$/)
     expect(ids.every(isMessageId)).toBe(true)
     expect(ids.some(isDeadLetterId)).toBe(false)
+  })
+
+  describe('whose ids begin with their time', () => {
+    afterEach(() => vi.useRealTimers())
+
+    it('makes each greater than the one before, within a millisecond and when the clock is set back', () => {
+      // Later than what the tests before this one have made ids at.
+      const ms = Date.now() + 60_000
+      vi.useFakeTimers({ toFake: ['Date'], now: ms })
+      const ids = Array.from({ length: 5000 }, newMessageId)
+      vi.setSystemTime(ms - 1000)
+      ids.push(newMessageId())
+      vi.setSystemTime(ms + 1)
+      ids.push(newMessageId())
+      expect(ids.toSorted()).toEqual(ids)
+      expect(new Set(ids.slice(0, -1).map((id) => idTimeOf(id)?.ms))).toEqual(new Set([ms]))
+      expect(idTimeOf(ids.at(-1) ?? '')?.ms).toBe(ms + 1)
+    })
+
+    it('tells the time to whatever derives from them, and none of ids that were random', () => {
+      const id = newMessageId()
+      const time = idTimeOf(id)
+      expect(time?.ms).toBeGreaterThan(Date.now() - 60_000)
+      const part = partIdOf(id, 12)
+      for (const derived of [deadLetterIdOf(id), replayIdOf(deadLetterIdOf(id)), part, deadLetterIdOf(`${part}-3`)])
+        expect(idTimeOf(derived), derived).toEqual(time)
+      const random = `m-${'0'.repeat(20)}`
+      for (const old of [random, partIdOf(random, 2), partIdOf(random, 12), `${random}-1`, 'm-', 'm-hand', 'd-ü'])
+        expect(idTimeOf(old), old).toBeUndefined()
+    })
   })
 })
 
@@ -41,7 +80,7 @@ describe('derived ids', () => {
   })
 
   it('are the same whenever they are derived, and differ where messages differ', () => {
-    const id = fc.stringMatching(/^m-[0-9A-Za-z]{20}$/)
+    const id = fc.stringMatching(/^m-[0-9A-Za-z]{20,21}$/)
     fc.assert(
       fc.property(id, id, (one, other) => {
         expect(replayIdOf(deadLetterIdOf(one))).toBe(replayIdOf(deadLetterIdOf(one)))

@@ -8,7 +8,7 @@ import { chooseApp } from '../apps.ts'
 import { confirm, type Terminal } from '../confirm.ts'
 import { CommandFailure, EXIT, UsageError } from '../failure.ts'
 import { hasFilter } from '../filter.ts'
-import { type Output, plural } from '../output.ts'
+import { type Output, plural, printable } from '../output.ts'
 import type { Session } from '../session.ts'
 import type { DeadOptions } from './dead.ts'
 import { preview } from './dead-preview.ts'
@@ -158,7 +158,7 @@ function lineOf(output: Output, item: Item): string {
     case 'being-replayed':
       return `${item.id} ${output.style('yellow', 'is being replayed, so it cannot be discarded')}`
     case 'failed':
-      return `${item.id} ${output.style('red', item.problem ?? 'failed')}`
+      return `${item.id} ${output.style('red', printable(item.problem ?? 'failed'))}`
   }
 }
 

@@ -1,8 +1,9 @@
 /**
  * From dead letters to new messages. Whoever retries a dead letter's job – the dashboard's button, `wxo`, HTTP, plain
- * `job.retry()` – makes it waiting in its queue, and whatever waits there is replayed: one script stores the new messages
- * of many letters and removes the letters, each by itself. There is no moment in between, and so nothing to take over
- * from a worker that dies; two workers at once find each letter retried once.
+ * `job.retry()` – makes it waiting in its queue, and whatever waits there is replayed, oldest first by acceptance: it is moved
+ * to a sorted set, all of it before the first is replayed, because it waits in the order in which it was asked for.
+ * Then one script stores the new messages of many letters and removes the letters, each by itself. There is no moment in
+ * between, and so nothing to take over from a worker that dies; two workers at once find each letter retried once.
  */
 import {
   type DeadLetter,
@@ -18,6 +19,7 @@ import { reportOfDeadLetter } from '../producer/status.ts'
 import { type AppKeys, appKeys, storeKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
+import { acceptanceOf, idInAcceptance } from './acceptance.ts'
 import { indexesOf } from './letter.ts'
 
 export interface ReplayOptions {
@@ -39,23 +41,29 @@ export interface Replayed {
 
 /** Letters in one script: Redis serves nobody else while it runs, some 50 µs for each. */
 const BATCH = 50
+/** Letters that are only moved, in one script. */
+const TAKEN_BATCH = 200
 
-/** Replays the longest retried dead letters, a batch of them. */
+/** How many dead letters somebody has retried that are not yet put in order. */
+export function countRetried({ store, appid }: Pick<ReplayOptions, 'store' | 'appid'>): Promise<number> {
+  return store.redis.llen(appKeys(appid).deadWait)
+}
+
+/** Replays the oldest of the dead letters that somebody has retried, a batch of them. */
 export async function replayRetried(options: ReplayOptions): Promise<Replayed> {
   const { store, appid, rememberMs, perSecond } = options
   const keys = appKeys(appid)
-  const [waiting, paused] = await Promise.all([
-    store.redis.lrange(keys.deadWait, String(-BATCH), '-1'),
-    store.redis.hget(`${keys.deadJobs}meta`, 'paused'),
-  ])
-  if (waiting.length === 0 || paused !== null) return { replayed: [], refused: [], againMs: undefined }
-  // BullMQ puts at the left what is retried, so the longest retried stand at the right.
-  const ids = waiting.toReversed()
+  const nothing = { replayed: [], refused: [], againMs: undefined }
+  if ((await store.redis.hget(`${keys.deadJobs}meta`, 'paused')) !== null) return nothing
+  await takeRetried(store, keys)
+  const due = await store.redis.zrange(keys.replaysDue, '0', String(BATCH - 1))
+  if (due.length === 0) return nothing
+  const ids = due.map(idInAcceptance)
   const letters = await Promise.all(ids.map((id) => store.redis.hget(keys.deadJob(id), 'data')))
   const now = store.clock.now()
   const [waitMs, ...answers] = await runScript<[number, ...(string | [string, string])[]]>(store.redis, {
     name: 'replay',
-    keys: [...storeKeys(keys), keys.deadWait, keys.replayRate],
+    keys: [...storeKeys(keys), keys.replaysDue, keys.replayRate],
     args: [
       keys.sendJobs,
       keys.lanes,
@@ -63,10 +71,21 @@ export async function replayRetried(options: ReplayOptions): Promise<Replayed> {
       keys.deadJobs,
       rememberMs,
       perSecond,
-      ...ids.flatMap((id, n) => partsOf(keys, { id, json: letters[n] ?? null, appid, now })),
+      ...ids.flatMap((id, n) => [due[n] ?? '', ...partsOf(keys, { id, json: letters[n] ?? null, appid, now })]),
     ],
   })
   return readAnswers(ids, answers, waitMs)
+}
+
+/** Whatever was retried before this began is sorted when it ends, also by another worker that does the same meanwhile. */
+async function takeRetried({ redis }: Store, keys: AppKeys): Promise<void> {
+  for (let left = await redis.llen(keys.deadWait); left > 0; ) {
+    // BullMQ puts at the left what is retried.
+    const ids = (await redis.lrange(keys.deadWait, String(-TAKEN_BATCH), '-1')).toReversed()
+    const letters = await Promise.all(ids.map((id) => redis.hget(keys.deadJob(id), 'data')))
+    const args = ids.flatMap((id, n) => [id, acceptanceOf(id, parseJson(letters[n]) as DeadLetter | undefined)])
+    left = await runScript<number>(redis, { name: 'take-retried', keys: [keys.deadWait, keys.replaysDue], args })
+  }
 }
 
 function readAnswers(
