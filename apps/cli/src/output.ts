@@ -1,8 +1,12 @@
 /**
- * What reaches the terminal. Messages, error texts and ids come from elsewhere, so whatever could move the cursor or turn
- * the text around is made visible before it is printed.
+ * What reaches the terminal. Messages, error texts and ids come from elsewhere, so whatever a terminal would obey is made
+ * visible: in a cell or a sentence where it is put there, so that it cannot look like a style of ours, and in all that is
+ * printed once more at the end.
  */
 import { styleText } from 'node:util'
+import { printable, printableLines } from '@wechat-outbox/runtime'
+
+export { printable }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 
@@ -26,23 +30,23 @@ export function createOutput(json: boolean, { stdout, stderr }: Streams): Output
   return {
     json,
     line(text = '') {
-      if (!json) stdout.write(`${text}\n`)
+      if (!json) stdout.write(`${withOwnStyles(text)}\n`)
     },
-    document: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
-    note: (text) => void stderr.write(`${text}\n`),
+    document: (value) => void stdout.write(`${printableLines(JSON.stringify(value, null, 2))}\n`),
+    note: (text) => void stderr.write(`${printableLines(text)}\n`),
     // It looks at the stream and at NO_COLOR itself.
     style: (style, text) => styleText(style, text, { stream: stdout }),
   }
 }
 
-const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
+/** Bold, dim, the three colours, and their ends: what `style` writes. */
+// oxlint-disable-next-line no-control-regex
+const OWN_STYLES = /(\u001b\[(?:1|2|22|31|32|33|39)m)/
 
-/** The text with control characters and changes of direction as `\u….`; line breaks too, so that it stays one line. */
-export function printable(text: string): string {
-  return text.replaceAll(UNPRINTABLE, (char) => {
-    if (char === '\n') return '\\n'
-    return char === '\t' ? ' ' : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
+function withOwnStyles(text: string): string {
+  // Split by a group, every second part is a style.
+  const parts = text.split(OWN_STYLES)
+  return parts.map((part, index) => (index % 2 === 0 ? printableLines(part) : part)).join('')
 }
 
 /** An openid that can be told from others at a glance without taking a third of the line. */

@@ -41,6 +41,15 @@ describe('a line', () => {
     ])
   })
 
+  it('shows what a terminal would obey, in names and in values, and means the same', () => {
+    const foreign = 'a\u001b[2J\u009b31m\u202eb\u200b您好 👩‍👩‍👧'
+    const said = { event: 'a.b', [foreign]: { metadata: foreign }, err: new Error(foreign) }
+    const { text, entries } = written((log) => log.info(said))
+    expect(text.trimEnd()).not.toMatch(/[\p{Cc}\u202e\u200b]/u)
+    expect(text).toContain('您好 👩‍👩‍👧')
+    expect(entries).toMatchObject([{ [foreign]: { metadata: foreign }, err: { message: foreign } }])
+  })
+
   it('is written from its level on', () => {
     const use = (log: Logger): void => {
       log.debug({ event: 'debug' })

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander'
 import { checkAppid, chooseApp } from '../apps.ts'
 import { UsageError } from '../failure.ts'
 import { readMessageFile } from '../message-file.ts'
+import { printable } from '../output.ts'
 import type { Act } from '../program.ts'
 import type { Session } from '../session.ts'
 import { requestTime } from '../times.ts'
@@ -59,7 +60,9 @@ async function send(session: Session, options: SendOptions): Promise<void> {
   const { output } = session
   if (output.json) return output.document({ ...receipt, appid })
   const again = receipt.duplicate ? ' (stored earlier, by this key)' : ''
-  output.line(`${receipt.id}  ${output.style(receipt.duplicate ? 'yellow' : 'green', receipt.status)}${again}`)
+  output.line(
+    `${printable(receipt.id)}  ${output.style(receipt.duplicate ? 'yellow' : 'green', receipt.status)}${again}`,
+  )
 }
 
 /** @throws UsageError unless exactly one content is given, and a recipient with it */
