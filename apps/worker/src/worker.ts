@@ -4,18 +4,28 @@ import {
   connectRedis,
   createConsumer,
   createNews,
+  messageOf,
   type News,
   openStore,
   type RedisClient,
   readRedisHealth,
   redisProblems,
+  redisUnknowns,
   type SharedWait,
   type Store,
   sharedWaitFor,
+  whenReady,
   within,
 } from '@wechat-outbox/outbox/engine'
 import { expiryReason, failedElsewhereReason } from '@wechat-outbox/policy'
-import { addBacklogMetrics, ConfigError, createRegistry, type Logger, proxyOf } from '@wechat-outbox/runtime'
+import {
+  addBacklogMetrics,
+  ConfigError,
+  createRegistry,
+  createSeldom,
+  type Logger,
+  proxyOf,
+} from '@wechat-outbox/runtime'
 import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { type AppSet, createAppSet, type ServedApp } from './app-set.ts'
 import { createAppTokens } from './app-tokens.ts'
@@ -34,7 +44,8 @@ export interface RunningWorker {
   readonly failed: Promise<never>
   /** Reads the apps again and serves those; the environment itself stays as it was at the start. */
   reload(): Promise<void>
-  close(): Promise<void>
+  /** Lets calls in flight end, within SHUTDOWN_TIMEOUT_MS; once `cut` is aborted, they are broken off and recorded as such. */
+  close(cut?: AbortSignal): Promise<void>
 }
 
 const HOUR_MS = 3_600_000
@@ -44,12 +55,19 @@ const CLOSE_GRACE_MS = 5000
 const TOKEN_CONNECTIONS = 32
 
 export async function startWorker(config: WorkerConfig, log: Logger): Promise<RunningWorker> {
-  const redis = connect(config, log)
+  const seldom = createSeldom()
+  const connect = (): RedisClient => {
+    const client = connectRedis(config.REDIS_URL, 'work')
+    client.on('error', (err) => seldom(messageOf(err), (times) => log.error({ event: 'redis.error', err, times })))
+    return client
+  }
+  // Redis may be away at the start, and go away at any time: the connection waits, and says so.
+  const redis = connect()
   const registry = createRegistry()
   const metrics = createWorkerMetrics(registry)
   let running = false
   let apps: AppSet | undefined
-  const { WORKER_HOST: host, WORKER_PORT: port } = config
+  const { WORKER_HOST: host, WORKER_PORT: port, WORKER_ALLOWED_HOSTS: allowedHosts } = config
   const health = await startHealthServer({
     redis,
     registry,
@@ -57,8 +75,9 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     refused: () => apps?.trouble()?.pending,
     host,
     port,
+    allowedHosts,
   })
-  const opening = openStore(redis)
+  const opening = whenReady(redis).then(() => openStore(redis))
   addBacklogMetrics(registry, { store: () => opening, apps: async () => apps?.appids() ?? [] })
   const store = await opening
   await warnAboutRedis(redis, log)
@@ -68,9 +87,10 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   failed.catch(() => undefined)
   const stuck = (appid: string): void => fail(new Error(`work waits for ${appid}, and none is fetched`))
   const sharedWait = sharedWaitFor(redis, store.clock)
-  const news = createNews(connect(config, log))
+  const news = createNews(connect())
   const tokenClient = createWechatClient({ ...whereWechatIs(config), connections: TOKEN_CONNECTIONS })
-  const shared = { config, log, store, metrics, sharedWait, news, tokenClient, stuck }
+  const cutShort = new AbortController()
+  const shared = { config, log, store, metrics, sharedWait, news, tokenClient, stuck, cut: cutShort.signal }
   const serving = createAppSet((app) => serveApp(app, shared))
   apps = serving
   await serving.become(config.apps)
@@ -80,8 +100,10 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
     url: health.url,
     failed,
     reload: () => reloadApps(serving, config, log),
-    async close() {
+    async close(cut) {
       running = false
+      cut?.addEventListener('abort', () => cutShort.abort())
+      if (cut?.aborted) cutShort.abort()
       // Redis may be away while a worker ends; what it could not settle the next one takes over.
       await within(serving.close(), config.SHUTDOWN_TIMEOUT_MS + CLOSE_GRACE_MS, undefined)
       await tokenClient.close()
@@ -106,15 +128,10 @@ async function reloadApps(apps: AppSet, config: WorkerConfig, log: Logger): Prom
   log.info({ event: 'apps.changed', ...(await apps.become(wanted)) })
 }
 
-/** Redis may be away at the start, and go away at any time: the connection waits, and says so once per failure. */
-function connect(config: WorkerConfig, log: Logger): RedisClient {
-  const redis = connectRedis(config.REDIS_URL, 'work')
-  redis.on('error', (error) => log.error({ event: 'redis.error', err: error }))
-  return redis
-}
-
 async function warnAboutRedis(redis: RedisClient, log: Logger): Promise<void> {
-  for (const problem of redisProblems(await readRedisHealth(redis))) log.error({ event: 'redis.unsafe', problem })
+  const health = await readRedisHealth(redis)
+  for (const problem of redisProblems(health)) log.error({ event: 'redis.unsafe', problem })
+  for (const unknown of redisUnknowns(health)) log.warn({ event: 'redis.unjudged', unknown })
 }
 
 const CLOCK_AHEAD_MS_MAX = 3000
@@ -141,6 +158,8 @@ interface Shared {
   /** Asks for tokens, on connections of their own: behind sends that hang, a fetch would time out without being made. */
   readonly tokenClient: WechatClient
   readonly stuck: (appid: string) => void
+  /** Aborted when the process cannot wait for calls any more, be it of an app that was leaving already. */
+  readonly cut: AbortSignal
 }
 
 /** One app with everything of its own: queues, connections to WeChat, token, limits. */
@@ -155,7 +174,7 @@ function serveApp(app: AppConfig, shared: Shared): ServedApp {
     run: () => consumer.run(),
     trouble: () => consumer.trouble(),
     async close() {
-      await consumer.close(config.SHUTDOWN_TIMEOUT_MS)
+      await consumer.close(config.SHUTDOWN_TIMEOUT_MS, shared.cut)
       tokens.close()
       await client.close()
     },

@@ -14,12 +14,14 @@ export {
   ConfigError,
   type Environment,
   flag,
+  inspectEnv,
   integer,
   logLevel,
   port,
   proxyOf,
   proxyVariables,
   readEnv,
+  redisUrl,
   text,
   textVariables,
   withProxyNames,
@@ -28,3 +30,6 @@ export { configOrExit, runService, type Service } from './lifecycle.ts'
 export { readListFile } from './list-file.ts'
 export { createLogger, type Logger, type LogOptions } from './log.ts'
 export { createRegistry } from './metrics.ts'
+export { printable, printableLines } from './printable.ts'
+export { createSameSiteCheck, isRead, readHostnames, type SiteFault } from './same-site.ts'
+export { createSeldom } from './seldom.ts'

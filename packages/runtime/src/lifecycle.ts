@@ -1,13 +1,17 @@
 /**
- * How a process ends: on SIGTERM or SIGINT it finishes what it holds and exits 0; a second signal, or a fault that nobody
- * caught, ends it at once with 1. On SIGHUP a service that can reads its configuration again. Only `main.ts` files call this: nothing below them ends the process.
+ * How a process ends: on SIGTERM or SIGINT it finishes what it holds and exits 0, and a signal again after some seconds cuts
+ * that short (`process-end.ts`); a fault that nobody caught ends it at once with 1. On SIGHUP a service that can reads its
+ * configuration again. Only `main.ts` files call this: nothing below them ends the process.
  */
+import { OutboxError } from '@wechat-outbox/outbox'
 import { ConfigError } from './env.ts'
 import type { Logger } from './log.ts'
+import { printableLines } from './printable.ts'
+import { endOnFault, endProcess, listenForEnd } from './process-end.ts'
 
 export interface Service {
-  /** Ends everything, within a limit of its own. */
-  close(): Promise<void>
+  /** Ends everything, within a limit of its own; once `cut` is aborted, calls are broken off, and recorded as such. */
+  close(cut: AbortSignal): Promise<void>
   /** Rejects when the service cannot go on by itself and its process should be started afresh. */
   readonly failed?: Promise<never>
   /** Reads again what may change while it runs, and takes it over or refuses it. */
@@ -27,23 +31,18 @@ export async function runService(
 ): Promise<void> {
   const reloader = createReloader(log)
   if (reloads) process.on('SIGHUP', reloader.hangUp)
-  const ended = nextSignal()
-  const onFault = (error: unknown): void => {
-    log.fatal({ event: 'process.fault', err: error })
-    process.exit(1)
-  }
-  process.on('uncaughtException', onFault)
-  process.on('unhandledRejection', onFault)
+  const { first: ended, cut } = listenForEnd()
+  const onFault = endOnFault((error) => log.fatal({ event: 'process.fault', err: error }))
   // A start may wait for Redis for ever, and must not keep the process from ending.
-  const service = await Promise.race([start(), ended.then(() => undefined)])
+  const service = await Promise.race([start().catch(exitIfConfig), ended.then(() => undefined)])
   service?.failed?.catch(onFault)
   if (service !== undefined) reloader.started(service)
   const signal = await ended
   log.info({ event: 'process.stopping', signal })
-  void nextSignal().then(() => process.exit(1))
-  await service?.close()
+  cut.addEventListener('abort', () => log.warn({ event: 'process.cut-short' }))
+  await service?.close(cut)
   log.info({ event: 'process.stopped' })
-  process.exit(0)
+  endProcess(0)
 }
 
 /** A SIGHUP that comes during the start is kept for afterwards: what has been read by then may be old. */
@@ -63,25 +62,20 @@ function createReloader(log: Logger) {
   }
 }
 
-function nextSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    const done = (signal: NodeJS.Signals): void => {
-      process.off('SIGTERM', done)
-      process.off('SIGINT', done)
-      resolve(signal)
-    }
-    process.on('SIGTERM', done)
-    process.on('SIGINT', done)
-  })
-}
-
 /** Reads the configuration, or prints every problem on stderr and exits 1. */
 export function configOrExit<T>(read: () => T): T {
   try {
     return read()
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    process.exit(1)
+    return exitIfConfig(error)
   }
+}
+
+/** What only the start finds out, a password that Redis refuses for instance, is told in the form of all other problems. */
+function exitIfConfig(error: unknown): never {
+  const isConfig = error instanceof OutboxError && error.code === 'WXO_CONFIG'
+  const problem = isConfig ? new ConfigError([error.message]) : error
+  if (!(problem instanceof ConfigError)) throw error
+  process.stderr.write(`${printableLines(problem.message)}\n`)
+  process.exit(1)
 }

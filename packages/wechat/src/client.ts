@@ -9,6 +9,7 @@ import type { ProxySettings } from './dispatcher.ts'
 import { createHttp, type HttpRequest } from './http.ts'
 import { queryString } from './query.ts'
 import { type TokenAnswer, tokenAnswerOf } from './token-answer.ts'
+import { baseUrlParts } from './url-parts.ts'
 
 export interface WechatClientOptions {
   /** https, or http on a loopback address. A path is kept as a prefix. */
@@ -79,16 +80,19 @@ export function createWechatClient(options: WechatClientOptions): WechatClient {
     if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} must be a whole number, 1 or more`)
   }
   const { origin, prefix } = parseBaseUrl(baseUrl, { allowHttp })
+  const where = baseUrlParts(origin, prefix)
   const http = createHttp({ origin, connections, timeoutMs, connectTimeoutMs, answerBytesMax, proxy })
   return {
     async send({ token, body, signal, timeoutMs: callTimeoutMs }) {
       const query = token.parameter === '' ? '' : `?${queryString({ [token.parameter]: token.value })}`
       const path = `${prefix}/cgi-bin/message/custom/send${query}`
       const request = { method: 'POST', path, body: JSON.stringify(body), signal, timeoutMs: callTimeoutMs } as const
-      return outcomeOf(await http.exchange(request), [token.value], Date.now())
+      return outcomeOf(await http.exchange(request), [token.value, ...where], Date.now())
     },
     async fetchToken(call) {
-      return tokenAnswerOf(await http.exchange(tokenRequest(prefix, call)), { secrets: [call.secret, call.appid] })
+      return tokenAnswerOf(await http.exchange(tokenRequest(prefix, call)), {
+        secrets: [call.secret, call.appid, ...where],
+      })
     },
     close: (graceMs = 0) => http.close(graceMs),
   }
