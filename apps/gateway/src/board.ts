@@ -5,23 +5,40 @@
 import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { FastifyAdapter } from '@bull-board/fastify'
-import { appPrefix, DEAD_LETTER_QUEUE, type Hold, SEND_QUEUE, type Store } from '@wechat-outbox/outbox/engine'
+import {
+  appPrefix,
+  DEAD_LETTER_QUEUE,
+  type Hold,
+  SEND_QUEUE,
+  type Store,
+  type UnservedApp,
+  unservedSentence,
+} from '@wechat-outbox/outbox/engine'
 import { Queue } from 'bullmq'
 import { holdSentence, holdWord } from './board-hold.ts'
-import { deadLetterName, maskDeadLetter, maskMessage, maskReturnValue, shownName } from './mask.ts'
+import { maskAdapter, maskRoute } from './board-mask.ts'
+import { deadLetterName, shownName } from './mask.ts'
 
 export const DASHBOARD_PATH = '/dashboard'
 
 export interface Board {
   readonly server: FastifyAdapter
-  /** Shows the queues of these apps and no others, and which of them are held. */
-  show(appids: readonly string[], store: Store, holds?: readonly Hold[]): void
+  /** Shows the queues of these apps and no others, and which of them are held or have messages that nobody sends. */
+  show(appids: readonly string[], store: Store, states: AppStates): void
+}
+
+interface AppStates {
+  readonly holds: readonly Hold[]
+  readonly unserved: readonly UnservedApp[]
 }
 
 export function createBoard(options: { readonly showContent: boolean }): Board {
   const server = new FastifyAdapter().setBasePath(DASHBOARD_PATH)
   const setApiRoutes = server.setApiRoutes.bind(server)
-  server.setApiRoutes = (routes) => setApiRoutes(routes.filter((route) => [route.method].flat().join() === 'get'))
+  server.setApiRoutes = (routes) => {
+    const reading = routes.filter((route) => [route.method].flat().join() === 'get')
+    return setApiRoutes(options.showContent ? reading : reading.map(maskRoute))
+  }
   const board = createBullBoard({
     queues: [],
     serverAdapter: server,
@@ -38,14 +55,16 @@ export function createBoard(options: { readonly showContent: boolean }): Board {
   })
   const known = new Map<string, BullMQAdapter[]>()
   let held = new Map<string, Hold>()
-  const holdOf = (appid: string): Hold | undefined => held.get(appid)
+  let unserved = new Map<string, UnservedApp>()
+  const stateOf = (appid: string): AppState => ({ hold: held.get(appid), unserved: unserved.get(appid) })
   return {
     server,
-    show(appids, store, holds = []) {
-      held = new Map(holds.map((hold) => [hold.appid, hold]))
+    show(appids, store, states) {
+      unserved = new Map(states.unserved.map((app) => [app.appid, app]))
+      held = new Map(states.holds.map((hold) => [hold.appid, hold]))
       for (const appid of known.keys()) if (!appids.includes(appid)) known.delete(appid)
       for (const appid of appids)
-        if (!known.has(appid)) known.set(appid, adaptersOf(appid, store, { ...options, holdOf }))
+        if (!known.has(appid)) known.set(appid, adaptersOf(appid, store, { ...options, stateOf }))
       board.replaceQueues(appids.flatMap((appid) => known.get(appid) ?? []))
     },
   }
@@ -58,12 +77,17 @@ export function readBoardName(name: string): { readonly appid: string; readonly 
   return { appid, queue }
 }
 
-interface Shown {
-  readonly showContent: boolean
-  readonly holdOf: (appid: string) => Hold | undefined
+interface AppState {
+  readonly hold: Hold | undefined
+  readonly unserved: UnservedApp | undefined
 }
 
-function adaptersOf(appid: string, store: Store, { showContent, holdOf }: Shown): BullMQAdapter[] {
+interface Shown {
+  readonly showContent: boolean
+  readonly stateOf: (appid: string) => AppState
+}
+
+function adaptersOf(appid: string, store: Store, { showContent, stateOf }: Shown): BullMQAdapter[] {
   const send = new BullMQAdapter(openQueue(appid, SEND_QUEUE, store), {
     prefix: `${appid}-`,
     displayName: `${appid} send`,
@@ -72,12 +96,15 @@ function adaptersOf(appid: string, store: Store, { showContent, holdOf }: Shown)
   })
   const { displayName, description } = send
   send.getDisplayName = () => {
-    const hold = holdOf(appid)
-    return hold === undefined ? displayName : `${displayName} – ${holdWord(hold)}`
+    const { hold, unserved } = stateOf(appid)
+    const words = [hold && holdWord(hold), unserved && 'no worker'].filter((word) => word !== undefined)
+    return words.length === 0 ? displayName : `${displayName} – ${words.join(', ')}`
   }
   send.getDescription = () => {
-    const hold = holdOf(appid)
-    return hold === undefined ? description : holdSentence(hold)
+    const { hold, unserved } = stateOf(appid)
+    const sentences = [unserved && unservedSentence(unserved), hold && holdSentence(hold, showContent)]
+    const said = sentences.filter((sentence) => sentence !== undefined)
+    return said.length === 0 ? description : said.join(' ')
   }
   const dead = new BullMQAdapter(openQueue(appid, DEAD_LETTER_QUEUE, store), {
     prefix: `${appid}-`,
@@ -87,12 +114,8 @@ function adaptersOf(appid: string, store: Store, { showContent, holdOf }: Shown)
   send.setFormatter('name', (job) => shownName(job.name))
   dead.setFormatter('name', (job) => deadLetterName(job.name, job.data))
   if (showContent) return [send, dead]
-  send.setFormatter('data', maskMessage)
-  dead.setFormatter('data', maskDeadLetter)
-  for (const adapter of [send, dead]) {
-    adapter.setFormatter('returnValue', maskReturnValue)
-    adapter.setFormatter('progress', (progress: unknown) => (typeof progress === 'number' ? progress : 0))
-  }
+  maskAdapter(send, SEND_QUEUE)
+  maskAdapter(dead, DEAD_LETTER_QUEUE)
   return [send, dead]
 }
 

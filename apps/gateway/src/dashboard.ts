@@ -4,7 +4,7 @@
  * other sites do not come as far as here.
  */
 import basicAuth from '@fastify/basic-auth'
-import type { Logger } from '@wechat-outbox/runtime'
+import { isRead, type Logger } from '@wechat-outbox/runtime'
 import { isLoopback } from '@wechat-outbox/wechat'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { watchApps } from './apps-watch.ts'
@@ -14,7 +14,6 @@ import { addBoardWrites } from './board-writes.ts'
 import type { GatewayConfig } from './env.ts'
 import { NOT_FOUND, type Problem, sendProblem } from './problem.ts'
 import type { RedisLink } from './redis-link.ts'
-import { isRead } from './same-site.ts'
 import { createSignIn } from './sign-in.ts'
 
 export interface Dashboard {
@@ -48,7 +47,7 @@ export async function addDashboard(app: FastifyInstance, options: DashboardOptio
       addBoardWrites(scope, { link, log, userOf: () => config.DASHBOARD_USER ?? 'anonymous' })
       scope.addHook('preHandler', async (request) => {
         // Writes ask for Redis themselves, so that one that fails stands in the log.
-        if (isRead(request) && request.routeOptions.url?.startsWith(`${DASHBOARD_PATH}/api/`)) await link.store()
+        if (isRead(request.method) && request.routeOptions.url?.startsWith(`${DASHBOARD_PATH}/api/`)) await link.store()
       })
       scope.setNotFoundHandler((_request, reply) => sendProblem(reply, NOT_FOUND))
       await scope.register(board.server.registerPlugin())

@@ -1,132 +1,149 @@
 /**
  * What the dashboard shows of a message: everything that helps to understand its fate – reasons, attempts, times – and
- * nothing that was written to a person. It shows what it knows and hides the rest, because job data may be anybody's: a
- * newer version's, or added by hand.
+ * nothing that was written to a person. It shows what it knows and hides the rest, names included, because job data may be
+ * anybody's: a newer version's, metadata, or added by hand.
  */
-import { isDeadLetterId, MSGTYPES } from '@wechat-outbox/messages'
+import { isDeadLetterId, isMessageId, MSGTYPES } from '@wechat-outbox/messages'
+import { HIDDEN, isRid, knownReason, maskErrmsg } from './mask-words.ts'
 
-const DEPTH_MAX = 6
 const ENTRIES_MAX = 100
 
 type Fields = Readonly<Record<string, unknown>>
 type Test = (value: unknown) => boolean
+type Show = (value: unknown) => unknown
 
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
-const isNumber: Test = (value) => typeof value === 'number'
 const matches =
   (pattern: RegExp): Test =>
   (value) =>
     typeof value === 'string' && pattern.test(value)
-const isId = matches(/^m-[0-9A-Za-z-]{1,70}$/)
-const isWord = matches(/^[\w-]{1,80}$/)
+const isId: Test = (value) => typeof value === 'string' && isMessageId(value)
+const isLetterId: Test = (value) => typeof value === 'string' && isDeadLetterId(value)
 const isMsgtype: Test = (value) => MSGTYPES.some((msgtype) => msgtype === value)
-const isPart: Test = (value) =>
-  isObject(value) &&
-  Object.keys(value).length === 3 &&
-  isNumber(value['n']) &&
-  isNumber(value['of']) &&
-  isId(value['first'])
-const isReasonList: Test = (value) => Array.isArray(value) && value.every(matches(/^[\w -]{1,200}$/))
+const isSmall: Test = (value) => Number.isInteger(value) && Math.abs(Number(value)) < 100
+/** From 2001 to 2286: a number of the thirteen digits that the times of our days have. */
+const isTime: Test = (value) => typeof value === 'number' && value >= 1e12 && value < 1e13
+const isErrcode: Test = (value) => value === null || (Number.isInteger(value) && Math.abs(Number(value)) < 1e7)
+const isMs: Test = (value) => typeof value === 'number' && value >= 0 && value < 1e7
+const isReason: Test = (value) => {
+  const [, name] = /^(?:-?\d{1,7} )?([a-z0-9-]{1,64})$/.exec(typeof value === 'string' ? value : '') ?? []
+  return knownReason(name) !== undefined
+}
+const isReasonList: Test = (value) => Array.isArray(value) && value.every(isReason)
+const OUTCOMES =
+  /^(?:delivered|retry|token-refreshed|token-unavailable|not-sent|refused|unsure|throttled|suspended|dead)$/
 
-/** The fields of a message that hold none of its content, and what they must look like to be shown. */
-const shown: Readonly<Record<string, Test>> = {
-  v: isNumber,
-  msgtype: isMsgtype,
-  sendAt: isNumber,
-  expiresAt: isNumber,
-  ifUnsure: matches(/^(?:resend|dead-letter)$/),
-  traceparent: matches(/^[0-9a-f-]{55}$/),
-  replayOf: (value) => typeof value === 'string' && isDeadLetterId(value),
-  earlierReasons: isReasonList,
-  part: isPart,
+/** As it is where it looks as it should, and hidden otherwise. */
+const ifIs =
+  (test: Test): Show =>
+  (value) =>
+    test(value) ? value : hide(value)
+
+/** The fields that are shown, each in its way. Those that nobody knows are counted: even their names may be content. */
+function maskFields(fields: Fields, shown: Readonly<Record<string, Show>>): Fields {
+  const known = Object.entries(fields).filter(([name]) => Object.hasOwn(shown, name))
+  const others = Object.keys(fields).length - known.length
+  const entries = known.map(([name, value]) => [name, value === undefined ? value : shown[name]?.(value)])
+  return Object.fromEntries(
+    others === 0 ? entries : [...entries, [HIDDEN, others === 1 ? '1 field' : `${others} fields`]],
+  )
 }
 
-/** A value with its structure and without its content. */
-function hide(value: unknown, depth = 0): unknown {
+const withFields =
+  (shown: Readonly<Record<string, Show>>): Show =>
+  (value) =>
+    isObject(value) ? maskFields(value, shown) : hide(value)
+
+/** A value without anything that it holds but its size. */
+function hide(value: unknown): unknown {
   if (value === null || value === undefined) return value
-  if (typeof value === 'string') return `••• (${value.length} characters)`
-  if (typeof value !== 'object' || depth === DEPTH_MAX) return '•••'
-  if (Array.isArray(value)) return value.slice(0, ENTRIES_MAX).map((entry) => hide(entry, depth + 1))
-  return mapFields(value as Fields, (_name, entry) => hide(entry, depth + 1))
-}
-
-function mapFields(fields: Fields, map: (name: string, value: unknown) => unknown): Fields {
-  const entries = Object.entries(fields).slice(0, ENTRIES_MAX)
-  return Object.fromEntries(entries.map(([name, value]) => [name.slice(0, 64), map(name, value)]))
+  if (typeof value === 'string') return `${HIDDEN} (${value.length} characters)`
+  if (Array.isArray(value)) return `${HIDDEN} (${value.length} entries)`
+  return typeof value === 'object' ? `${HIDDEN} (${Object.keys(value).length} fields)` : HIDDEN
 }
 
 /** `oABC…wxyz`: enough to recognise somebody whose openid one has, not enough to write to them. */
 export function maskOpenid(openid: unknown): unknown {
   if (typeof openid !== 'string') return hide(openid)
-  return openid.length < 12 ? '•••' : `${openid.slice(0, 4)}…${openid.slice(-4)}`
+  return openid.length < 12 ? HIDDEN : `${openid.slice(0, 4)}…${openid.slice(-4)}`
+}
+
+const hidden = (...names: readonly string[]): Show =>
+  withFields(Object.fromEntries(names.map((name) => [name, hide] as const)))
+
+const MESSAGE: Readonly<Record<string, Show>> = {
+  v: ifIs(isSmall),
+  touser: maskOpenid,
+  msgtype: ifIs(isMsgtype),
+  text: hidden('content'),
+  image: hidden('media_id'),
+  link: hidden('title', 'description', 'url', 'thumb_url'),
+  miniprogrampage: hidden('title', 'pagepath', 'thumb_media_id'),
+  aimsgcontext: hidden('is_ai_msg'),
+  customservice: hidden('kf_account'),
+  businessid: hide,
+  metadata: hide,
+  sendAt: ifIs(isTime),
+  expiresAt: ifIs(isTime),
+  ifUnsure: ifIs(matches(/^(?:resend|dead-letter)$/)),
+  traceparent: ifIs(matches(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/)),
+  replayOf: ifIs(isLetterId),
+  earlierReasons: ifIs(isReasonList),
+  part: withFields({ n: ifIs(isSmall), of: ifIs(isSmall), first: ifIs(isId) }),
 }
 
 /** The data of a job in the queue `send`. */
-export function maskMessage(data: unknown): unknown {
-  if (!isObject(data)) return hide(data)
-  return mapFields(data, (name, value) => {
-    if (name === 'touser') return maskOpenid(value)
-    return Object.hasOwn(shown, name) && shown[name]?.(value) ? value : hide(value)
-  })
+export const maskMessage: Show = withFields(MESSAGE)
+
+const maskText: Show = (value) => (typeof value === 'string' ? maskErrmsg(value) : hide(value))
+
+/** A reason whose name is one of ours, with what that means in our words; stored ones may be anybody's. */
+function maskReason(value: unknown): unknown {
+  const known = isObject(value) ? knownReason(value['name']) : undefined
+  if (!isObject(value) || known === undefined) return hide(value)
+  const { meaning, source } = known
+  const shown = { errcode: ifIs(isErrcode), name: (name: unknown) => name, errmsg: maskText, rid: ifIs(isRid) }
+  return maskFields(value, { ...shown, meaning: () => meaning, source: () => source })
 }
+
+const maskAttempt = withFields({
+  at: ifIs(isTime),
+  outcome: ifIs(matches(OUTCOMES)),
+  ms: ifIs(isMs),
+  errcode: ifIs(isErrcode),
+  errmsg: maskText,
+  rid: ifIs(isRid),
+})
+
+const maskAttempts: Show = (value) =>
+  Array.isArray(value) ? value.slice(0, ENTRIES_MAX).map(maskAttempt) : hide(value)
 
 /** The data of a job in the queue `dead-letter`. */
-export function maskDeadLetter(data: unknown): unknown {
-  if (!isObject(data)) return hide(data)
-  return mapFields(data, (name, value) => {
-    switch (name) {
-      case 'v':
-      case 'acceptedAt':
-      case 'deadAt':
-        return isNumber(value) ? value : hide(value)
-      case 'messageId':
-      case 'replayedAs':
-        return isWord(value) ? value : hide(value)
-      case 'message':
-        return maskMessage(value)
-      case 'reason':
-        return maskReason(value)
-      case 'attempts':
-        return maskAttempts(value)
-      default:
-        return hide(value)
-    }
-  })
-}
+export const maskDeadLetter: Show = withFields({
+  v: ifIs(isSmall),
+  acceptedAt: ifIs(isTime),
+  deadAt: ifIs(isTime),
+  messageId: ifIs(isId),
+  replayedAs: ifIs(isId),
+  message: (value) => (isObject(value) && 'unreadable' in value ? hide(value['unreadable']) : maskMessage(value)),
+  reason: maskReason,
+  attempts: maskAttempts,
+})
 
 /** What a delivered job returns: its attempts. */
-export function maskReturnValue(value: unknown): unknown {
-  if (!isObject(value)) return hide(value)
-  return mapFields(value, (name, entry) => (name === 'attempts' ? maskAttempts(entry) : hide(entry)))
-}
-
-const reasonFields = new Set(['errcode', 'name', 'errmsg', 'rid', 'meaning', 'source'])
-const attemptFields = new Set(['at', 'outcome', 'ms', 'errcode', 'errmsg', 'rid'])
-
-function maskReason(value: unknown): unknown {
-  if (!isObject(value)) return hide(value)
-  return mapFields(value, (name, entry) => (reasonFields.has(name) ? entry : hide(entry)))
-}
-
-function maskAttempts(value: unknown): unknown {
-  if (!Array.isArray(value)) return hide(value)
-  return value.slice(0, ENTRIES_MAX).map((attempt: unknown) => {
-    if (!isObject(attempt)) return hide(attempt)
-    return mapFields(attempt, (name, entry) =>
-      attemptFields.has(name) && typeof entry !== 'object' ? entry : hide(entry),
-    )
-  })
-}
+export const maskReturnValue: Show = withFields({ attempts: maskAttempts })
 
 /** A job's name is its msgtype; one that was added by hand may have any. */
 export function shownName(name: unknown): string {
-  return isWord(name) ? String(name) : '•••'
+  return isMsgtype(name) ? String(name) : HIDDEN
 }
 
 /** `text · 45015 reply-window-closed`: the reason stands where one looks first. */
 export function deadLetterName(name: unknown, data: unknown): string {
-  const reason = isObject(data) && isObject(data.reason) ? data.reason : {}
-  const words = [reason.errcode, reason.name].filter((word) => isNumber(word) || isWord(word))
-  return words.length === 0 ? shownName(name) : `${shownName(name)} · ${words.join(' ')}`
+  const reason = isObject(data) && isObject(data['reason']) ? data['reason'] : {}
+  if (knownReason(reason['name']) === undefined) return shownName(name)
+  const { errcode } = reason
+  const code = typeof errcode === 'number' && isErrcode(errcode) ? `${errcode} ` : ''
+  return `${shownName(name)} · ${code}${String(reason['name'])}`
 }

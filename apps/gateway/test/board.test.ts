@@ -1,4 +1,4 @@
-import { Queue } from 'bullmq'
+import { FlowProducer, Queue } from 'bullmq'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   APPID,
@@ -110,7 +110,7 @@ describe('masking', () => {
         touser: 'oABC…Hijk',
         msgtype: 'text',
         text: { content: `••• (${SECRET_TEXT.length} characters)` },
-        metadata: { order: '••• (8 characters)', deep: { note: '••• (7 characters)' } },
+        metadata: '••• (2 fields)',
       },
       reason: { errcode: 45015, name: 'reply-window-closed' },
       attempts: [{ outcome: 'dead', errcode: 45015 }],
@@ -127,6 +127,70 @@ describe('masking', () => {
       expect(text).toContain('text · 45015 reply-window-closed')
     })
     await open.close()
+  })
+
+  it('hides content that WeChat repeats, in the failure, the reason and the attempts', async () => {
+    const [id = ''] = ids
+    const key = `{wxo:${APPID}}:dead-letter:${id}`
+    const errmsg = `content ${SECRET_TEXT} refused`
+    const data = JSON.parse((await world.store.redis.hget(key, 'data')) ?? '{}') as {
+      reason: object
+      attempts: object[]
+    }
+    const repeated = {
+      ...data,
+      reason: { ...data.reason, errmsg },
+      attempts: data.attempts.map((one) => ({ ...one, errmsg })),
+    }
+    const failedReason = `45015 reply-window-closed: ${errmsg}`
+    await world.store.redis.hset(key, {
+      data: JSON.stringify(repeated),
+      failedReason,
+      stacktrace: JSON.stringify([errmsg]),
+    })
+    for (const path of [`${API}/${DEAD}/${id}`, `${API}?activeQueue=${DEAD}&status=failed&page=1&jobsPerPage=50`]) {
+      const { status, text } = await ask(gateway.port, `GET ${path}`)
+      expect(status).toBe(200)
+      expect(text).not.toMatch(/493817|验证码/)
+      expect(text).toContain('45015 reply-window-closed: content ••• refused')
+    }
+  })
+
+  it('hides whatever other programs have added: names, options, logs, flows and schedulers', async () => {
+    const options = { connection: world.store.redis, prefix: `{wxo:${APPID}}` }
+    const queue = new Queue('send', options)
+    const flows = new FlowProducer(options)
+    const HAND = 'PIN-493817'
+    const job = await queue.add(HAND, { [HAND]: HAND, v: 493817 }, { jobId: HAND, deduplication: { id: HAND } })
+    await job.log(HAND)
+    await job.updateProgress({ [HAND]: HAND })
+    const flow = await flows.add({
+      name: HAND,
+      queueName: 'send',
+      opts: { jobId: 'm-parent' },
+      children: [{ name: HAND, queueName: 'send', data: { [HAND]: HAND }, opts: { jobId: 'm-child' } }],
+    })
+    await queue.upsertJobScheduler(HAND, { every: 3_600_000 }, { name: HAND, data: { [HAND]: HAND } })
+    const asked = [
+      `${API}?activeQueue=${SEND}&status=latest&page=1&jobsPerPage=50`,
+      `/dashboard/api/job-schedulers`,
+      ...[HAND, 'm-parent', 'm-child'].flatMap((id) =>
+        ['', '/logs', '/flow'].map((end) => `${API}/${SEND}/${id}${end}`),
+      ),
+      ...['metrics', 'default-job-options', 'workers', 'rate-limit', 'job-data-schema'].map(
+        (end) => `${API}/${SEND}/${end}`,
+      ),
+    ]
+    for (const path of asked) {
+      const { status, text } = await ask(gateway.port, `GET ${path}`)
+      // Workers are shown nowhere.
+      expect({ path, status }).toEqual({ path, status: path.endsWith('/workers') ? 403 : 200 })
+      expect({ path, shown: /493817|PIN/.test(text) }).toEqual({ path, shown: false })
+    }
+    await queue.removeJobScheduler(HAND)
+    await flow.job.remove()
+    await queue.remove(HAND)
+    await flows.close()
   })
 
   it('hides data that nobody knows', async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { deadLetterName, maskDeadLetter, maskMessage, maskOpenid, maskReturnValue, shownName } from '../src/mask.ts'
 
+const NOW = 1_764_000_000_000
+
 describe('a message', () => {
   it('keeps what tells its fate and hides what was written', () => {
     const message = {
@@ -18,7 +20,7 @@ describe('a message', () => {
       ...message,
       touser: 'oABC…MNOP',
       link: { title: '••• (7 characters)', url: '••• (22 characters)' },
-      metadata: { order: '•••', gift: '•••', tags: ['••• (3 characters)'], none: null },
+      metadata: '••• (4 fields)',
     })
   })
 
@@ -32,6 +34,21 @@ describe('a message', () => {
       earlierReasons: ['1', { a: 'x' }],
     }
     expect(JSON.stringify(maskMessage(strange))).not.toMatch(/text"|secret|soon|a b|"1"|"x"/)
+  })
+
+  it('hides names that nobody knows, metadata’s among them', () => {
+    const masked = maskMessage({
+      v: 1,
+      'a secret': 1,
+      metadata: { 'a secret': 2 },
+      text: { 'a secret': 3, content: 'x' },
+    })
+    expect(masked).toEqual({
+      v: 1,
+      metadata: '••• (1 fields)',
+      text: { content: '••• (1 characters)', '•••': '1 field' },
+      '•••': '1 field',
+    })
   })
 
   it.each([['a text'], [['a text']], [42], [true]])('hides %j in place of one', (data) => {
@@ -61,7 +78,7 @@ describe('a message', () => {
 it('shortens an openid, and hides one that would hardly be shortened', () => {
   expect(maskOpenid('oABCDEFGHIJKLMNOP')).toBe('oABC…MNOP')
   expect(maskOpenid('oABCDEFG')).toBe('•••')
-  expect(maskOpenid({ openid: 'x' })).toEqual({ openid: '••• (1 characters)' })
+  expect(maskOpenid({ openid: 'x' })).toEqual('••• (1 fields)')
 })
 
 it('keeps the reason and the attempts of a dead letter', () => {
@@ -71,17 +88,22 @@ it('keeps the reason and the attempts of a dead letter', () => {
     reason: {
       errcode: 45015,
       name: 'reply-window-closed',
-      errmsg: 'too late',
-      meaning: { en: 'a', zh: 'b' },
-      source: 'c',
+      errmsg: 'response out of time limit',
+      meaning: { en: 'a secret', zh: 'a secret' },
+      source: 'a secret',
     },
-    attempts: [{ at: 1, outcome: 'dead', ms: 3, errcode: 45015, errmsg: 'too late' }],
-    acceptedAt: 1,
-    deadAt: 2,
+    attempts: [{ at: NOW, outcome: 'dead', ms: 3, errcode: 45015, errmsg: 'response out of time limit' }],
+    acceptedAt: NOW,
+    deadAt: NOW,
   }
   expect(maskDeadLetter({ ...letter, message: { unreadable: { text: 'a secret' } } })).toEqual({
     ...letter,
-    message: { unreadable: { text: '••• (8 characters)' } },
+    reason: {
+      ...letter.reason,
+      meaning: { en: expect.stringContaining('reply'), zh: expect.any(String) },
+      source: expect.stringContaining('WeChat'),
+    },
+    message: '••• (1 fields)',
   })
   const strange = {
     ...letter,
@@ -93,9 +115,9 @@ it('keeps the reason and the attempts of a dead letter', () => {
 })
 
 it('keeps the attempts of a delivered message', () => {
-  expect(maskReturnValue({ attempts: [{ at: 1, outcome: 'delivered', ms: 2 }], body: 'a secret' })).toEqual({
-    attempts: [{ at: 1, outcome: 'delivered', ms: 2 }],
-    body: '••• (8 characters)',
+  expect(maskReturnValue({ attempts: [{ at: NOW, outcome: 'delivered', ms: 2 }], body: 'a secret' })).toEqual({
+    attempts: [{ at: NOW, outcome: 'delivered', ms: 2 }],
+    '•••': '1 field',
   })
   expect(maskReturnValue(null)).toBe(null)
 })

@@ -1,0 +1,76 @@
+/**
+ * The masked dashboard, beyond the data of jobs. Bull Board's formatters do not cover a job's id, options, failure and stack
+ * trace, and it shows logs, flows and schedulers, of which the outbox has none: what stands there is somebody else's.
+ */
+import type { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
+import type { FastifyAdapter } from '@bull-board/fastify'
+import { isDeadLetterId, isMessageId } from '@wechat-outbox/messages'
+import { maskDeadLetter, maskMessage, maskReturnValue } from './mask.ts'
+import { HIDDEN, maskErrmsg, maskFailedReason } from './mask-words.ts'
+
+type Job = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>
+type JobJson = ReturnType<Job['toJSON']>
+
+/** The options of a job that are numbers and nothing else. */
+const OPTIONS = ['attempts', 'delay', 'priority', 'timestamp'] as const
+
+export function maskAdapter(adapter: BullMQAdapter, kind: 'send' | 'dead-letter'): void {
+  adapter.setFormatter('data', kind === 'send' ? maskMessage : maskDeadLetter)
+  adapter.setFormatter('returnValue', maskReturnValue)
+  adapter.setFormatter('progress', (progress: unknown) => (typeof progress === 'number' ? progress : 0))
+  const getJob = adapter.getJob.bind(adapter)
+  const getJobs = adapter.getJobs.bind(adapter)
+  adapter.getJob = async (id) => {
+    const job = await getJob(id)
+    return job ? masked(job) : job
+  }
+  adapter.getJobs = async (...range) => (await getJobs(...range)).map(masked)
+  adapter.getJobLogs = () => Promise.resolve([])
+  adapter.getJobSchedulers = () => Promise.resolve([])
+  adapter.getJobSchedulersCount = () => Promise.resolve(0)
+}
+
+type Route = Parameters<FastifyAdapter['setApiRoutes']>[0][number]
+
+/** A flow names the jobs of other queues and says why they failed: every job is told to belong to none. */
+export function maskRoute(route: Route): Route {
+  if (![route.route].flat().some((path) => path.endsWith('/flow'))) return route
+  const handler: Route['handler'] = (request) => {
+    const { jobId } = (request?.params ?? {}) as { readonly jobId?: string }
+    return { status: 200, body: { nodeId: shownId(jobId), flowRoot: null, isFlowNode: false } }
+  }
+  return { ...route, handler }
+}
+
+/** Bull Board looks at what a job says of itself as JSON; its data, name, result and progress go through the formatters. */
+function masked(job: Job): Job {
+  const toJSON = job.toJSON.bind(job)
+  return Object.assign(job, { toJSON: () => maskJson(toJSON()) })
+}
+
+function maskJson(json: JobJson): JobJson {
+  const { failedReason, stacktrace, opts, deduplicationId, deferredFailure, ...rest } = json as JobJson & {
+    deduplicationId?: string
+    deferredFailure?: string
+  }
+  const numbers = OPTIONS.flatMap((name) => {
+    const value = (opts as Readonly<Record<string, unknown>> | undefined)?.[name]
+    return typeof value === 'number' ? [[name, value] as const] : []
+  })
+  return {
+    ...rest,
+    id: shownId(json.id),
+    failedReason: failedReason ? maskFailedReason(failedReason) : failedReason,
+    stacktrace: stacktrace?.length ? [HIDDEN] : stacktrace,
+    opts: Object.fromEntries(numbers),
+    processedBy: undefined,
+    ...(deduplicationId ? { deduplicationId: HIDDEN } : {}),
+    ...(deferredFailure ? { deferredFailure: maskErrmsg(deferredFailure) } : {}),
+  } as unknown as JobJson
+}
+
+/** Ids of ours, and the numbers that BullMQ draws. */
+function shownId(id: string | undefined): string {
+  const isShown = id !== undefined && (isMessageId(id) || isDeadLetterId(id) || /^\d{1,10}$/.test(id))
+  return isShown ? id : HIDDEN
+}
