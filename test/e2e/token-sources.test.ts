@@ -4,6 +4,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { lazyStore } from '@wechat-outbox/outbox/engine'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { APP, SECRET, type System, startSystem, text } from './support/system.ts'
 
@@ -75,6 +76,31 @@ it('a company’s token server is asked for a token, and again after a refusal',
   await expectOwnerAlone(system, 2)
   expect(system.output()).not.toContain('k3y0f0th3s3rv3r')
 }, 60_000)
+
+it('a token server that repeats its URL gets none of it into the log, Redis or a hold', async () => {
+  const server = createServer((request, response) => {
+    const url = `http://${request.headers.host}${request.url}`
+    const errmsg = `at ${url}, ${request.headers.host}, path /hooks/ab12, key q7, ${encodeURIComponent(url)} expired`
+    response.end(JSON.stringify({ errcode: 40125, errmsg }))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  const system = await systemWith({ type: 'http', url: `http://127.0.0.1:${port}/hooks/ab12?k=q7` })
+  await system.worker()
+  await system.outbox.send(text('o-none', 'waits'))
+  const lazy = lazyStore(system.redis.url)
+  onTestFinished(() => lazy.close())
+  const { redis } = await lazy.open()
+  await vi.waitFor(async () => expect(await redis.exists(`{wxo:${APP}}:hold`)).toBe(1), 20_000)
+  const kept = [await redis.hgetall(`{wxo:${APP}}:hold`), await redis.hgetall(`{wxo:${APP}}:token:failure`)]
+  const lines = system.output().match(/.*token\.unavailable.*|.*app\.suspended.*/g) ?? []
+  const status = await system.wxo('status', '--app', APP, '--json')
+  const said = [JSON.stringify(kept), ...lines, JSON.stringify(JSON.parse(status.stdout).items)].join('\n')
+  expect(said).toContain('40125')
+  expect(said).toContain('***')
+  for (const part of [`:${port}`, 'hooks', 'ab12', /\bq7\b/, '127.0.0.1']) expect(said).not.toMatch(part)
+})
 
 it('a token server that counts down to nothing is asked again after a second, until it has another', async () => {
   let answers: object[] = []

@@ -54,6 +54,8 @@ describe('tokens that die under the load of four workers and two apps', () => {
       const total = async () => (await Promise.all(trial.apps.map((appid) => trial.tokenCalls(appid)))).flat().length
       const before = await total()
       await trial.invalidate()
+      // All that was under way may have arrived before the tokens died: then nothing would find out.
+      await trial.produce(1)
       await vi.waitFor(async () => expect(await total()).toBeGreaterThan(before), { timeout: 10_000, interval: 5 })
       await trial.invalidate()
     })

@@ -25,7 +25,7 @@ export function outcomeOf(exchanged: Exchanged, secrets: readonly string[], nowM
   }
   if (errcode === undefined) return notWechats(exchanged.status, ' without a numeric errcode')
   const errmsg = errmsgOf(answer, secrets)
-  const rid = ridOf(answer)
+  const rid = ridOf(answer, secrets)
   return rid === undefined ? { kind: 'answered', errcode, errmsg } : { kind: 'answered', errcode, errmsg, rid }
 }
 
@@ -49,6 +49,7 @@ export function errmsgOf({ errmsg }: JsonObject, secrets: readonly string[]): st
 const RID = /\brid: ?([0-9a-f]{1,16}-[0-9a-f]{1,16}-[0-9a-f]{1,16})\b/iu
 
 /** WeChat's request id, which it puts into `errmsg`: its support asks for it. */
-function ridOf({ errmsg }: JsonObject): string | undefined {
-  return typeof errmsg === 'string' ? RID.exec(errmsg)?.[1] : undefined
+function ridOf({ errmsg }: JsonObject, secrets: readonly string[]): string | undefined {
+  const rid = typeof errmsg === 'string' ? RID.exec(errmsg)?.[1] : undefined
+  return rid === undefined || cleanErrmsg(rid, secrets) === rid ? rid : undefined
 }

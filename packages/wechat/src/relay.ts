@@ -10,6 +10,7 @@ import { createDispatcher, type ProxySettings } from './dispatcher.ts'
 import { faultDetail } from './faults.ts'
 import { queryString } from './query.ts'
 import { errcodeOf, type JsonObject, parseObject, textOf } from './read.ts'
+import { baseUrlParts } from './url-parts.ts'
 
 export interface RelayOptions {
   /** https, or http on a loopback address. A path is kept as a prefix. */
@@ -53,6 +54,7 @@ export function createRelay({ baseUrl, allowHttp = false, callsMax, timeoutMs, p
   const { origin, prefix } = parseBaseUrl(baseUrl, { allowHttp })
   const connectTimeoutMs = Math.min(timeoutMs, CONNECT_TIMEOUT_MS)
   const pool = createDispatcher({ origin, connections: callsMax, timeoutMs, connectTimeoutMs, proxy })
+  const where = baseUrlParts(origin, prefix)
   let open = 0
 
   async function exchange(call: RelayedCall, signal: AbortSignal): Promise<Relayed> {
@@ -69,7 +71,7 @@ export function createRelay({ baseUrl, allowHttp = false, callsMax, timeoutMs, p
     const encoding = answer.headers['content-encoding']
     const text = bytes && textOf(bytes, Array.isArray(encoding) ? encoding[0] : encoding, ANSWER_BYTES_MAX)
     if (text === null) return { kind: 'broken', detail: `answer larger than ${ANSWER_BYTES_MAX} bytes` }
-    return relayedOf(answer.statusCode, text, token.value)
+    return relayedOf(answer.statusCode, text, { secret: token.value, where })
   }
 
   return {
@@ -101,8 +103,13 @@ async function readBytes(body: AsyncIterable<Buffer>): Promise<Buffer | null> {
   return Buffer.concat(chunks)
 }
 
+interface Hidden {
+  readonly secret: string
+  readonly where: readonly string[]
+}
+
 /** Only a JSON object that came with 200 is WeChat's word; success may be without an errcode. */
-function relayedOf(status: number, text: string, secret: string): Relayed {
+function relayedOf(status: number, text: string, { secret, where }: Hidden): Relayed {
   const said = status === 200 ? parseObject(text) : undefined
   if (said === undefined) return { kind: 'broken', detail: `HTTP ${status} without a JSON object` }
   const { errcode: given, ...rest } = said
@@ -114,7 +121,7 @@ function relayedOf(status: number, text: string, secret: string): Relayed {
   const answer = {
     ...(errcode === undefined ? {} : { errcode }),
     ...rest,
-    ...('errmsg' in rest ? { errmsg: errmsgOf(rest, [secret]) } : {}),
+    ...('errmsg' in rest ? { errmsg: errmsgOf(rest, [secret, ...where]) } : {}),
   }
   // It has no reason to stand anywhere else. Should it, nothing of the answer goes further.
   if (secret !== '' && JSON.stringify(answer).includes(secret))

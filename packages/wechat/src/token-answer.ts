@@ -48,6 +48,10 @@ export function tokenAnswerOf(exchanged: Exchanged, reading: TokenReading): Toke
   for (const answer of answers) {
     const errcode = integerOf(valueOf(answer, ERRCODE))
     if (errcode !== undefined && errcode !== 0) {
+      // Longer than any of WeChat's, and known: a value of the request.
+      if (Math.abs(errcode) > 9_999_999 && secrets.includes(String(Math.abs(errcode)))) {
+        return { kind: 'unreachable', detail: `HTTP ${status} with an errcode that is no errcode` }
+      }
       return { kind: 'refused', errcode, errmsg: errmsgOf({ errmsg: valueOf(answer, ERRMSG) }, secrets) }
     }
   }

@@ -5,6 +5,7 @@
 import type { ProxySettings } from './dispatcher.ts'
 import { createHttp } from './http.ts'
 import { type TokenAnswer, tokenAnswerOf } from './token-answer.ts'
+import { urlParts } from './url-parts.ts'
 
 export interface TokenServer {
   /** Its query may hold a key, so no part of it is ever repeated. */
@@ -27,15 +28,21 @@ export interface TokenServer {
  */
 export async function askTokenServer(server: TokenServer): Promise<TokenAnswer> {
   const { url, method, headers, timeoutMs, proxy, ...reading } = server
-  const { origin, pathname, search, searchParams } = new URL(url)
+  const { origin, pathname, search } = new URL(url)
   const limits = { connections: 1, timeoutMs, connectTimeoutMs: timeoutMs, answerBytesMax: 65_536 }
   const http = createHttp({ origin, ...limits, proxy })
   try {
     const exchanged = await http.exchange({ method, path: pathname + search, headers })
-    const inHeaders = Object.values(headers).flatMap((value) => [value, ...value.split(' ')])
-    const secrets = [...inHeaders, ...searchParams.values(), url].filter((text) => text.length > 3)
+    const secrets = [...Object.values(headers).flatMap(headerParts), ...urlParts(url)]
     return tokenAnswerOf(exchanged, { ...reading, secrets })
   } finally {
     await http.close(0)
   }
+}
+
+/** A header's value, the words in it, and what HTTP basic packs into one: `Basic dXNlcjpwYXNz`. */
+function headerParts(value: string): string[] {
+  const [scheme = '', packed = ''] = value.split(' ')
+  const login = /^basic$/iu.test(scheme) ? Buffer.from(packed, 'base64').toString('utf8') : ''
+  return [value, ...value.split(' '), login, ...login.split(':')].filter((part) => !/^(?:|basic|bearer)$/iu.test(part))
 }

@@ -26,9 +26,20 @@ function lineOf(request: string): string {
   return `${query} ${decodeURIComponent(query)} ${/"secret":"[^"]*"/u.exec(request)?.[0] ?? ''}`
 }
 
+/** The request line, and the host and values that it was sent with, in every writing that servers use. */
+const echoOfUrl = (errcode: number) => (socket: Socket, request: string) => {
+  const [, path = ''] = /^\S+ (\S+)/u.exec(request) ?? []
+  const [, host = ''] = /\r\nhost: (\S+)/iu.exec(request) ?? []
+  const whole = `http://${host}${path}`
+  const said = [whole, path, host, encodeURIComponent(whole), whole.replaceAll('/', '\\/'), host.toUpperCase()]
+  const packed = [whole, host, path].map((text) => Buffer.from(text).toString('base64'))
+  socket.write(answer(JSON.stringify({ errcode, errmsg: [...said, ...packed].join(' ') })))
+}
+
 const responders = [
   ...FAULTY_ANSWERS.map(({ name, respond }) => ({ name, respond })),
   { name: 'an echo', respond: echo(1) },
+  { name: 'an echo of the URL', respond: echoOfUrl(1) },
 ]
 
 describe('nothing that comes back from a call', () => {

@@ -103,6 +103,45 @@ describe('a token server', () => {
     expect(await asked('http://127.0.0.1:1/')).toEqual({ kind: 'unreachable', detail: 'connect ECONNREFUSED' })
   })
 
+  const SECRETS = '/hooks/ab12/wx?k=q7&appid=9&flag&long=k3y0f0th3s3rv3r%2Fx'
+  const encodings: Record<string, (text: string) => string> = {
+    plain: (text) => text,
+    percent: (text) => encodeURIComponent(text),
+    'percent twice': (text) => encodeURIComponent(encodeURIComponent(text)),
+    JSON: (text) => text.replaceAll('/', '\\/'),
+    base64: (text) => Buffer.from(text).toString('base64'),
+    hex: (text) => Buffer.from(text).toString('hex'),
+  }
+
+  it.each(Object.entries(encodings))(
+    'cannot get any part of its URL into what is said about it: %s',
+    async (_, encode) => {
+      let errmsg = ''
+      const server = await rawServer({
+        onRequest: (socket) => socket.write(answer(JSON.stringify({ errcode: 40001, errmsg }))),
+      })
+      const url = server.url + SECRETS
+      const { host, port } = new URL(url)
+      const headers = { authorization: `Basic ${Buffer.from('bob:p4ss').toString('base64')}`, 'x-key': 'zz' }
+      const parts = [url, host, port, SECRETS, '/hooks/ab12/wx', 'ab12', 'wx', 'q7', 'flag', KEY, 'bob', 'p4ss', 'zz']
+      for (const part of [...parts, '9']) {
+        const text = encode(part)
+        if (part === '9' && text !== part && !text.includes('%')) continue
+        errmsg = `refused: ${text} is not known`
+        const said = await asked(url, { headers })
+        expect(said).toMatchObject({ kind: 'refused', errcode: 40001, errmsg: expect.stringContaining('***') })
+        expect((said as { errmsg: string }).errmsg.split(/[^\p{L}\p{N}%\\]+/u)).not.toContain(text)
+        expect((said as { errmsg: string }).errmsg).not.toContain(`: ${text}`)
+      }
+    },
+  )
+
+  it('cannot hand on a number of the request as its errcode', async () => {
+    const server = await serverSaying(answer('{"errcode":493817493817,"errmsg":""}'))
+    expect(await asked(`${server.url}/?pin=493817493817`)).toMatchObject({ kind: 'unreachable' })
+    expect(await asked(server.url)).toMatchObject({ kind: 'refused' })
+  })
+
   it('cannot repeat a key into what is said about it', async () => {
     const server = await serverSaying(
       answer(JSON.stringify({ errcode: 1, errmsg: `key ${KEY} of ${KEY}x is no good` })),

@@ -1,0 +1,71 @@
+/**
+ * Is a secret in this text in some disguise? Servers repeat what they were sent percent-encoded, escaped for JSON or HTML, in
+ * base64 or in hex, and several of these on top of each other. Nobody can undo every encoding there is; these are the ones
+ * that software applies without being asked to.
+ */
+
+const ROUNDS_MAX = 3
+/** Bytes that were taken for base64 or hex and are neither may hold any short text by chance. */
+const CHANCE_CHARS_MAX = 3
+
+const NAMED: Readonly<Record<string, string>> = { amp: '&', quot: '"', apos: "'", sol: '/', colon: ':', period: '.' }
+
+const codePoint = (digits: string, radix: number): string => {
+  const code = Number.parseInt(digits, radix)
+  return code <= 0x10_ffff ? String.fromCodePoint(code) : ''
+}
+
+/** One layer of every escape that a text may hold. */
+function unescaped(text: string): string {
+  return (
+    text
+      .replaceAll(/(?:%[0-9a-f]{2})+/giu, (run) => Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'))
+      .replaceAll(/\\+u\{?([0-9a-f]{4,6})\}?/giu, (_, digits: string) => codePoint(digits.slice(0, 6), 16))
+      .replaceAll(/\\+x([0-9a-f]{2})/giu, (_, digits: string) => codePoint(digits, 16))
+      .replaceAll(/&#x([0-9a-f]{1,6});?/giu, (_, digits: string) => codePoint(digits, 16))
+      .replaceAll(/&#(\d{1,7});?/gu, (_, digits: string) => codePoint(digits, 10))
+      .replaceAll(/&(amp|quot|apos|sol|colon|period);/gu, (_, name: string) => NAMED[name] ?? '')
+      .replaceAll(/\\+(?=[/"'.:?&=])/gu, '')
+      // What has no width may stand between any two characters.
+      .replaceAll(/[\p{Cc}\p{Cf}]/gu, '')
+  )
+}
+
+/** What stands in a text as base64 or as hex. */
+function unpacked(text: string): string {
+  const base64 = (text.match(/[A-Za-z0-9+/_-]{4,}/gu) ?? []).map((run) => Buffer.from(run, 'base64').toString('utf8'))
+  const hex = (text.match(/(?:[0-9a-f]{2}){2,}/giu) ?? []).map((run) => Buffer.from(run, 'hex').toString('utf8'))
+  return [...base64, ...hex].join('\n')
+}
+
+function packedAs(packing: 'base64' | 'base64url' | 'hex', secret: string): string {
+  return Buffer.from(secret).toString(packing).replace(/=+$/u, '')
+}
+
+/** Finds a text as `cleanErrmsg` does: a short one as a word, a longer one anywhere, in capitals or not. */
+export function finderOf(secret: string): RegExp {
+  const escaped = secret.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, String.raw`\$&`)
+  const isShort = secret.length <= CHANCE_CHARS_MAX
+  return new RegExp(isShort ? String.raw`(?<![\p{L}\p{N}])${escaped}(?![\p{L}\p{N}])` : escaped, 'giu')
+}
+
+/** Whether a text holds one of the secrets, as it is or encoded. */
+export function holdsAny(text: string, secrets: readonly string[]): boolean {
+  const packedShort = secrets
+    .filter((secret) => secret.length > 1 && secret.length <= CHANCE_CHARS_MAX)
+    .flatMap((secret) => (['base64', 'base64url', 'hex'] as const).map((packing) => packedAs(packing, secret)))
+  const finders = [...secrets, ...packedShort].map(finderOf)
+  const longFinders = secrets.filter((secret) => secret.length > CHANCE_CHARS_MAX).map(finderOf)
+  const holds = (some: readonly RegExp[], value: string): boolean => some.some((finder) => value.search(finder) >= 0)
+  let plain = text
+  for (let round = 0; round <= ROUNDS_MAX; round += 1) {
+    if (holds(finders, plain)) return true
+    const packed = unpacked(plain)
+    if (holds(longFinders, packed) || holds(longFinders, unescaped(packed)) || holds(longFinders, unpacked(packed)))
+      return true
+    const next = unescaped(plain)
+    if (next === plain) return false
+    plain = next
+  }
+  return false
+}
