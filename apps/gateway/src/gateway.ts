@@ -2,7 +2,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { sendRequestSchema } from '@wechat-outbox/messages'
-import { Outbox } from '@wechat-outbox/outbox'
+import { Outbox, OutboxError } from '@wechat-outbox/outbox'
 import { type Store, whenReady, within } from '@wechat-outbox/outbox/engine'
 import { type Logger, proxyOf } from '@wechat-outbox/runtime'
 import { type FastifyInstance, fastify } from 'fastify'
@@ -13,6 +13,7 @@ import { addEntrance } from './entrance/entrance.ts'
 import type { GatewayConfig } from './env.ts'
 import { addHealthRoutes } from './health.ts'
 import { openKeyRing } from './key-ring.ts'
+import { createKnownApps } from './known-apps.ts'
 import { addMetrics } from './metrics.ts'
 import { answerErrors } from './problem.ts'
 import { openRedisLink } from './redis-link.ts'
@@ -32,8 +33,8 @@ const CONNECTIONS_MAX = 10_000
 export interface RunningGateway {
   /** With the port that was really taken. */
   readonly url: string
-  /** Lets requests in flight end, within SHUTDOWN_TIMEOUT_MS. May be called twice. */
-  close(): Promise<void>
+  /** Lets requests in flight end, within SHUTDOWN_TIMEOUT_MS or until `cut` is aborted. May be called twice. */
+  close(cut?: AbortSignal): Promise<void>
 }
 
 /**
@@ -48,8 +49,13 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const store = (): Promise<Store> => link.store()
   // The one connection serves all: what an Outbox does and what it does not.
   const outbox = new Outbox({ redis: { open: store }, idempotencyTtlHours, textBytesMax, textSplit })
-  // So that the first page a person opens has its queues; without Redis there is nothing to wait for.
-  await whenReady(link.redis, FIRST_REDIS_WAIT_MS).catch(() => undefined)
+  // So that the first page a person opens has its queues. Without Redis there is nothing to wait for; with settings that no Redis accepts, there never will be.
+  await whenReady(link.redis, FIRST_REDIS_WAIT_MS).catch(async (error: unknown) => {
+    if (!(error instanceof OutboxError && error.code === 'WXO_CONFIG')) return
+    ring.close()
+    await link.close()
+    throw error
+  })
   const app = fastify({
     ...refuseEarly,
     logger: false,
@@ -66,10 +72,10 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     if (route.bodyLimit === undefined) route.handlerTimeout ??= REQUEST_MS_MAX
   })
   let dashboard = { stop: (): void => undefined }
-  const end = async (): Promise<void> => {
+  const end = async (cut?: AbortSignal): Promise<void> => {
     dashboard.stop()
     ring.close()
-    await closeServer(app, config.SHUTDOWN_TIMEOUT_MS)
+    await closeServer(app, config.SHUTDOWN_TIMEOUT_MS, cut)
     await outbox.close()
     await link.close()
   }
@@ -82,26 +88,33 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     const access = createAccess(ring, log)
     addMetrics(app, { config, link, access })
     addHealthRoutes(app, link)
-    const { WECHAT_APP_ID: appid, WECHAT_API_BASE_URL: wechatBaseUrl, WECHAT_ALLOW_HTTP: allowHttp } = config
+    const knownApps = createKnownApps({
+      store,
+      configured: config.WECHAT_APP_ID,
+      allowUnknown: config.ALLOW_UNKNOWN_APPS,
+    })
+    const { WECHAT_API_BASE_URL: wechatBaseUrl, WECHAT_ALLOW_HTTP: allowHttp } = config
     const wechat = { wechatBaseUrl, allowHttp, proxy: proxyOf(config) }
-    await addEntrance(app, { link, outbox, texts, access, log, appid, ...wechat })
+    await addEntrance(app, { link, outbox, texts, access, log, knownApps, ...wechat })
     const schema = sendRequestSchema(texts)
-    await addV1(app, { outbox, schema, store, access, rememberMs: idempotencyTtlHours * 3_600_000 })
+    await addV1(app, { outbox, schema, store, access, knownApps, rememberMs: idempotencyTtlHours * 3_600_000 })
     dashboard = await addDashboard(app, { config, link, log })
     const url = await app.listen({ host: config.GATEWAY_HOST, port: config.GATEWAY_PORT })
     log.info({ event: 'gateway.listening', url })
     let ended: Promise<void> | undefined
-    return { url, close: () => (ended ??= end()) }
+    return { url, close: (cut) => (ended ??= end(cut)) }
   } catch (error) {
     await end()
     throw error
   }
 }
 
-async function closeServer(app: FastifyInstance, timeoutMs: number): Promise<void> {
-  const closed = app.close().then(() => true)
-  if (await within(closed, timeoutMs, false)) return
-  app.server.closeAllConnections()
+async function closeServer(app: FastifyInstance, timeoutMs: number, cut?: AbortSignal): Promise<void> {
+  const closed = app.close()
+  const abort = (): void => app.server.closeAllConnections()
+  cut?.addEventListener('abort', abort)
+  if (cut?.aborted) abort()
+  if ((await within(closed, timeoutMs, 'late')) === 'late') abort()
   await closed
 }
 

@@ -2,7 +2,7 @@
  * Everything that goes wrong, as RFC 9457 problem details: one catalogue, which `docs/http.md` repeats and a test compares
  * with it. What a client reads is written here and never taken from an error: those carry addresses, commands and headers.
  */
-import type { Problem as Issue } from '@wechat-outbox/messages'
+import { countProblems, type Problem as Issue } from '@wechat-outbox/messages'
 import { OutboxError } from '@wechat-outbox/outbox'
 import { messageOf } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
@@ -32,6 +32,7 @@ export const PROBLEMS = {
   'read-only': { status: 403, title: 'The dashboard only retries' },
   'dashboard-off': { status: 403, title: 'The dashboard is off' },
   'not-found': { status: 404, title: 'Not found' },
+  'unknown-app': { status: 404, title: 'No worker has ever served this app' },
   'unknown-message': { status: 404, title: 'No such message' },
   'unknown-dead-letter': { status: 404, title: 'No such dead letter' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
@@ -139,7 +140,7 @@ function outboxProblem({ code, message, issues }: OutboxError): Problem {
 /** For people, the first few; a program reads `errors`. */
 function invalidDetail(issues: readonly Issue[]): string {
   const shown = issues.slice(0, 3).map(({ path, message }) => `${path || 'the body'} ${message}`)
-  return `${shown.join('; ')}${issues.length > 3 ? `; and ${issues.length - 3} more` : ''}.`
+  return `${shown.join('; ')}${issues.length > 3 ? `; and ${countProblems(issues) - 3} more` : ''}.`
 }
 
 const SIGN_IN: Problem = {

@@ -12,13 +12,13 @@ export { cleanErrmsg, ERRMSG_CHARS_MAX } from './errmsg.ts'
 export { fingerprint } from './fingerprint.ts'
 export {
   deadLetterIdOf,
+  idTimeOf,
   isDeadLetterId,
   isMessageId,
   newMessageId,
   replayIdOf,
   replayOriginOf,
 } from './ids.ts'
-export type { Problem } from './inspect.ts'
 export {
   EARLIER_REASONS_MAX,
   JOB_DATA_VERSION,
@@ -30,6 +30,7 @@ export {
 } from './job-data.ts'
 export { BATCH_MAX, REQUEST_BYTES_MAX, TEXT_BYTES_MAX_DEFAULT, TEXT_BYTES_MAX_MIN } from './limits.ts'
 export { type Part, partIdOf, partIdsOf } from './part.ts'
+export { countProblems, limitProblems, PROBLEMS_MAX, type Problem, underPath } from './problems.ts'
 export {
   appidSchema,
   type Checked,

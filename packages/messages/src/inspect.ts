@@ -3,13 +3,8 @@
  * half a surrogate pair or a key named `__proto__`. Each of these becomes a problem with a path here, in bounded time,
  * and what passes is plain JSON.
  */
-import { DEPTH_MAX, REQUEST_BYTES_MAX } from './limits.ts'
-
-/** One reason why a request is refused. `path` is dotted, `''` for the request itself: `text.content`, `metadata.a.0`. */
-export interface Problem {
-  readonly path: string
-  readonly message: string
-}
+import { DEPTH_MAX, REQUEST_BYTES_MAX, VALUES_MAX } from './limits.ts'
+import { PROBLEMS_MAX, type Problem } from './problems.ts'
 
 /** Keys that change an object's prototype when something copies them carelessly. */
 const POLLUTING_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
@@ -18,12 +13,12 @@ interface Look {
   readonly problems: Problem[]
   /** What is left of the allowed size. The walk ends when it is used up, so a huge value costs no more than a legal one. */
   budgetBytes: number
+  /** The same for the number of values: one of a byte costs a schema more than one of a kilobyte. */
+  budgetValues: number
 }
 
-const PROBLEMS_MAX = 50
-
 export function inspectJson(value: unknown): Problem[] {
-  const look: Look = { problems: [], budgetBytes: REQUEST_BYTES_MAX }
+  const look: Look = { problems: [], budgetBytes: REQUEST_BYTES_MAX, budgetValues: VALUES_MAX }
   visit(value, [], look)
   return look.problems
 }
@@ -31,6 +26,11 @@ export function inspectJson(value: unknown): Problem[] {
 function visit(value: unknown, path: readonly string[], look: Look): void {
   if (look.budgetBytes < 0 || look.problems.length >= PROBLEMS_MAX) return
   if (path.length > DEPTH_MAX) return report(look, path, `is nested more than ${DEPTH_MAX} levels deep`)
+  look.budgetValues -= 1
+  if (look.budgetValues < 0) {
+    look.budgetBytes = -1
+    return report(look, [], `has more than ${VALUES_MAX} values`)
+  }
   switch (typeof value) {
     case 'string':
       return visitString(value, path, look)

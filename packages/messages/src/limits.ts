@@ -17,6 +17,12 @@ export const REQUEST_BYTES_MAX = 65_536
 
 export const METADATA_BYTES_MAX = 4096
 
+/**
+ * Objects, lists, texts, numbers and the like in one request. No value of `metadata` takes less than two bytes, so all that may stand
+ * there fits.
+ */
+export const VALUES_MAX = 2500
+
 /** Nesting of `metadata`. Deeper values are refused before anything recursive sees them. */
 export const DEPTH_MAX = 16
 

@@ -5,7 +5,7 @@
  * Fields: https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/kf-mgnt/kf-message/sendCustomMessage.html
  */
 import { z } from 'zod'
-import { inspectJson, type Problem, shownKey } from './inspect.ts'
+import { inspectJson, shownKey } from './inspect.ts'
 import {
   FIELD_CHARS_MAX,
   IDEMPOTENCY_KEY_CHARS_MAX,
@@ -14,6 +14,7 @@ import {
   REQUEST_BYTES_MAX,
   TEXT_BYTES_MAX_DEFAULT,
 } from './limits.ts'
+import { limitProblems, type Problem } from './problems.ts'
 import { TEXT_RULE_DEFAULT, type TextRule, textProblem } from './split-text.ts'
 
 // What `meta` holds is for documents made of these schemas; it judges nothing.
@@ -217,15 +218,17 @@ export function checkSendRequest(input: unknown, schema: Schema): Checked<Checke
   if (checked.ok || !checked.problems.some(({ path }) => path === 'msgtype')) return checked
   // Which content belongs there nobody can say; what stands beside it is judged all the same.
   const beside = check(input, envelopeSchema)
-  return beside.ok ? checked : { ok: false, problems: [...beside.problems, ...checked.problems] }
+  return beside.ok ? checked : { ok: false, problems: limitProblems([...beside.problems, ...checked.problems]) }
 }
 
-/** The common way from an unknown value to a checked one or to its problems: for requests, job data, queries. */
+/** The common way from an unknown value to a checked one or to its problems, at most `PROBLEMS_MAX`: for requests, job data, queries. */
 export function check<T>(input: unknown, schema: z.ZodType<T>): Checked<T> {
   const problems = inspectJson(input)
   if (problems.length > 0) return { ok: false, problems }
   const parsed = schema.safeParse(input)
-  return parsed.success ? { ok: true, value: parsed.data } : { ok: false, problems: problemsOf(parsed.error) }
+  return parsed.success
+    ? { ok: true, value: parsed.data }
+    : { ok: false, problems: limitProblems(problemsOf(parsed.error)) }
 }
 
 /** zod reports unknown keys at their parent; a caller looks for the key itself. */

@@ -4,7 +4,7 @@
  * the right to send, takes its tokens with it.
  */
 import { appidSchema } from '@wechat-outbox/messages'
-import { APPS_KEY, createAccessTokens, readAccessToken, type Store } from '@wechat-outbox/outbox/engine'
+import { createAccessTokens, readAccessToken, type Store } from '@wechat-outbox/outbox/engine'
 import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../access.ts'
 import type { Refusal } from './answers.ts'
@@ -15,7 +15,7 @@ export type Sender =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /** @throws OutboxError WXO_UNAVAILABLE, or whatever the client says, while Redis is away */
-export async function senderOf(request: FastifyRequest, { link, access }: EntranceDeps): Promise<Sender> {
+export async function senderOf(request: FastifyRequest, { link, access, knownApps }: EntranceDeps): Promise<Sender> {
   const token = first((request.query as Query)['access_token'])
   if (token === '') return { kind: 'refused', refusal: { errcode: 41_001 } }
   const store = await link.store()
@@ -25,6 +25,7 @@ export async function senderOf(request: FastifyRequest, { link, access }: Entran
     return { kind: 'refused', refusal: { errcode: 40_001, detail: 'ask the gateway for a token, not WeChat' } }
   }
   request.caller = caller
+  if (!(await knownApps.find(found.appid))) return { kind: 'refused', refusal: UNKNOWN_APP }
   return { kind: 'sender', appid: found.appid, caller, store }
 }
 
@@ -69,14 +70,11 @@ export async function grantToken(
   }
   request.caller = caller
   const store = await deps.link.store()
-  if (!(await isKnown(app.data, store, deps))) return { errcode: 40_013, detail: 'no worker has served this app yet' }
+  if (!(await deps.knownApps.find(app.data))) return UNKNOWN_APP
   const tokens = createAccessTokens(store, app.data)
   const { token, leftMs } =
     force === undefined ? await tokens.issue(caller.holder) : await tokens.stable(caller.holder, { secret: key, force })
   return { access_token: token, expires_in: Math.floor(leftMs / 1000) }
 }
 
-/** Messages for an app with a typing error in its name would wait for ever. */
-async function isKnown(appid: string, store: Store, deps: EntranceDeps): Promise<boolean> {
-  return appid === deps.appid || (await store.redis.sismember(APPS_KEY, appid)) === 1
-}
+const UNKNOWN_APP: Refusal = { errcode: 40_013, detail: 'no worker has ever served this app' }

@@ -4,6 +4,7 @@ import type { Outbox } from '@wechat-outbox/outbox'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { ProxySettings } from '@wechat-outbox/wechat'
 import type { Access } from '../access.ts'
+import type { KnownApps } from '../known-apps.ts'
 import type { RedisLink } from '../redis-link.ts'
 
 export interface EntranceDeps {
@@ -13,8 +14,8 @@ export interface EntranceDeps {
   readonly texts: TextRule
   readonly access: Access
   readonly log: Logger
-  /** The app from the environment: known before any worker has served it. */
-  readonly appid: string | undefined
+  /** Messages are taken for these apps alone. */
+  readonly knownApps: KnownApps
   /** Where WeChat is, for what is passed on. */
   readonly wechatBaseUrl: string
   readonly allowHttp: boolean

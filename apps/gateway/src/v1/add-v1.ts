@@ -7,6 +7,7 @@ import type { Outbox } from '@wechat-outbox/outbox'
 import type { Store } from '@wechat-outbox/outbox/engine'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import type { Access } from '../access.ts'
+import { type KnownApps, refuseUnknownApps } from '../known-apps.ts'
 import { sendProblem } from '../problem.ts'
 import { discardDeadLetter, listDeadLetters, readDeadLetter, replayDeadLetter } from './dead-letters.ts'
 import { addDocsPage } from './docs-page.ts'
@@ -24,6 +25,8 @@ export interface V1Deps {
   readonly schema: SendSchema
   readonly store: () => Promise<Store>
   readonly access: Pick<Access, 'require'>
+  /** Messages are taken for these apps alone. */
+  readonly knownApps: KnownApps
   /** For how long the status of a message still tells that its dead letter was discarded. */
   readonly rememberMs: number
 }
@@ -46,16 +49,17 @@ const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 
 export async function addV1(app: FastifyInstance, deps: V1Deps): Promise<void> {
   await app.register(async (scope) => {
     addJsonBodies(scope)
+    const refuseUnknown = refuseUnknownApps(deps.knownApps)
     const served = new Map<string, HTTPMethods[]>()
     for (const [id, operation] of Object.entries<Operation>(operations)) {
-      const { method, path, right, bodyBytesMax } = operation
+      const { method, path, right, bodyBytesMax, stores = false } = operation
       const url = routeOf(path)
       served.set(url, [...(served.get(url) ?? []), method, ...(method === 'GET' ? (['HEAD'] as const) : [])])
       scope.route({
         method,
         url,
         ...(bodyBytesMax === undefined ? {} : { bodyLimit: bodyBytesMax }),
-        onRequest: deps.access.require(right),
+        onRequest: [deps.access.require(right), ...(stores ? [refuseUnknown] : [])],
         handler: async (request, reply) => {
           reply.header('cache-control', 'no-store')
           return handlers[id as OperationId](deps, request, reply)

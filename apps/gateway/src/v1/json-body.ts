@@ -4,6 +4,7 @@
  */
 import { OutboxError } from '@wechat-outbox/outbox'
 import type { FastifyInstance } from 'fastify'
+import { shapeProblem } from '../json-shape.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -19,6 +20,8 @@ export function addJsonBodies(app: FastifyInstance): void {
 function readJson(bytes: Buffer): { value: unknown } | OutboxError {
   // Clients that always name a type send it with no body, too.
   if (bytes.length === 0) return { value: undefined }
+  const shape = shapeProblem(bytes)
+  if (shape !== null) return refused(shape)
   let text: string
   try {
     text = utf8.decode(bytes)

@@ -27,6 +27,8 @@ export interface Operation {
   readonly right: Right
   /** The largest body, where there is one. */
   readonly bodyBytesMax?: number
+  /** Whether it stores messages, which is done for known apps alone. */
+  readonly stores?: true
   readonly document: ZodOpenApiOperationObject
 }
 
@@ -83,6 +85,7 @@ export const operations: Readonly<Record<OperationId, Operation>> = {
     path: `${APP}/messages`,
     right: 'send',
     bodyBytesMax: MESSAGE_BYTES_MAX,
+    stores: true,
     document: {
       summary: 'Send a message',
       description: 'Answers once Redis has the message.',
@@ -99,7 +102,7 @@ export const operations: Readonly<Record<OperationId, Operation>> = {
           headers: z.object({ Location: z.string(), 'Idempotent-Replayed': z.literal('true') }),
           content: json(schemas.receipt),
         },
-        ...failing('WXO_CONFLICT', 'WXO_FULL', 'too-large', 'content-type'),
+        ...failing('unknown-app', 'WXO_CONFLICT', 'WXO_FULL', 'too-large', 'content-type'),
       },
     },
   },
@@ -108,6 +111,7 @@ export const operations: Readonly<Record<OperationId, Operation>> = {
     path: `${APP}/messages:batch`,
     right: 'send',
     bodyBytesMax: BATCH_BYTES_MAX,
+    stores: true,
     document: {
       summary: 'Send up to 1000 messages',
       description:
@@ -116,7 +120,7 @@ export const operations: Readonly<Record<OperationId, Operation>> = {
       requestBody: { required: true, content: json(schemas.batchRequest) },
       responses: {
         207: { description: 'What became of each', content: json(schemas.batchResults) },
-        ...failing('WXO_FULL', 'too-large', 'content-type'),
+        ...failing('unknown-app', 'WXO_FULL', 'too-large', 'content-type'),
       },
     },
   },

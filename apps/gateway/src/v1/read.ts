@@ -4,6 +4,7 @@ import {
   BATCH_MAX,
   check,
   checkSendRequest,
+  limitProblems,
   type Problem,
   traceparentSchema,
 } from '@wechat-outbox/messages'
@@ -13,8 +14,8 @@ import { z } from 'zod'
 import type { SendSchema } from './add-v1.ts'
 import { IDEMPOTENCY_HEADER, readIdempotencyKey } from './idempotency-key.ts'
 
-export function invalid(issues: readonly Problem[]): OutboxError {
-  return new OutboxError('WXO_INVALID', 'the request is refused', { issues })
+export function invalid(problems: readonly Problem[]): OutboxError {
+  return new OutboxError('WXO_INVALID', 'the request is refused', { issues: limitProblems(problems) })
 }
 
 const pathSchema = z.object({ appid: appidSchema, id: z.string().default('') })

@@ -196,7 +196,7 @@ export const problem = z
     errors: z
       .array(z.object({ path: z.string().meta({ examples: ['messages.3.touser'] }), message: z.string() }))
       .exactOptional()
-      .meta({ description: 'Every problem of the request, by path; an empty path is the body itself' }),
+      .meta({ description: 'The problems of the request by path, at most 50; an empty path is the body itself' }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457' })
 

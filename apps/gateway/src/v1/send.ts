@@ -1,4 +1,5 @@
 /** Sending over HTTP: one message, or a batch of them. The Outbox checks them, stores them and recognises repeats. */
+import { limitProblems, PROBLEMS_MAX, underPath } from '@wechat-outbox/messages'
 import { OutboxError, type SendResult } from '@wechat-outbox/outbox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { problemBody, problemOf } from '../problem.ts'
@@ -27,19 +28,21 @@ export async function sendBatch({ outbox, schema }: V1Deps, request: FastifyRequ
   const away = errors.find(({ code }) => code === 'WXO_UNAVAILABLE' || code === 'WXO_FULL')
   if (away !== undefined && errors.length === results.length) throw away
   reply.code(207)
+  // Of all messages together, beside the first of each.
+  let problemsLeft = PROBLEMS_MAX
   return {
-    results: results.map((result, index) =>
-      'error' in result ? problemAt(index, result.error) : { id: result.id, status: result.status },
-    ),
+    results: results.map((result, index) => {
+      if (!('error' in result)) return { id: result.id, status: result.status }
+      const error = atPlace(index, result.error, problemsLeft)
+      problemsLeft -= error.issues.length
+      return problemBody(problemOf(error))
+    }),
   }
 }
 
-/** The problem of one message, with paths as they are in the batch. */
-function problemAt(index: number, error: OutboxError): Record<string, unknown> {
-  if (error.code !== 'WXO_INVALID') return problemBody(problemOf(error))
-  const issues = error.issues.map(({ path, message }) => ({
-    path: path === '' ? `messages.${index}` : `messages.${index}.${path}`,
-    message,
-  }))
-  return problemBody(problemOf(invalid(issues)))
+/** The problems of one message, with paths as they are in the batch. */
+function atPlace(index: number, error: OutboxError, max: number): OutboxError {
+  if (error.code !== 'WXO_INVALID') return error
+  const issues = limitProblems(error.issues, max).map((problem) => underPath(problem, `messages.${index}`))
+  return new OutboxError('WXO_INVALID', error.message, { issues })
 }

@@ -82,7 +82,7 @@ export async function startEntranceWorld(): Promise<EntranceWorld> {
   await writeKeys(keysPath, KEYS)
   const [world, fake] = [await startWorld(), await startFakeWechat()]
   // As if a worker had served them.
-  await world.store.redis.sadd(APPS_KEY, APPID, OTHER_APPID, SANDBOX_APP_ID)
+  await world.store.redis.sadd(APPS_KEY, OTHER_APPID, SANDBOX_APP_ID)
   const gateways: TestGateway[] = []
   const open = async (env: Record<string, string> = {}): Promise<TestGateway> => {
     const usual = { REDIS_URL: world.redis.url, WECHAT_API_BASE_URL: fake.url, GATEWAY_KEYS_FILE: keysPath }

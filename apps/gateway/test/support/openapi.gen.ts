@@ -301,9 +301,9 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "WXO_INVALID" | "WXO_CONFLICT" | "WXO_UNAVAILABLE" | "WXO_FULL" | "bad-request" | "key-missing" | "key-unknown" | "sign-in" | "forbidden" | "host" | "origin" | "read-only" | "dashboard-off" | "not-found" | "unknown-message" | "unknown-dead-letter" | "method-not-allowed" | "request-timeout" | "too-late" | "being-replayed" | "not-replayable" | "too-large" | "uri-too-long" | "content-type" | "too-many-attempts" | "headers-too-large" | "internal" | "timeout";
+            code: "WXO_INVALID" | "WXO_CONFLICT" | "WXO_UNAVAILABLE" | "WXO_FULL" | "bad-request" | "key-missing" | "key-unknown" | "sign-in" | "forbidden" | "host" | "origin" | "read-only" | "dashboard-off" | "not-found" | "unknown-app" | "unknown-message" | "unknown-dead-letter" | "method-not-allowed" | "request-timeout" | "too-late" | "being-replayed" | "not-replayable" | "too-large" | "uri-too-long" | "content-type" | "too-many-attempts" | "headers-too-large" | "internal" | "timeout";
             detail: string;
-            /** @description Every problem of the request, by path; an empty path is the body itself */
+            /** @description The problems of the request by path, at most 50; an empty path is the body itself */
             errors?: {
                 /** @example messages.3.touser */
                 path: string;
@@ -526,6 +526,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description No worker has ever served this app */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -631,6 +640,15 @@ export interface operations {
             };
             /** @description The API key does not allow this */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No worker has ever served this app */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

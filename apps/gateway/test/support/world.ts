@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Reason } from '@wechat-outbox/messages'
 import { Outbox } from '@wechat-outbox/outbox'
 import {
+  APPS_KEY,
   type Consumer,
   connectRedis,
   createConsumer,
@@ -54,11 +55,14 @@ export async function startWorld(): Promise<World> {
     return client
   }
   const outbox = new Outbox({ redis: redis.url, appid: APPID })
+  const store = await openStore(await connect())
+  // As if a worker had served it: the gateway takes messages for no other app.
+  await store.redis.sadd(APPS_KEY, APPID)
   return {
     redis,
     outbox,
     connect,
-    store: await openStore(await connect()),
+    store,
     async close() {
       await outbox.close()
       for (const client of open) client.disconnect()

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { startLocalRedis, startTcpProxy } from '@wechat-outbox/sandbox'
 import { expect, it, vi } from 'vitest'
 import { call, LETTERS, MESSAGES, textTo } from '../support/v1.ts'
-import { openGateway } from '../support/world.ts'
+import { APPID, openGateway } from '../support/world.ts'
 
 async function withRedis(
   args: string[],
@@ -45,7 +45,7 @@ it.each(['refuses', 'says nothing'])(
   async (fault) => {
     await withRedis([], async ({ port }) => {
       const road = await startTcpProxy({ targetPort: port })
-      const gateway = await openGateway({ REDIS_URL: road.url('redis') })
+      const gateway = await openGateway({ REDIS_URL: road.url('redis'), WECHAT_APP_ID: APPID })
       const key = { 'Idempotency-Key': '"over-the-fault"' }
       const before = await call(gateway.url, `POST ${MESSAGES}`, { body: textTo('o-away', 'kept'), headers: key })
       expect(before.status).toBe(202)
@@ -79,7 +79,7 @@ it.each(['refuses', 'says nothing'])(
 
 it('has every message that was accepted after Redis is killed, where Redis writes before it answers', async () => {
   await withRedis(['--appendfsync', 'always'], async ({ url, restart }) => {
-    const gateway = await openGateway({ REDIS_URL: url })
+    const gateway = await openGateway({ REDIS_URL: url, WECHAT_APP_ID: APPID })
     const accepted = new Set<string>()
     const refused = new Set<number>()
     let n = 0
@@ -111,7 +111,7 @@ it('has every message that was accepted after Redis is killed, where Redis write
 
 it('takes no new messages, but still answers, when Redis is near its memory limit', async () => {
   await withRedis(['--maxmemory', '8mb', '--maxmemory-policy', 'noeviction'], async ({ url }) => {
-    const gateway = await openGateway({ REDIS_URL: url })
+    const gateway = await openGateway({ REDIS_URL: url, WECHAT_APP_ID: APPID })
     const messages = Array.from({ length: 200 }, (_, n) => ({
       ...textTo(`o-${n}`, 'x'.repeat(2000)),
       metadata: { fill: 'x'.repeat(3900) },

@@ -33,12 +33,13 @@ describe('a message', () => {
     expect(await call(url, `GET ${location}`)).toMatchObject({ body: { status: 'cancelled' } })
   })
 
-  it('to an app that no worker serves yet waits there', async () => {
+  it('that a Node producer has stored for an app that no worker serves waits there, and can be taken back', async () => {
     const elsewhere = '/v1/apps/wxffffffffffffffff/messages'
-    const { status, body } = await call(url, `POST ${elsewhere}`, { body: textTo('o-else') })
-    expect(status).toBe(202)
-    expect(await call(url, `GET ${elsewhere}/${body.id}`)).toMatchObject({ body: { status: 'queued' } })
-    expect(await call(url, `GET ${MESSAGES}/${body.id}`)).toMatchObject({
+    const request = { touser: 'o-else', msgtype: 'text' as const, text: { content: 'hello' } }
+    const { id } = await world.outbox.send({ ...request, appid: 'wxffffffffffffffff' })
+    expect(await call(url, `GET ${elsewhere}/${id}`)).toMatchObject({ body: { status: 'queued' } })
+    expect(await call(url, `DELETE ${elsewhere}/${id}`)).toMatchObject({ body: { status: 'cancelled' } })
+    expect(await call(url, `GET ${MESSAGES}/${id}`)).toMatchObject({
       status: 404,
       body: { code: 'unknown-message' },
     })

@@ -1,0 +1,16 @@
+import { expect, it } from 'vitest'
+import { shapeProblem } from '../src/json-shape.ts'
+
+const look = (text: string) => shapeProblem(Buffer.from(text))
+
+it('passes what a batch may hold', () => {
+  expect(
+    look(JSON.stringify({ messages: Array.from({ length: 1000 }, () => ({ a: '[[[{{{,,,"\\', b: [1] })) })),
+  ).toBeNull()
+})
+
+it('refuses what is nested deep, or has keys and elements by the million, and no text', () => {
+  expect(look('['.repeat(8_000_000))).toBe('is nested more than 32 levels deep')
+  expect(look(`[${'0,'.repeat(300_000)}0]`)).toBe('has more than 250000 values')
+  expect(look(JSON.stringify('[,'.repeat(8_000_000)))).toBeNull()
+})
