@@ -36,3 +36,9 @@ export function shownPath(path: string): string {
   const fromHere = relative(process.cwd(), path)
   return fromHere.startsWith('..') ? path : fromHere
 }
+
+/** The same as a word of a shell. */
+export function shellPath(path: string): string {
+  const shown = shownPath(path)
+  return /^[\w./-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`
+}

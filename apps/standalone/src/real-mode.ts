@@ -6,34 +6,37 @@ import { createLogger } from '@wechat-outbox/runtime'
 import { readWorkerConfig } from '@wechat-outbox/worker'
 import { checkConfig } from './env.ts'
 import type { ModeContext } from './mode-context.ts'
-import { shownPath } from './options.ts'
-import { openLocalRedis } from './redis.ts'
+import { openLocalRedis, redisLine, redisVariable } from './redis.ts'
+import { complain } from './say.ts'
 import { startServices } from './services.ts'
 
 /** Stands for the Redis that is yet to be started, while the rest of the configuration is checked. */
 const REDIS_TO_COME = 'redis://127.0.0.1:6379'
 
 export async function runReal({ options, env, stop, opened }: ModeContext): Promise<number> {
-  const say = (line: string): void => void process.stderr.write(`${line}\n`)
   const checked = { ...env, REDIS_URL: env['REDIS_URL'] || REDIS_TO_COME }
   checkConfig(checked)
   if (options.once)
     throw new Error('--once sends samples, and real people must not get those: unset WECHAT_… and REDIS_URL')
   const { apps, WECHAT_API_BASE_URL: baseUrl, LOG_LEVEL: level } = readWorkerConfig(checked)
-  say(`wechat-outbox delivers for ${apps.map(({ appid }) => appid).join(', ')} to ${new URL(baseUrl).origin}`)
+  complain(`wechat-outbox delivers for ${apps.map(({ appid }) => appid).join(', ')} to ${new URL(baseUrl).origin}`)
   const redis = env['REDIS_URL']
     ? undefined
-    : await openLocalRedis({ dir: `${options.dataDir}/redis`, say, opened, stop })
+    : await openLocalRedis({ mode: 'real', dataDir: options.dataDir, say: complain, opened, stop })
   const { gatewayUrl, workerUrl } = await startServices({
     env: redis === undefined ? env : { ...env, REDIS_URL: redis.url },
     opened,
     log: (name) => createLogger({ level, name }),
     anyPort: false,
-    signal: stop.signal,
+    stop,
   })
-  say(`  dashboard  ${gatewayUrl}/dashboard`)
-  say(`  health     ${gatewayUrl}/readyz  ${workerUrl}/readyz`)
-  if (redis !== undefined) say(`  Redis      ${redis.url}  (its files in ${shownPath(redis.dir)})`)
-  say('Ctrl-C ends it.')
+  complain(`  dashboard  ${gatewayUrl}/dashboard`)
+  complain(`  docs       ${gatewayUrl}/docs`)
+  complain(`  health     ${gatewayUrl}/readyz  ${workerUrl}/readyz`)
+  if (redis !== undefined) {
+    complain(`  Redis      ${redisLine(redis)}`)
+    complain(`  commands   ${redisVariable(redis)} npx -y pnpm@12 wxo status`)
+  }
+  complain('Ctrl-C ends it.')
   return stop.wanted(0)
 }

@@ -1,19 +1,29 @@
-/** The Redis of this machine, for both modes: kept in a folder, ended with this process, and its absence an end too. */
+/**
+ * The Redis of this machine, for both modes: kept in a folder, ended with this process, and its absence an end too. Each mode
+ * has a folder of its own: what somebody has played with in the sandbox must not be found by a worker that really sends.
+ */
+import { join } from 'node:path'
 import { type LocalRedis, startLocalRedis } from '@wechat-outbox/sandbox'
-import { shownPath } from './options.ts'
+import { shellPath, shownPath } from './options.ts'
 import type { Stack } from './stack.ts'
 import type { Stop } from './stop.ts'
 
+/** Once both modes shared `redis`. It is the real one's, because messages may wait in it for which somebody answers. */
+const FOLDERS = { real: 'redis', sandbox: 'redis-sandbox' } as const
+
 export interface RedisOptions {
-  readonly dir: string
+  readonly mode: keyof typeof FOLDERS
+  /** Holds the folder of Redis. */
+  readonly dataDir: string
   readonly say: (line: string) => void
   readonly opened: Stack
   readonly stop: Stop
 }
 
 /** @throws Error when none can be had, or another one works in the folder */
-export async function openLocalRedis({ dir, say, opened, stop }: RedisOptions): Promise<LocalRedis> {
-  const redis = await startLocalRedis({ dir, onProgress: say }).catch((error: unknown) => {
+export async function openLocalRedis({ mode, dataDir, say, opened, stop }: RedisOptions): Promise<LocalRedis> {
+  const dir = join(dataDir, FOLDERS[mode])
+  const redis = await startLocalRedis({ dir, drawPassword: true, onProgress: say }).catch((error: unknown) => {
     if (!(error instanceof Error && error.message.startsWith('Another Redis'))) throw error
     throw new Error(`${error.message} Is \`start\` running already? --data-dir gives a second one its own folder.`)
   })
@@ -27,4 +37,14 @@ export async function openLocalRedis({ dir, say, opened, stop }: RedisOptions): 
   })
   stop.signal.throwIfAborted()
   return redis
+}
+
+/** Where it is, without the password: what a terminal shows may be kept by others. */
+export function redisLine({ port, dir }: LocalRedis): string {
+  return `redis://127.0.0.1:${port}  (its files are in ${shownPath(dir)}; \`url\` there has the password)`
+}
+
+/** What stands before `wxo` in a shell, so that the password stands neither on the screen nor among the arguments. */
+export function redisVariable({ dir }: LocalRedis): string {
+  return `REDIS_URL=$(cat ${shellPath(join(dir, 'url'))})`
 }

@@ -6,6 +6,7 @@ import { modeOf } from './env.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { runReal } from './real-mode.ts'
 import { runSandbox } from './sandbox-mode.ts'
+import { complain, say } from './say.ts'
 import { createStack } from './stack.ts'
 import { isWish, type Stop } from './stop.ts'
 
@@ -27,11 +28,11 @@ const NOTICE_MS_MAX = 5000
 export async function run({ args, env, stop }: Started): Promise<number> {
   const options = optionsOrProblem(args)
   if (typeof options === 'string') {
-    process.stderr.write(`${options}\n\n${USAGE}\n`)
+    complain(`${options}\n\n${USAGE}`)
     return 2
   }
   if (options.help) {
-    process.stdout.write(`${USAGE}\n`)
+    say(USAGE)
     return 0
   }
   const opened = createStack()
@@ -42,7 +43,7 @@ export async function run({ args, env, stop }: Started): Promise<number> {
   } catch (error) {
     // A run to the samples' end that was broken off has not shown what it was started for.
     if (isWish(error)) return options.once ? 1 : 0
-    process.stderr.write(`${explain(error)}\n`)
+    complain(explain(error))
     closeMsMax = CLOSE_FAILED_MS_MAX
     return 1
   } finally {

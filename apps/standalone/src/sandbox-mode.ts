@@ -9,13 +9,20 @@ import { join } from 'node:path'
 import { Outbox } from '@wechat-outbox/outbox'
 import { connectRedis, createTokenStore, openStore, type Store, whenReady } from '@wechat-outbox/outbox/engine'
 import { createLogger, type Environment, type LogOptions } from '@wechat-outbox/runtime'
-import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET, startFakeWechat } from '@wechat-outbox/sandbox'
+import {
+  type FakeWechat,
+  type LocalRedis,
+  SANDBOX_APP_ID,
+  SANDBOX_APP_SECRET,
+  startFakeWechat,
+} from '@wechat-outbox/sandbox'
 import { checkConfig } from './env.ts'
 import type { ModeContext } from './mode-context.ts'
 import { shownPath } from './options.ts'
-import { openLocalRedis } from './redis.ts'
+import { openLocalRedis, redisLine, redisVariable } from './redis.ts'
 import { runSamples } from './run-samples.ts'
 import { SAMPLES } from './samples.ts'
+import { complain, say } from './say.ts'
 import { type Services, startServices } from './services.ts'
 import { missingOutcomes, summarize } from './summary.ts'
 import { tableOf } from './table.ts'
@@ -30,8 +37,6 @@ const STORE_WAIT_MS = 5000
 /** Somebody whom a person may write to by hand without being refused. */
 const PLAYMATE = 'oYou'
 
-const say = (line = ''): void => void process.stdout.write(`${line}\n`)
-
 export async function runSandbox(context: ModeContext): Promise<number> {
   const { options, stop, opened } = context
   say('SANDBOX: no WeChat credentials and no REDIS_URL, so WeChat is a built-in fake.')
@@ -40,7 +45,7 @@ export async function runSandbox(context: ModeContext): Promise<number> {
   checkConfig(sandboxEnv(context, { redisUrl: 'redis://127.0.0.1:6379', fakeUrl: 'http://127.0.0.1:1' }))
   const folder = await openDataDir(context)
   const { dir } = folder
-  const redis = await openLocalRedis({ dir: join(dir, 'redis'), say, opened, stop })
+  const redis = await openLocalRedis({ mode: 'sandbox', dataDir: dir, say, opened, stop })
   if (once)
     setTimeout(() => stop.fail(new Error(`the run has not ended within ${ONCE_MS_MAX} ms`)), ONCE_MS_MAX).unref()
   const fake = opened.add(await startFakeWechat({ windows: 'strict' }), ({ close }) => close())
@@ -53,9 +58,9 @@ export async function runSandbox(context: ModeContext): Promise<number> {
     opened,
     log: (name) => createLogger({ ...log, name }),
     anyPort: true,
-    signal: stop.signal,
+    stop,
   })
-  if (!once) sayWhere(services, { redisUrl: redis.url, fake, logPath: log.path })
+  if (!once) sayWhere(services, { redis, fake, logPath: log.path })
 
   say(`\n${SAMPLES.length} sample messages are on their way ...\n`)
   const run = await runSamples({ fake, outbox, store, signal: stop.signal, limitMs: SAMPLES_MS_MAX })
@@ -64,15 +69,13 @@ export async function runSandbox(context: ModeContext): Promise<number> {
   const missing = missingOutcomes(summary)
   if (missing.length > 0) {
     folder.keep()
-    process.stderr.write(
-      `\nMissing in the fake WeChat's ledger: ${missing.join('; ')}. Why may stand in ${shownPath(dir)}.\n`,
-    )
+    complain(`\nMissing in the fake WeChat's ledger: ${missing.join('; ')}. Why may stand in ${shownPath(dir)}.`)
   }
   if (once) {
     say(`\nNext: the same with a dashboard, until Ctrl-C:  npx -y pnpm@12 start\n\n${JSON.stringify(summary)}`)
     return missing.length > 0 ? 1 : 0
   }
-  sayNext(services, redis.url)
+  sayNext(services, { redis, fake })
   return stop.wanted(0)
 }
 
@@ -141,27 +144,31 @@ async function openLog(
 }
 
 interface Where {
-  readonly redisUrl: string
+  readonly redis: LocalRedis
   readonly fake: FakeWechat
   readonly logPath: string | undefined
 }
 
-function sayWhere({ gatewayUrl, workerUrl, replaced }: Services, { redisUrl, fake, logPath }: Where): void {
+function sayWhere({ gatewayUrl, workerUrl, replaced }: Services, { redis, fake, logPath }: Where): void {
   say()
   say(`  dashboard    ${gatewayUrl}/dashboard`)
+  say(`  docs         ${gatewayUrl}/docs`)
   say(`  for SDKs     ${gatewayUrl} in the place of https://api.weixin.qq.com, with appid ${SANDBOX_APP_ID}`)
   say(`  health       ${gatewayUrl}/readyz (gateway)  ${workerUrl}/readyz (worker)`)
   say(`  fake WeChat  ${fake.url}/_control/summary`)
-  say(`  Redis        ${redisUrl}`)
+  say(`  Redis        ${redisLine(redis)}`)
   say(`  log          ${logPath === undefined ? 'on stderr' : shownPath(logPath)}`)
   for (const port of replaced) say(`  Port ${port} is taken: a free one is used instead.`)
 }
 
-function sayNext({ gatewayUrl }: Services, redisUrl: string): void {
+function sayNext({ gatewayUrl }: Services, { redis, fake }: Omit<Where, 'logPath'>): void {
+  const wxo = 'npx -y pnpm@12 wxo'
   say('\nNext:')
   say(`  see the dead letters, and retry one:  ${gatewayUrl}/dashboard`)
   say('  send one yourself, in another terminal:')
-  say(`    REDIS_URL=${redisUrl} npx -y pnpm@12 wxo send --app ${SANDBOX_APP_ID} --to ${PLAYMATE} --text 您好`)
+  say(`    ${redisVariable(redis)} ${wxo} send --app ${SANDBOX_APP_ID} --to ${PLAYMATE} --text 您好`)
+  say('  look whether all is well:')
+  say(`    ${redisVariable(redis)} WECHAT_API_BASE_URL=${fake.url} ${wxo} doctor`)
   say('  with your own app: set WECHAT_APP_ID and WECHAT_APP_SECRET')
   say('\nCtrl-C ends it.')
 }

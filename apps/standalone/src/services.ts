@@ -4,6 +4,7 @@ import type { Environment, Logger } from '@wechat-outbox/runtime'
 import { readWorkerConfig, startWorker } from '@wechat-outbox/worker'
 import { isTaken, onFreePort } from './ports.ts'
 import type { Stack } from './stack.ts'
+import type { Stop } from './stop.ts'
 
 export interface ServicesOptions {
   readonly env: Environment
@@ -11,7 +12,7 @@ export interface ServicesOptions {
   readonly log: (process: 'gateway' | 'worker') => Logger
   /** A taken port is replaced by a free one, unless it was asked for by name. */
   readonly anyPort: boolean
-  readonly signal: AbortSignal
+  readonly stop: Pick<Stop, 'signal' | 'cut'>
 }
 
 export interface Services {
@@ -22,23 +23,23 @@ export interface Services {
 }
 
 /** The gateway first: it may close last, when the worker's calls have ended. @throws when a port is taken */
-export async function startServices({ env, opened, log, anyPort, signal }: ServicesOptions): Promise<Services> {
+export async function startServices({ env, opened, log, anyPort, stop }: ServicesOptions): Promise<Services> {
   const gatewayConfig = readGatewayConfig(env)
   const gateway = await listen('GATEWAY_PORT', {
     at: { host: gatewayConfig.GATEWAY_HOST, port: gatewayConfig.GATEWAY_PORT },
     anyPort: anyPort && !env['GATEWAY_PORT'],
     start: (port) => startGateway({ ...gatewayConfig, GATEWAY_PORT: port }, log('gateway')),
   })
-  opened.add(gateway, (running) => running.close())
-  signal.throwIfAborted()
+  opened.add(gateway, (running) => running.close(stop.cut))
+  stop.signal.throwIfAborted()
   const workerConfig = readWorkerConfig(env)
   const worker = await listen('WORKER_PORT', {
     at: { host: workerConfig.WORKER_HOST, port: workerConfig.WORKER_PORT },
     anyPort: anyPort && !env['WORKER_PORT'],
     start: (port) => startWorker({ ...workerConfig, WORKER_PORT: port }, log('worker')),
   })
-  opened.add(worker, (running) => running.close())
-  signal.throwIfAborted()
+  opened.add(worker, (running) => running.close(stop.cut))
+  stop.signal.throwIfAborted()
   const wanted = [
     { port: gatewayConfig.GATEWAY_PORT, url: gateway.url },
     { port: workerConfig.WORKER_PORT, url: worker.url },

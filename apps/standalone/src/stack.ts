@@ -1,5 +1,6 @@
 /** What was opened, to be closed in the opposite order, however far the start has come. */
 import { messageOf } from '@wechat-outbox/outbox/engine'
+import { complain } from './say.ts'
 
 export interface Stack {
   /** Notes how to close what was just opened, and hands it on. */
@@ -17,7 +18,7 @@ export function createStack(): Stack {
     },
     async close() {
       for (let close = closers.pop(); close !== undefined; close = closers.pop()) {
-        await close().catch((error: unknown) => process.stderr.write(`while closing: ${messageOf(error)}\n`))
+        await close().catch((error: unknown) => complain(`while closing: ${messageOf(error)}`))
       }
     },
   }

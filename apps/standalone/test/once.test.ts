@@ -49,18 +49,18 @@ describe('start --once', () => {
 
   it('exits 1 when it is broken off, and its Redis ends with it', async () => {
     const dir = await bench.dir()
-    await mkdir(join(dir, 'redis'))
+    await mkdir(join(dir, 'redis-sandbox'))
     const program = bench.start(['--once', '--data-dir', dir])
     const pid = await vi.waitFor(
       async () => {
         const own = (await readdir(dir)).find((name) => name.startsWith('once-'))
-        return Number(await readFile(join(dir, String(own), 'redis/redis.pid'), 'utf8'))
+        return Number(await readFile(join(dir, String(own), 'redis-sandbox/redis.pid'), 'utf8'))
       },
       { timeout: 20_000 },
     )
     expect(await program.stop('SIGINT')).toEqual({ code: 1, signal: null })
     await untilGone(pid)
-    expect(await readdir(dir)).toEqual(['redis'])
+    expect(await readdir(dir)).toEqual(['redis-sandbox'])
   }, 60_000)
 
   it('is refused with credentials: real people must not get samples', async () => {

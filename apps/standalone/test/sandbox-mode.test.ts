@@ -1,15 +1,26 @@
 import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import type { LedgerSummary } from '@wechat-outbox/sandbox'
+import { type LedgerSummary, startProcess } from '@wechat-outbox/sandbox'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { addressOf, createBench, isAlive, isListening, redisPid, untilGone, untilUp } from './support/start.ts'
+import {
+  addressOf,
+  createBench,
+  isAlive,
+  isListening,
+  redisPid,
+  redisUrl,
+  untilGone,
+  untilUp,
+} from './support/start.ts'
 
 const bench = createBench()
 afterEach(() => bench.clear())
 
 /** Answers of the fake by errcode when the samples have gone well. */
 const ANSWERS = { '0': 7, '-1': 1, '40001': 1, '45015': 1, '45047': 1, '40003': 1 }
+
+const OTHER_APP = 'wx00000000000000aa'
 
 async function read<T>(url: string): Promise<T> {
   return (await fetch(url)).json() as Promise<T>
@@ -29,7 +40,20 @@ describe('start without any configuration', () => {
     expect(await read<LedgerSummary>(urls[1] ?? '')).toMatchObject({ accepted: 7, byErrcode: ANSWERS, doubles: 0 })
     expect((await fetch(urls[0] ?? '')).status).toBe(200)
     expect((await fetch(await addressOf(program, 'health'))).status).toBe(200)
-    expect(program.stdout().split('\n').length).toBeLessThan(40)
+    expect((await fetch(await addressOf(program, 'docs'))).status).toBe(200)
+    expect(program.stdout().split('\n').length).toBeLessThan(44)
+    const { password } = new URL(await redisUrl(dir, 'redis-sandbox'))
+    expect(password).toMatch(/^[\w-]{32}$/)
+    expect(program.stdout()).not.toContain(password)
+    expect(program.stdout()).toContain(`REDIS_URL=$(cat ${dir}/redis-sandbox/url) npx -y pnpm@12 wxo send`)
+    const doctor = startProcess({
+      args: [`${import.meta.dirname}/../../cli/src/main.ts`, 'doctor'],
+      env: { REDIS_URL: await redisUrl(dir, 'redis-sandbox'), WECHAT_API_BASE_URL: new URL(urls[1] ?? '').origin },
+    })
+    expect(await doctor.exited).toEqual({ code: 0, signal: null })
+    expect(doctor.stdout()).toMatch(/the fake WeChat of a sandbox[^]*Nothing is wrong/)
+    const asked = new URLSearchParams({ grant_type: 'client_credential', appid: OTHER_APP, secret: 'any' }).toString()
+    expect(await read(`${new URL(urls[0] ?? '').origin}/cgi-bin/token?${asked}`)).toMatchObject({ errcode: 40013 })
 
     const pid = await redisPid(dir)
     expect(await isAlive(pid)).toBe(true)
@@ -49,7 +73,7 @@ describe('start without any configuration', () => {
       expect({ start, byErrcode: summary.byErrcode }).toEqual({ start, byErrcode: ANSWERS })
       expect((await program.stop('SIGINT')).code).toBe(0)
     }
-    expect(await readdir(dir)).toEqual(['log', 'redis'])
+    expect(await readdir(dir)).toEqual(['log', 'redis-sandbox'])
   }, 90_000)
 
   it('runs twice at the same time in two folders', async () => {

@@ -4,6 +4,7 @@
 // pipe in its place.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { basename } from 'node:path'
+import { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { type CollectedOutput, collectLines } from './collect-lines.ts'
 
@@ -14,6 +15,8 @@ export type StartProcessOptions = {
   /** Laid over our own environment; undefined removes a variable. */
   env?: Record<string, string | undefined>
   cwd?: string
+  /** A file descriptor that becomes its stdout, instead of a pipe whose lines are collected here. */
+  stdout?: number
   /** How error messages call it. Default: the file's name. */
   name?: string
 }
@@ -51,16 +54,16 @@ export const startProcess = (options: StartProcessOptions): StartedProcess => {
   const preload = options.command === undefined ? ['--import', PRELOAD] : []
   const child = spawn(command, [...preload, ...options.args], {
     env: { ...process.env, ...options.env },
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', options.stdout ?? 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   })
   const name = options.name ?? basename(options.args[0] ?? command)
   child.on('error', () => undefined)
-  child.stdin.on('error', () => undefined)
+  child.stdin?.on('error', () => undefined)
   const { pid } = child
   if (pid === undefined) throw new Error(`${name} could not be started: is ${command} there?`)
-  const stdout = collectLines(child.stdout)
-  const stderr = collectLines(child.stderr)
+  const stdout = collectLines(child.stdout ?? Readable.from([]))
+  const stderr = collectLines(child.stderr ?? Readable.from([]))
   const exited = endOf(child)
   const outputs = { stdout, stderr, exited, name }
   return {

@@ -1,23 +1,36 @@
 // A Redis of our own for a trial run and for tests: real, persistent, on the loopback alone, and gone with us.
 // "Gone with us" must hold even when this process is killed with -9 and can do nothing any more. So a small shell
 // stands between: it holds a pipe from us, and when that pipe ends – for whatever reason – it ends the server.
+//
+// "On the loopback alone" is on every machine with other accounts not alone enough. So the folder is its owner's, and a
+// Redis that holds anything worth having gets a password, new at every start: in a file of the folder for the server,
+// since `ps` shows everybody its arguments, and in another for whoever may use it.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, open, readFile, rm, stat } from 'node:fs/promises'
+import { open, readFile, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { askRedis } from './ask-redis.ts'
 import { type FindRedisOptions, findRedis } from './find-redis.ts'
 import { freeLoopbackPort } from './free-port.ts'
+import { closeFolder, makePrivateFolder, writePrivateFile } from './private-folder.ts'
 import { commandLineOf } from './process-table.ts'
 
 export type LocalRedisOptions = FindRedisOptions & {
-  /** Holds the append-only file, the log and the pid file. The same folder can be started again. */
+  /**
+   * Holds the append-only file, the log and the pid file. The same folder can be started again. It becomes its owner's
+   * alone, and so does everything in it.
+   */
   dir: string
+  /** Draws a password, which nothing but `url` tells, here and in the folder's file of that name. Default false. */
+  drawPassword?: boolean
   /** Default 0: a free loopback port. */
   port?: number
   /** Default true. */
   appendonly?: boolean
+  /** A file of settings that come before all others. A Sentinel needs one and writes to it. */
+  configFile?: string
   /** Further arguments for the server, after ours: `['--maxmemory', '64mb']`. */
   args?: readonly string[]
   /** How long a server that an earlier owner left in this folder may take to end. Default 8 s. */
@@ -27,7 +40,9 @@ export type LocalRedisOptions = FindRedisOptions & {
 }
 
 export type LocalRedis = {
+  /** With the password, if one was drawn. */
   url: string
+  password: string | undefined
   port: number
   /** The server's own process id. */
   pid: number
@@ -44,6 +59,7 @@ export type LocalRedis = {
 // it and leaves with its status. `read` waits without a further process; a server that does not listen to the
 // signal is killed after 5 s.
 const GUARD = `
+umask 077
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
@@ -77,22 +93,40 @@ type Started = { guard: ChildProcess; pid: number; exited: Promise<void>; stderr
  */
 export const startLocalRedis = async (options: LocalRedisOptions): Promise<LocalRedis> => {
   const dir = resolve(options.dir)
-  await mkdir(dir, { recursive: true })
+  await makePrivateFolder(dir)
   await waitForPredecessor(dir, options.predecessorTimeoutMs ?? PREDECESSOR_MS)
+  await closeFolder(dir)
   const found = await findRedis(options)
   const fixedPort = options.port ?? 0
   for (let attempt = 1; ; attempt += 1) {
     const port = fixedPort === 0 ? await freeLoopbackPort() : fixedPort
     const logStart = await sizeOf(join(dir, 'redis.log'))
-    const args = serverArgs({ ...options, dir, port })
+    // Drawn for each attempt: whoever else answers at a port that was just taken has heard it.
+    const password = options.drawPassword === true ? randomBytes(24).toString('base64url') : undefined
+    const at = { port, password, dir }
+    const args = [...(await passwordArgs(at)), ...serverArgs({ ...options, dir, port })]
     const started = await startGuarded([found.command, ...args], { ...process.env, ...found.env })
-    if (await becomesReady(started, port, options.readyTimeoutMs ?? 30_000)) return handle(started, port, dir)
+    if (await becomesReady(started, at, options.readyTimeoutMs ?? 30_000)) return handle(started, at)
     await end(started, 'SIGKILL')
     const log = (await tailOf(join(dir, 'redis.log'), logStart)) + started.stderr()
     const portTaken = /Address already in use/.test(log)
     if (portTaken && fixedPort === 0 && attempt < PORT_TRIES) continue
     throw new Error(`Redis did not start on port ${port} with its data in ${dir}. Its last words:\n${log}`)
   }
+}
+
+type Place = { port: number; password: string | undefined; dir: string }
+
+const urlOf = ({ port, password }: Place): string =>
+  `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port}`
+
+/** Writes the two files that tell the password: to the server, and to whoever may use it. */
+const passwordArgs = async (place: Place): Promise<string[]> => {
+  if (place.password === undefined) return []
+  const config = join(place.dir, 'redis.conf')
+  await writePrivateFile(config, `requirepass ${place.password}\n`)
+  await writePrivateFile(join(place.dir, 'url'), `${urlOf(place)}\n`)
+  return [config]
 }
 
 const serverArgs = (options: LocalRedisOptions & { port: number }): string[] => {
@@ -102,7 +136,17 @@ const serverArgs = (options: LocalRedisOptions & { port: number }): string[] => 
   const log = ['--logfile', join(options.dir, 'redis.log'), '--daemonize', 'no']
   const appendonly = options.appendonly === false ? 'no' : 'yes'
   const keeping = ['--appendonly', appendonly, '--appendfsync', 'everysec', '--save', '']
-  return [...network, ...files, ...log, ...keeping, '--maxmemory-policy', 'noeviction', ...(options.args ?? [])]
+  const config = options.configFile === undefined ? [] : [options.configFile]
+  return [
+    ...config,
+    ...network,
+    ...files,
+    ...log,
+    ...keeping,
+    '--maxmemory-policy',
+    'noeviction',
+    ...(options.args ?? []),
+  ]
 }
 
 /** Two servers on one append-only file would spoil it. The last owner's server may need a moment to go. */
@@ -137,7 +181,7 @@ const startGuarded = async (command: string[], env: NodeJS.ProcessEnv): Promise<
 }
 
 /** True once this very server answers and has read its data; false when it has ended or time is up. */
-const becomesReady = async (started: Started, port: number, limitMs: number): Promise<boolean> => {
+const becomesReady = async (started: Started, redis: Place, limitMs: number): Promise<boolean> => {
   let ended = false
   void started.exited.then(() => {
     ended = true
@@ -145,21 +189,23 @@ const becomesReady = async (started: Started, port: number, limitMs: number): Pr
   const deadline = Date.now() + limitMs
   while (!ended && Date.now() < deadline) {
     // Somebody else's Redis may hold the port, so the answer must carry our server's pid.
-    const info = await askRedis(port, 'INFO').catch(() => '')
+    const info = await askRedis(redis, 'INFO').catch(() => '')
+    // By a password of the caller's own, in its arguments.
     if (info.startsWith('-NOAUTH')) return true
-    if (info.includes(`process_id:${started.pid}\r\n`) && info.includes('loading:0\r\n')) return true
+    // A Sentinel has nothing to load, and says nothing of it.
+    if (info.includes(`process_id:${started.pid}\r\n`) && !info.includes('loading:1\r\n')) return true
     await delay(20)
   }
   return false
 }
 
-const handle = (started: Started, port: number, dir: string): LocalRedis => {
+const handle = (started: Started, place: Place): LocalRedis => {
   const { guard, pid, exited } = started
   // The server must not keep this process alive: whoever forgets to stop it still gets to its end.
   guard.unref()
   for (const stream of [guard.stdin, guard.stdout, guard.stderr]) (stream as unknown as { unref(): void }).unref()
-  const url = `redis://127.0.0.1:${port}`
-  return { url, port, pid, dir, exited, stop: () => end(started, 'SIGTERM'), kill9: () => end(started, 'SIGKILL') }
+  const ending = { exited, stop: () => end(started, 'SIGTERM'), kill9: () => end(started, 'SIGKILL') }
+  return { url: urlOf(place), ...place, pid, ...ending }
 }
 
 const end = async ({ guard, pid, exited }: Started, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {

@@ -1,10 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { askRedis } from '../src/ask-redis.ts'
 import { type LocalRedis, type LocalRedisOptions, startLocalRedis, startProcess, startTcpProxy } from '../src/index.ts'
+import { commandLineOf } from '../src/process-table.ts'
 import { isAlive, untilGone } from './alive.ts'
 
 let dir: string
@@ -77,6 +78,57 @@ it('tells when the server ends without being asked', async () => {
   process.kill(redis.pid, 'SIGKILL')
   await redis.exited
   await redis.stop()
+})
+
+describe('on a machine with other accounts', () => {
+  /** Paths below a folder, and the folder itself as '', whose group or others may do anything with them. */
+  const openTo = async (folder: string): Promise<string[]> => {
+    const paths = ['', ...(await readdir(folder, { recursive: true }))]
+    const modes = await Promise.all(paths.map(async (path) => (await lstat(join(folder, path))).mode))
+    return paths.filter((_, index) => ((modes[index] ?? 0) & 0o077) !== 0)
+  }
+
+  it('keeps its folder and files for their owner, and closes those that an earlier version left open', async () => {
+    const before = process.umask(0o022)
+    try {
+      const redis = await start()
+      await askRedis(redis.port, 'SET word kept')
+      expect(await openTo(dir)).toEqual([])
+      await redis.stop()
+      const paths = await readdir(dir, { recursive: true })
+      expect(paths).toEqual(expect.arrayContaining(['redis.log', expect.stringMatching(/\.aof$/)]))
+      for (const path of paths) await chmod(join(dir, path), path.includes('.') ? 0o644 : 0o755)
+      await chmod(dir, 0o755)
+      const again = await start()
+      expect(await openTo(dir)).toEqual([])
+      expect(await askRedis(again.port, 'GET word')).toBe('kept')
+    } finally {
+      process.umask(before)
+    }
+  })
+
+  it('asks for a password that only files of its owner tell, another one at every start', async () => {
+    const open = await start()
+    await askRedis(open.port, 'SET word kept')
+    await open.stop()
+    const passwords: (string | undefined)[] = []
+    for (let n = 0; n < 2; n += 1) {
+      const redis = await start({ drawPassword: true })
+      const { password = '' } = redis
+      expect(password).toMatch(/^[\w-]{32}$/)
+      expect(redis.url).toBe(`redis://:${password}@127.0.0.1:${redis.port}`)
+      expect(await readFile(join(dir, 'url'), 'utf8')).toBe(`${redis.url}\n`)
+      expect(await askRedis(redis.port, 'GET word')).toMatch(/^-NOAUTH/)
+      expect(await askRedis({ port: redis.port, password: 'guessed' }, 'GET word')).toMatch(/^-WRONGPASS/)
+      expect(await askRedis(redis, 'GET word')).toBe('kept')
+      expect(await commandLineOf(redis.pid)).toMatch(/(redis|valkey)-/)
+      expect(await commandLineOf(redis.pid)).not.toContain(password)
+      expect(await openTo(dir)).toEqual([])
+      passwords.push(password)
+      await redis.stop()
+    }
+    expect(new Set(passwords).size).toBe(2)
+  })
 })
 
 describe('when its owner is killed with -9', () => {

@@ -60,8 +60,15 @@ export async function addressOf(program: StartedProcess, name: string): Promise<
   return address
 }
 
-export async function redisPid(dir: string): Promise<number> {
-  return Number(await readFile(join(dir, 'redis/redis.pid'), 'utf8'))
+type RedisFolder = 'redis' | 'redis-sandbox'
+
+export async function redisPid(dir: string, folder: RedisFolder = 'redis-sandbox'): Promise<number> {
+  return Number(await readFile(join(dir, folder, 'redis.pid'), 'utf8'))
+}
+
+/** With the password, as the program's owner finds it. */
+export async function redisUrl(dir: string, folder: RedisFolder): Promise<string> {
+  return (await readFile(join(dir, folder, 'url'), 'utf8')).trim()
 }
 
 /** Whether a process still runs. One that has ended and was not collected by its parent counts as ended. */
