@@ -1,5 +1,5 @@
-// Every test of the repository, in four projects: `main` is what `pnpm test` runs, the others are asked for by name
-// because they take minutes (`long`, `chaos`) or a browser (`browser`).
+// Every test of the repository, in five projects: `main` is what `pnpm test` runs, the others are asked for by name
+// because they take minutes (`long`, `chaos`, `infra`) or a browser (`browser`).
 import { delimiter, join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
@@ -9,6 +9,7 @@ const files = (pattern: string): string[] => ROOTS.map((root) => `${root}/**/${p
 const LONG = files('*.long.test.ts')
 const BROWSER = files('*.browser.test.ts')
 const CHAOS = files('*.chaos.test.ts')
+const INFRA = files('*.infra.test.ts')
 // One of its tests downloads a package and runs only where TEST_APT says so, as `pnpm test:long` does.
 const DOWNLOADS = 'packages/sandbox/test/find-redis.test.ts'
 
@@ -26,13 +27,17 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     projects: [
-      { extends: true, test: { name: 'main', include: files('*.test.ts'), exclude: [...LONG, ...BROWSER, ...CHAOS] } },
+      {
+        extends: true,
+        test: { name: 'main', include: files('*.test.ts'), exclude: [...LONG, ...BROWSER, ...CHAOS, ...INFRA] },
+      },
       {
         extends: true,
         test: { name: 'browser', include: BROWSER, testTimeout: 2 * MINUTE_MS, hookTimeout: MINUTE_MS },
       },
       { extends: true, test: { name: 'long', include: [...LONG, DOWNLOADS], testTimeout: 10 * MINUTE_MS } },
       { extends: true, test: { name: 'chaos', include: CHAOS, testTimeout: 10 * MINUTE_MS, fileParallelism: false } },
+      { extends: true, test: { name: 'infra', include: INFRA, testTimeout: 10 * MINUTE_MS, fileParallelism: false } },
     ],
   },
 })

@@ -13,8 +13,8 @@ import {
   SEND_QUEUE,
 } from '@wechat-outbox/outbox/engine'
 import { Queue } from 'bullmq'
+import { APP } from './cast.ts'
 import { keysLike, lanesOf } from './stranded.ts'
-import { APP } from './world.ts'
 
 export interface Leftovers {
   /** Jobs of `send` by state, `completed` aside; and those of `dead-letter`, `failed` aside. */

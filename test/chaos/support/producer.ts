@@ -7,7 +7,7 @@
  */
 import { openSync, readFileSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Outbox, OutboxError } from '@wechat-outbox/outbox'
+import { Outbox, OutboxError, type OutboxOptions } from '@wechat-outbox/outbox'
 import type { Burst, PlannedMessage, ProducerPlan } from './plan.ts'
 import { type BookLine, formatLine, parseBook } from './producer-book.ts'
 
@@ -15,7 +15,7 @@ const BURSTS_AT_ONCE = 48
 const AFTER_REJECTION_MS = 50
 const GATE_EVERY_MS = 20
 
-const [planFile = '', bookFile = '', gateFile = '', redis = '', appid = ''] = process.argv.slice(2)
+const [planFile = '', bookFile = '', gateFile = '', redis = '', appid = '', durability = ''] = process.argv.slice(2)
 const plan = JSON.parse(readFileSync(planFile, 'utf8')) as ProducerPlan
 const total = plan.bursts.reduce((sum, burst) => sum + burst.length, 0)
 const fd = openSync(bookFile, 'a')
@@ -27,7 +27,7 @@ for (const line of parseBook(before)) {
   if (line.kind === 'calling') called.add(line.key)
   if (line.kind === 'acked') acked.set(line.key, line.id)
 }
-const outbox = new Outbox({ redis, appid })
+const outbox = new Outbox({ redis, appid, durability: durability as NonNullable<OutboxOptions['durability']> })
 const note = (line: BookLine): void => void writeSync(fd, formatLine(line))
 
 async function call(message: PlannedMessage): Promise<boolean> {

@@ -1,8 +1,8 @@
 /** What a run says of itself: a table for people, and on failure all that is needed to look for the cause. */
 
+import type { Cast } from './cast.ts'
 import { FAULT_KINDS, type FaultKind } from './fault-plan.ts'
 import type { Evidence, Figures, Verdict, Violation } from './judge.ts'
-import type { World } from './world.ts'
 
 export interface RunSummary {
   readonly seed: number
@@ -66,19 +66,19 @@ const AROUND_MS = 6000
 const VIOLATIONS_SHOWN = 20
 
 /** Each violation with the message's whole history: in the producers' books, at WeChat, in Redis, in the workers' logs. */
-export function formatViolations(world: World, evidence: Evidence, { violations }: Verdict): string {
-  const shown = violations.slice(0, VIOLATIONS_SHOWN).map((violation) => formatViolation(world, evidence, violation))
+export function formatViolations(cast: Cast, evidence: Evidence, { violations }: Verdict): string {
+  const shown = violations.slice(0, VIOLATIONS_SHOWN).map((violation) => formatViolation(cast, evidence, violation))
   const more = violations.length > shown.length ? [`and ${violations.length - shown.length} more`] : []
   const faults = evidence.fired.map(({ kind, from, until }) => `${from}–${until} ${kind}`)
   return [...shown, ...more, 'faults:', ...faults].join('\n')
 }
 
-function formatViolation(world: World, evidence: Evidence, { what, key }: Violation): string {
+function formatViolation(cast: Cast, evidence: Evidence, { what, key }: Violation): string {
   if (key === undefined) return `- ${what}`
   const lines = evidence.producers.flat().filter((line) => line.key === key)
   const id = lines.flatMap((line) => (line.kind === 'acked' ? [line.id] : []))[0] ?? ''
   const taken = evidence.accepted.filter(({ rawBody }) => rawBody.includes(`"${key}"`))
-  const logs = world.workers.flatMap((worker) =>
+  const logs = cast.workers.flatMap((worker) =>
     worker.all().flatMap((child) =>
       child
         .stdout()

@@ -1,13 +1,14 @@
 /** One run from beginning to end: plan, world, faults, the wait until all is settled, and the judgement. */
 import { within } from '@wechat-outbox/outbox/engine'
-import { openReader } from './collect.ts'
+import type { Cast } from './cast.ts'
+import { openReader, type Reader } from './collect.ts'
 import { FAULT_KINDS, type FaultCounts, type FaultKind, type FiredFault, planFaults } from './fault-plan.ts'
 import { playFaults } from './faults.ts'
 import { type Evidence, judge, type Verdict } from './judge.ts'
-import { makePlan, type PlanSize } from './plan.ts'
+import { makePlan, type Plan, type PlanSize } from './plan.ts'
 import { countFired, formatReport, formatViolations } from './report.ts'
-import { watchStranded } from './stranded.ts'
-import { startWorld, type World } from './world.ts'
+import { type StrandedWatch, watchStranded } from './stranded.ts'
+import { startWorld } from './world.ts'
 
 export interface ChaosOptions {
   readonly seed: number
@@ -60,15 +61,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       options.producingMsMax,
       undefined,
     )
-    const leftovers = await reader.settled(performance.now() + options.settlingMsMax)
-    const durationMs = performance.now() - started
-    const stranded = await watch.stop()
-    const producers = await world.books()
-    const ids = new Set(producers.flat().flatMap((line) => (line.kind === 'acked' ? [line.id] : [])))
-    const books = await reader.books([...ids], leftovers)
-    const accepted = world.fake.ledger.accepted()
-    const evidence: Evidence = { plan, producers, accepted, books, fired, stranded, unsureLogged: unsureInLogs(world) }
-    const verdict = judge(evidence)
+    const settled = await settle(world, { plan, fired, reader, watch, msMax: options.settlingMsMax })
+    const { evidence, verdict } = settled
+    const durationMs = settled.at - started
     const { byErrcode: answers } = world.fake.ledger.summary()
     const report = formatReport({ seed, durationMs, answers }, evidence, verdict)
     const problems = verdict.violations.length === 0 ? '' : formatViolations(world, evidence, verdict)
@@ -79,7 +74,29 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   }
 }
 
-function unsureInLogs(world: World): Map<string, number> {
+interface Run {
+  readonly plan: Plan
+  readonly fired: readonly FiredFault[]
+  readonly reader: Reader
+  readonly watch: StrandedWatch
+  /** For what is open to come to its end; what has not is judged as it stands. */
+  readonly msMax: number
+}
+
+/** Waits until all is settled, reads what everybody wrote down, and judges it. `at`: when it was settled, of `performance.now()`. */
+export async function settle(cast: Cast, { plan, fired, reader, watch, msMax }: Run) {
+  const leftovers = await reader.settled(performance.now() + msMax)
+  const at = performance.now()
+  const stranded = await watch.stop()
+  const producers = await cast.books()
+  const ids = new Set(producers.flat().flatMap((line) => (line.kind === 'acked' ? [line.id] : [])))
+  const books = await reader.books([...ids], leftovers)
+  const accepted = cast.fake.ledger.accepted()
+  const evidence: Evidence = { plan, producers, accepted, books, fired, stranded, unsureLogged: unsureInLogs(cast) }
+  return { at, evidence, verdict: judge(evidence) }
+}
+
+function unsureInLogs(world: Cast): Map<string, number> {
   const counts = new Map<string, number>()
   const logs = world.workers.flatMap((worker) => worker.all().map((child) => child.stdout()))
   for (const line of logs.flatMap((log) => log.split('\n'))) {
@@ -90,6 +107,6 @@ function unsureInLogs(world: World): Map<string, number> {
   return counts
 }
 
-async function produced(world: World): Promise<void> {
+export async function produced(world: Cast): Promise<void> {
   await Promise.all(world.producers.map((producer) => producer.finished))
 }

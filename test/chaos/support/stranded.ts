@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { appPrefix, type RedisClient } from '@wechat-outbox/outbox/engine'
-import { APP } from './world.ts'
+import { APP } from './cast.ts'
 
 export interface Stranded {
   readonly id: string
@@ -62,11 +62,13 @@ export async function lanesOf(redis: RedisClient): Promise<string[]> {
 
 export async function keysLike(redis: RedisClient, pattern: string): Promise<string[]> {
   const keys = new Set<string>()
-  let cursor = '0'
-  do {
-    const [next, found] = (await redis.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', '2000')) as [string, string[]]
-    for (const key of found) keys.add(key)
-    cursor = next
-  } while (cursor !== '0')
+  for (const server of 'nodes' in redis ? redis.nodes('master') : [redis]) {
+    let cursor = '0'
+    do {
+      const [next, found] = (await server.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', '2000')) as [string, string[]]
+      for (const key of found) keys.add(key)
+      cursor = next
+    } while (cursor !== '0')
+  }
   return [...keys]
 }
