@@ -5,7 +5,7 @@
 FROM node:26-slim AS install
 WORKDIR /app
 COPY . .
-RUN npx -y pnpm@12 install --prod --frozen-lockfile
+RUN npx -y pnpm@12.21.0 install --prod --frozen-lockfile
 
 FROM node:26-slim
 ENV NODE_ENV=production

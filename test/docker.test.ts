@@ -1,7 +1,7 @@
 // The image, without Docker: the files that the Dockerfile copies are put into a folder, its commands run there, and the
 // services of the compose file are started from it, checked by their own health checks and told to end.
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -87,10 +87,11 @@ async function localise(service: ComposeService) {
     GATEWAY_API_KEYS: 'a-key-for-this-test-alone',
     DASHBOARD_USER: 'operator',
     DASHBOARD_PASSWORD: 'a password for this test alone',
+    REDIS_PASSWORD: 'forThisTestAlone',
   }
   const here = (text: string): string =>
     interpolate(text, secrets)
-      .replace('redis://redis:6379', redis.url)
+      .replace('redis://:forThisTestAlone@redis:6379', redis.url)
       .replace(new RegExp(`\\b${containerPort}\\b`), `${port}`)
   const environment = Object.entries(service.environment).map(([name, value]) => [name, here(value)])
   return {
@@ -139,6 +140,7 @@ describe('the compose file', () => {
       'GATEWAY_API_KEYS',
       'DASHBOARD_USER',
       'DASHBOARD_PASSWORD',
+      'REDIS_PASSWORD',
     ]) {
       const [placeholder = ''] = new RegExp(`\\$\\{${name}:\\?[^}]+\\}`).exec(text) ?? []
       expect(() => interpolate(placeholder, {})).toThrow(name)
@@ -146,8 +148,29 @@ describe('the compose file', () => {
     }
   })
 
-  it('keeps messages over a restart and never evicts one', () => {
-    expect(services['redis']?.command.join(' ')).toMatch(/--appendonly yes .*--maxmemory-policy noeviction/)
+  it('shows in .env.example what it asks for, required or not, and nothing else', async () => {
+    const example = await readFile(join(ROOT, '.env.example'), 'utf8')
+    const asked = [...JSON.stringify(services).matchAll(/\$\{(\w+):([?-])/g)]
+    const named = (kind: string): string[] =>
+      [...new Set(asked.flatMap(([, name = '', mark]) => (mark === kind ? [name] : [])))].toSorted()
+    const written = (pattern: RegExp): string[] =>
+      [...example.matchAll(pattern)].map(([, name = '']) => name).toSorted()
+    expect(written(/^([A-Z_]+)=$/gm)).toEqual(named('?'))
+    expect(written(/^#([A-Z_]+)=/gm)).toEqual(named('-'))
+  })
+
+  it('keeps messages over a restart, never evicts one, and has what wxo doctor asks for', async () => {
+    const command = (services['redis']?.command ?? []).map((part) => interpolate(part, { REDIS_PASSWORD: 'pw' }))
+    expect(command.join(' ')).toMatch(
+      /--appendonly yes .*--maxmemory \S+ --maxmemory-policy noeviction --requirepass pw/,
+    )
+    const [program, ...args] = command
+    expect(program).toBe('redis-server')
+    const own = await startLocalRedis({ dir: join(folder, 'own-redis'), args: args.slice(0, -2) })
+    const env = { REDIS_URL: own.url, WECHAT_API_BASE_URL: wechat.url }
+    const doctor = await run(['node', 'apps/cli/src/main.ts', 'doctor', '--json'], { cwd: folder, env })
+    await own.stop()
+    expect(JSON.parse(doctor.output)).toMatchObject({ ok: true, problems: [], warnings: [] })
     expect(services['redis']?.volumes).toEqual([expect.stringMatching(/:\/data$/)])
   })
 
