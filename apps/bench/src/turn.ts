@@ -32,10 +32,10 @@ export interface Sent {
 }
 
 /**
- * Between a tenth and nineteen twentieths of the messages: the beginning belongs to the compiler, and the end to the few
+ * Between a fifth and nineteen twentieths of the messages: the beginning belongs to the compiler, and the end to the few
  * whose backoff is longest.
  */
-const MARKS = [0.1, 0.95, 1] as const
+const MARKS = [0.2, 0.95, 1] as const
 
 export const marksOf = (count: number): number[] => MARKS.map((share) => Math.ceil(count * share))
 
