@@ -14,7 +14,7 @@ export interface SentinelTopology extends Topology {
   primary(): Promise<LocalRedis>
   /** Resolves when the Sentinels name another primary than this one. */
   failedOver(from: LocalRedis): Promise<void>
-  /** A planned failover, as docs/redis.md tells: with a primary that takes nothing once a replica has left it. */
+  /** A planned failover, as docs/redis.md tells: with a primary that refuses every write from then on. */
   failover(): Promise<void>
 }
 
@@ -56,7 +56,7 @@ export async function startSentinels(dir: string, args: readonly string[] = []):
     primary,
     failedOver: (from) => until('the failover', async () => (await primary()) !== from),
     async failover() {
-      await askRedis((await primary()).port, `CONFIG SET min-replicas-to-write ${REPLICAS}`)
+      await askRedis((await primary()).port, `CONFIG SET min-replicas-to-write ${REPLICAS + 1}`)
       const reply = await askRedis(asked.port, `SENTINEL FAILOVER ${MASTER}`)
       if (reply !== '+OK') throw new Error(`no failover: ${reply}`)
     },
