@@ -1,18 +1,13 @@
 // Ten thousand requests that mean no good, against a real gateway that others could reach. It may refuse them in any way it
 // likes; it may not fail, take what it must refuse, repeat what it was told, or keep any of it in memory.
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { APPS_KEY, createAccessTokens, lazyStore } from '@wechat-outbox/outbox/engine'
-import { hashApiKey, newApiKey } from '@wechat-outbox/runtime'
-import { type LocalRedis, type StartedProcess, startLocalRedis, startProcess } from '@wechat-outbox/sandbox'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { ROOT } from '../../scripts/run.ts'
 import { createRandom, type Random } from '../chaos/support/random.ts'
 import { APP, MARK } from './support/oddities.ts'
 import { type Abuse, drawAbuse, type Keys, OTHER_APP } from './support/requests.ts'
 import { stall, type Talk, talk } from './support/talk.ts'
+import { apiKeys, BASIC, PASSWORD, startTarget, type Target } from './support/target.ts'
 
 const SEED = Number(process.env['ABUSE_SEED'] ?? 20_261)
 const REQUESTS = 10_000
@@ -20,53 +15,16 @@ const WARM_UP = 2000
 const AT_ONCE = 16
 /** What code that is compiled, caches and counters may take after the warm-up. */
 const GROWTH_BYTES_MAX = 8 * 1024 * 1024
-const PASSWORD = 'only-for-this-test'
-/** Runs the collector when it is told to, so that what is left is what is held. */
-const COLLECT = 'data:text/javascript,process.on("SIGUSR2",()=>{gc();gc()})'
 
-const basic = Buffer.from(`operator:${PASSWORD}`).toString('base64')
-const apiKeys = { all: newApiKey(), other: newApiKey(), reader: newApiKey() }
 let keys: Keys
-let dir: string
-let redis: LocalRedis
-let gateway: StartedProcess
+let target: Target
 let port: number
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'wxo-abuse-'))
-  redis = await startLocalRedis({ dir, appendonly: false })
-  const file = join(dir, 'keys.json')
-  await writeFile(
-    file,
-    JSON.stringify([
-      { id: 'all', hash: hashApiKey(apiKeys.all) },
-      { id: 'other', hash: hashApiKey(apiKeys.other), apps: [OTHER_APP] },
-      { id: 'reader', hash: hashApiKey(apiKeys.reader), rights: ['read'] },
-    ]),
-  )
-  gateway = startProcess({
-    args: ['--expose-gc', '--import', COLLECT, 'apps/gateway/src/main.ts'],
-    cwd: ROOT,
-    name: 'gateway',
-    env: {
-      REDIS_URL: redis.url,
-      WECHAT_APP_ID: APP,
-      GATEWAY_HOST: '0.0.0.0',
-      GATEWAY_PORT: '0',
-      GATEWAY_ALLOWED_HOSTS: '127.0.0.1',
-      GATEWAY_KEYS_FILE: file,
-      DASHBOARD_USER: 'operator',
-      DASHBOARD_PASSWORD: PASSWORD,
-    },
-  })
-  const [, url = ''] = await gateway.waitForLine(/"gateway.listening".*"url":"([^"]+)"/, 45_000)
-  port = Number(new URL(url).port)
-  keys = { ...apiKeys, basic, ...(await tokensOfYore()) }
+  target = await startTarget()
+  port = target.port
+  keys = { ...apiKeys, basic: BASIC, ...(await tokensOfYore()) }
 }, 90_000)
-afterAll(async () => {
-  await gateway?.stop()
-  await redis?.stop()
-  await rm(dir, { recursive: true, force: true })
-})
+afterAll(() => target?.stop())
 
 const authorized = { authorization: `Bearer ${apiKeys.all}` }
 
@@ -86,7 +44,7 @@ async function goodToken(appid: string, secret: string): Promise<string> {
 
 /** What Redis does to a token after two hours, what an operator does, and what a caller might try. */
 async function tokensOfYore(): Promise<Pick<Keys, 'expiredToken' | 'revokedToken' | 'movedToken'>> {
-  const lazy = lazyStore(redis.url)
+  const lazy = lazyStore(target.redis.url)
   try {
     const store = await lazy.open()
     await store.redis.sadd(APPS_KEY, OTHER_APP)
@@ -105,7 +63,7 @@ async function tokensOfYore(): Promise<Pick<Keys, 'expiredToken' | 'revokedToken
 }
 
 async function heapBytes(): Promise<number> {
-  process.kill(gateway.pid, 'SIGUSR2')
+  process.kill(target.gateway.pid, 'SIGUSR2')
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers: authorized })).text()
   return Number(/^nodejs_heap_size_used_bytes (\S+)/m.exec(text)?.[1])
 }
@@ -168,8 +126,8 @@ describe(`abuse with the seed ${SEED}`, () => {
       ['/readyz', '/metrics'].map((path) => fetch(`http://127.0.0.1:${port}${path}`, { headers: authorized })),
     )
     expect(answers.map(({ status }) => status)).toEqual([200, 200])
-    const log = gateway.stdout() + gateway.stderr()
+    const log = target.gateway.stdout() + target.gateway.stderr()
     for (const secret of [MARK, PASSWORD, ...Object.values(keys)]) expect(log).not.toContain(secret)
-    expect(await gateway.stop()).toEqual({ code: 0, signal: null })
+    expect(await target.gateway.stop()).toEqual({ code: 0, signal: null })
   }, 180_000)
 })

@@ -9,6 +9,7 @@ import {
   appPrefix,
   DEAD_LETTER_QUEUE,
   type Hold,
+  messageOf,
   SEND_QUEUE,
   type Store,
   type UnservedApp,
@@ -23,6 +24,8 @@ export const DASHBOARD_PATH = '/dashboard'
 
 export interface Board {
   readonly server: FastifyAdapter
+  /** Where the files of its page are. */
+  readonly staticDir: string
   /** Shows the queues of these apps and no others, and which of them are held or have messages that nobody sends. */
   show(appids: readonly string[], store: Store, states: AppStates): void
 }
@@ -39,6 +42,12 @@ export function createBoard(options: { readonly showContent: boolean }): Board {
     const reading = routes.filter((route) => [route.method].flat().join() === 'get')
     return setApiRoutes(options.showContent ? reading : reading.map(maskRoute))
   }
+  const setStaticPath = server.setStaticPath.bind(server)
+  let staticDir = ''
+  server.setStaticPath = (route, dir) => {
+    staticDir = dir
+    return setStaticPath(route, dir)
+  }
   const board = createBullBoard({
     queues: [],
     serverAdapter: server,
@@ -51,7 +60,9 @@ export function createBoard(options: { readonly showContent: boolean }): Board {
   })
   // Bull Board would answer with the error's own text; thrown on, it meets the gateway's handler.
   server.setErrorHandler((error) => {
-    throw error
+    throw isAskedWrongly(error)
+      ? Object.assign(new Error('asked for what there cannot be'), { statusCode: 400 })
+      : error
   })
   const known = new Map<string, BullMQAdapter[]>()
   let held = new Map<string, Hold>()
@@ -59,6 +70,7 @@ export function createBoard(options: { readonly showContent: boolean }): Board {
   const stateOf = (appid: string): AppState => ({ hold: held.get(appid), unserved: unserved.get(appid) })
   return {
     server,
+    staticDir,
     show(appids, store, states) {
       unserved = new Map(states.unserved.map((app) => [app.appid, app]))
       held = new Map(states.holds.map((hold) => [hold.appid, hold]))
@@ -68,6 +80,11 @@ export function createBoard(options: { readonly showContent: boolean }): Board {
       board.replaceQueues(appids.flatMap((appid) => known.get(appid) ?? []))
     },
   }
+}
+
+/** Bull Board decodes a name twice, and hands page numbers of any size to Redis. */
+function isAskedWrongly(error: unknown): boolean {
+  return error instanceof URIError || /^ERR value is not an integer/.test(messageOf(error))
 }
 
 /** The name of a queue in the dashboard's addresses: `wx…-send`, `wx…-dead-letter`. */
@@ -113,10 +130,29 @@ function adaptersOf(appid: string, store: Store, { showContent, stateOf }: Shown
   })
   send.setFormatter('name', (job) => shownName(job.name))
   dead.setFormatter('name', (job) => deadLetterName(job.name, job.data))
+  for (const adapter of [send, dead]) refuseForeignKeys(adapter)
   if (showContent) return [send, dead]
   maskAdapter(send, SEND_QUEUE)
   maskAdapter(dead, DEAD_LETTER_QUEUE)
   return [send, dead]
+}
+
+/**
+ * A job's key is the queue's with its id behind it, and the queue's other keys are made the same way. Asked for by such a name they would be
+ * shown as a job, or fail because they are no hash.
+ */
+function refuseForeignKeys(adapter: BullMQAdapter): void {
+  const getJob = adapter.getJob.bind(adapter)
+  adapter.getJob = async (id) => {
+    try {
+      const job = await getJob(id)
+      // Every job has the time at which it was added.
+      return Number.isFinite(job?.timestamp) ? job : undefined
+    } catch (error) {
+      if (/^WRONGTYPE/.test(messageOf(error))) return undefined
+      throw error
+    }
+  }
 }
 
 /** All queues share one connection: a queue of its own view on it costs neither a socket nor a round trip. */

@@ -15,6 +15,7 @@ import type { GatewayConfig } from './env.ts'
 import { NOT_FOUND, type Problem, sendProblem } from './problem.ts'
 import type { RedisLink } from './redis-link.ts'
 import { createSignIn } from './sign-in.ts'
+import { serveFromMemory } from './static-files.ts'
 
 export interface Dashboard {
   stop(): void
@@ -50,6 +51,7 @@ export async function addDashboard(app: FastifyInstance, options: DashboardOptio
         if (isRead(request.method) && request.routeOptions.url?.startsWith(`${DASHBOARD_PATH}/api/`)) await link.store()
       })
       scope.setNotFoundHandler((_request, reply) => sendProblem(reply, NOT_FOUND))
+      serveFromMemory(scope, `${DASHBOARD_PATH}/static/*`, board.staticDir)
       await scope.register(board.server.registerPlugin())
     },
     { prefix: DASHBOARD_PATH },

@@ -12,6 +12,7 @@ import { addDashboard } from './dashboard.ts'
 import { addEntrance } from './entrance/entrance.ts'
 import type { GatewayConfig } from './env.ts'
 import { addHealthRoutes } from './health.ts'
+import { createHttpServer, REQUEST_MS_MAX } from './http-server.ts'
 import { openKeyRing } from './key-ring.ts'
 import { createKnownApps } from './known-apps.ts'
 import { addMetrics } from './metrics.ts'
@@ -22,13 +23,7 @@ import { routeTemplate } from './route-template.ts'
 import { addSameSiteGuard } from './same-site.ts'
 import { addV1 } from './v1/add-v1.ts'
 
-const REQUEST_MS_MAX = 15_000
 const FIRST_REDIS_WAIT_MS = 1000
-const HEADERS_MS_MAX = 10_000
-/** How often slow requests are looked for. Node's own default would let each of them stay half a minute longer. */
-const SLOW_LOOK_EVERY_MS = 5000
-/** Whoever comes beyond that is turned away at once; a file descriptor and some kilobytes are what a connection costs. */
-const CONNECTIONS_MAX = 10_000
 
 export interface RunningGateway {
   /** With the port that was really taken. */
@@ -60,12 +55,10 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     ...refuseEarly,
     logger: false,
     bodyLimit: 65_536,
-    requestTimeout: REQUEST_MS_MAX,
-    http: { ...refuseEarly.http, headersTimeout: HEADERS_MS_MAX, connectionsCheckingInterval: SLOW_LOOK_EVERY_MS },
+    serverFactory: (handle) => createHttpServer(handle),
     // A browser keeps connections open that would hold the end of the process up.
     forceCloseConnections: 'idle',
   })
-  app.server.maxConnections = CONNECTIONS_MAX
   app.addHook('onRoute', (route) => {
     // fastify's timer ends with the body of a request. Where there is one (such routes name its limit), it would keep nobody
     // from waiting, and cost a fifteenth of what storing a message takes; what is waited for there has limits of its own.

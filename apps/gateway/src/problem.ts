@@ -44,6 +44,7 @@ export const PROBLEMS = {
   'uri-too-long': { status: 414, title: 'The address is too long' },
   'content-type': { status: 415, title: 'Unsupported media type' },
   'too-many-attempts': { status: 429, title: 'Too many attempts', retryAfterS: 1 },
+  'too-many-requests': { status: 429, title: 'Too many requests', retryAfterS: 1 },
   'headers-too-large': { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'Internal error' },
   timeout: { status: 503, title: 'It took too long', retryAfterS: 1 },

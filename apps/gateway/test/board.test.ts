@@ -63,6 +63,64 @@ describe('the queues', () => {
   }, 25_000)
 })
 
+describe('what there cannot be', () => {
+  const keyNames = async (queue: string) => {
+    const prefix = `{wxo:${APPID}}:${queue}:`
+    const keys = await world.store.redis.keys(`${prefix.replaceAll(/[{}]/g, '?')}*`)
+    return keys.map((key) => key.slice(prefix.length)).filter((name) => !/^[md]-/.test(name))
+  }
+  const odd = [
+    '%25',
+    '%2525',
+    '%00',
+    '%ff',
+    '__proto__',
+    'constructor',
+    'x'.repeat(90),
+    '-1',
+    '1e999',
+    '9'.repeat(25),
+    '%F0%9F%92%A9',
+  ]
+
+  it('is a client’s fault, in pages, states, queues and ids, masked or not', async () => {
+    await bury(world, [{ msgtype: 'text', text: { content: 'x' } }])
+    await world.outbox.send({ touser: OPENID, msgtype: 'text', text: { content: 'x' } })
+    // As any other program's Queue leaves it behind.
+    await world.store.redis.hset(`{wxo:${APPID}}:send:meta`, 'opts.maxLenEvents', '10000')
+    const open = await openGateway({ REDIS_URL: world.redis.url, WECHAT_APP_ID: APPID, DASHBOARD_SHOW_CONTENT: 'true' })
+    const names: Record<string, string[]> = { [SEND]: await keyNames('send'), [DEAD]: await keyNames('dead-letter') }
+    expect(names[SEND]).toEqual(expect.arrayContaining(['events', 'meta']))
+    const lines = [SEND, DEAD].flatMap((queue) => [
+      ...['activeQueue', 'status', 'page', 'jobsPerPage', 'sort', 'query'].flatMap((parameter) =>
+        odd.map((value) => `${API}?activeQueue=${queue}&status=failed&page=1&jobsPerPage=1&${parameter}=${value}`),
+      ),
+      ...odd.map((value) => `${API}?activeQueue=${value}`),
+      ...['page', 'jobsPerPage'].flatMap((parameter) =>
+        odd.map((value) => `${API}?activeQueue=${queue}&status=failed&${parameter}=${value}`),
+      ),
+      ...[...odd, ...(names[queue] ?? [])].flatMap((id) =>
+        ['', '/logs', '/flow'].map((end) => `${API}/${queue}/${id}${end}`),
+      ),
+      ...odd.flatMap((value) => [
+        `${API}/${value}/m-1`,
+        `${API}/${value}/metrics`,
+        `/dashboard/queue/${value}?status=${value}`,
+      ]),
+    ])
+    const failed: string[] = []
+    for (const { port } of [gateway, open])
+      for (const line of lines) {
+        const { status } = await ask(port, `GET ${line}`)
+        if (status >= 500) failed.push(`${status} ${line}`)
+      }
+    expect(failed).toEqual([])
+    for (const [queue, ids] of Object.entries(names))
+      for (const id of ids) expect(await ask(open.port, `GET ${API}/${queue}/${id}`)).toMatchObject({ status: 404 })
+    await open.close()
+  }, 60_000)
+})
+
 describe('masking', () => {
   const messages = [
     { msgtype: 'text', text: { content: SECRET_TEXT }, metadata: { order: 'ORDER-77', deep: { note: 'NOTE-88' } } },

@@ -223,3 +223,20 @@ describe('the process', () => {
     expect(gateway.stderr()).not.toContain('secret')
   }, 20_000)
 })
+
+it('serves the files of its pages from memory, and nothing that is none', async () => {
+  const { port } = await open({})
+  for (const path of ['/docs/static/swagger-ui.css', '/dashboard/static/images/logo.svg']) {
+    const first = await ask(port, `GET ${path}`)
+    expect(first).toMatchObject({
+      status: 200,
+      headers: { 'content-type': expect.stringMatching(/^(text\/css|image\/svg)/) },
+    })
+    const headers = { 'if-none-match': String(first.headers.etag) }
+    expect(await ask(port, `GET ${path}`, { headers })).toMatchObject({ status: 304, text: '' })
+    expect(await ask(port, `HEAD ${path}`)).toMatchObject({ status: 200, text: '' })
+    const folder = path.slice(0, path.lastIndexOf('/'))
+    for (const none of ['/', '/../package.json', '/%2e%2e/package.json', '/..%2fpackage.json', '/x.css'])
+      expect(await ask(port, `GET ${folder}${none}`)).toMatchObject({ status: 404 })
+  }
+})
