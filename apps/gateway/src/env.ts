@@ -20,6 +20,7 @@ import {
 import { baseUrlProblems, isLoopback, proxyProblems } from '@wechat-outbox/wechat'
 import { z } from 'zod'
 import { readKeys } from './keys.ts'
+import { isWeakSecret } from './weak-secret.ts'
 
 export const gatewayEnvSchema = z.object({
   REDIS_URL: redisUrl.describe(
@@ -58,7 +59,11 @@ export const gatewayEnvSchema = z.object({
     .describe('For how long a repeat with the same idempotency key is recognised, from the later of now and `sendAt`'),
   ...textVariables,
   DASHBOARD_USER: text.optional().describe('Without user and password the dashboard is off on any host but loopback'),
-  DASHBOARD_PASSWORD: text.optional().describe('HTTP basic; put TLS in front of it'),
+  DASHBOARD_PASSWORD: text
+    .optional()
+    .describe(
+      'HTTP basic; put TLS in front of it. On a host that is not loopback: 12 characters or more, and hard to guess',
+    ),
   DASHBOARD_SHOW_CONTENT: flag.default(false).describe('Message content in the dashboard instead of a mask'),
   LOG_LEVEL: logLevel.default('info').describe('A level of pino'),
   SHUTDOWN_TIMEOUT_MS: integer(0, 600_000)
@@ -89,7 +94,31 @@ export function readGatewayConfig(env: Environment): GatewayConfig {
       'GATEWAY_HOST is not a loopback address, so others reach the gateway: set GATEWAY_API_KEYS or GATEWAY_KEYS_FILE (`wxo key new` makes a key)',
     )
   }
+  if (host !== undefined && !isLoopback(host)) problems.push(...weakSecrets(values))
   problems.push(...baseUrlProblems(values), ...proxyProblems(proxyOf(values)))
   if (problems.length > 0) throw new ConfigError(problems)
   return values as GatewayConfig
+}
+
+const PASSWORD_CHARS_MIN = 12
+
+function weakSecrets({
+  DASHBOARD_USER: user,
+  DASHBOARD_PASSWORD: password,
+  GATEWAY_API_KEYS: keys,
+}: Partial<GatewayConfig>): string[] {
+  const problems: string[] = []
+  const isShort = password !== undefined && password.length < PASSWORD_CHARS_MIN
+  if (password !== undefined && (isShort || isWeakSecret(password, user === undefined ? [] : [user]))) {
+    problems.push(
+      `DASHBOARD_PASSWORD is too easy to guess for a host that others reach: set ${PASSWORD_CHARS_MIN} characters or more that are neither a pattern nor a common password`,
+    )
+  }
+  for (const [index, key] of (keys ?? '').split(',').entries()) {
+    if (key.trim() === '' || !isWeakSecret(key.trim())) continue
+    problems.push(
+      `GATEWAY_API_KEYS: key ${index + 1} is too easy to guess for a host that others reach (\`wxo key new\` makes a key)`,
+    )
+  }
+  return problems
 }

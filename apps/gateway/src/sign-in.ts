@@ -1,6 +1,7 @@
 /**
- * The dashboard's sign-in: one user and one password over HTTP basic, compared in constant time. Guessing is slowed down
- * per address: after a few wrong passwords the next one is not even looked at for a while. Whoever signs in is forgotten.
+ * The dashboard's sign-in: one user and one password over HTTP basic, compared in constant time. The right ones always pass: behind a
+ * proxy all people have one address, and somebody's wrong guesses must not keep the others out. What wrong ones cost is bounded, for an
+ * address and over all of them: they are answered 429 and not logged. A password that could be guessed at that is refused at the start.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Logger } from '@wechat-outbox/runtime'
@@ -18,19 +19,19 @@ export interface Attempt {
   readonly address: string
 }
 
-/** `wait` says that the address has to wait so many milliseconds, right or wrong. */
+/** `wait`: wrong, and the address has had so many wrong ones that it has to wait so many milliseconds. */
 export type SignInResult =
   | { readonly kind: 'in' }
   | { readonly kind: 'out' }
   | { readonly kind: 'wait'; readonly ms: number }
 
+const FAILURES_PER_SECOND_MAX = 20
+
 export function createSignIn({ user, password, log }: SignInOptions): (attempt: Attempt) => SignInResult {
   const expected = { user: digest(user), password: digest(password) }
-  const brake = createBrake()
+  const brake = createBrake({ failuresPerSecondMax: FAILURES_PER_SECOND_MAX })
   return (attempt) => {
     const { address } = attempt
-    const ms = brake.waitMs(address)
-    if (ms > 0) return { kind: 'wait', ms }
     // Both are compared whatever the first one says, so that the time tells neither.
     const rightUser = timingSafeEqual(digest(attempt.user), expected.user)
     const rightPassword = timingSafeEqual(digest(attempt.password), expected.password)
@@ -38,6 +39,8 @@ export function createSignIn({ user, password, log }: SignInOptions): (attempt: 
       brake.passed(address)
       return { kind: 'in' }
     }
+    const ms = brake.waitMs(address)
+    if (ms > 0) return { kind: 'wait', ms }
     log.warn({ event: 'dashboard.sign-in-refused', address, failures: brake.failed(address) })
     return { kind: 'out' }
   }

@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest'
+import { newApiKey } from '@wechat-outbox/runtime'
+import { describe, expect, it } from 'vitest'
 import { gatewayEnvSchema, readGatewayConfig } from '../src/index.ts'
 
 const REDIS_URL = 'redis://127.0.0.1:6379'
@@ -40,6 +41,42 @@ it.each([
   const read = () => readGatewayConfig({ REDIS_URL, ...env })
   expect(read).toThrow(message)
   expect(read).not.toThrow('secret-1')
+})
+
+describe('on a host that others reach', () => {
+  const exposed = { REDIS_URL, GATEWAY_HOST: '0.0.0.0', DASHBOARD_USER: 'operator' }
+  const key = 'a-key-for-these-tests-alone'
+  const read = (env: Record<string, string>) => () => readGatewayConfig({ ...exposed, ...env })
+
+  it.each([
+    ...[
+      'secret',
+      'Zq7-vK2-pX',
+      'aaaaaaaaaaaaaaaaaaaaaaaa',
+      '123456789012345678',
+      'password12345678',
+      'operator-operator',
+    ],
+    ...['qwertyuiopasdfgh', 'passwordpassword', 'P@ssw0rd2024!', 'abcdefghijklmnop', '操作员操作员操作员操作员'],
+  ])('refuses the password %s, which stands nowhere in what it says', (password) => {
+    const weak = read({ GATEWAY_API_KEYS: key, DASHBOARD_PASSWORD: password })
+    expect(weak).toThrow('DASHBOARD_PASSWORD is too easy to guess')
+    expect(weak).not.toThrow(password)
+    // Nobody else is there.
+    expect(read({ GATEWAY_HOST: '127.0.0.1', DASHBOARD_PASSWORD: password })).not.toThrow()
+  })
+
+  it.each(['x'.repeat(24), '123456789012345678901234', 'passwordpasswordpassword'])('refuses the key %s', (weak) => {
+    const env = { GATEWAY_API_KEYS: `${key},${weak}`, DASHBOARD_PASSWORD: 'dK3jF8sL2mQ9' }
+    expect(read(env)).toThrow('GATEWAY_API_KEYS: key 2 is too easy to guess')
+    expect(read(env)).not.toThrow(weak)
+  })
+
+  it('takes what nobody guesses', () => {
+    for (const password of ['dK3jF8sL2mQ9', 'correct horse battery staple', '我的猫喜欢在雨后的屋顶上看月亮'])
+      expect(read({ GATEWAY_API_KEYS: key, DASHBOARD_PASSWORD: password })).not.toThrow()
+    expect(read({ GATEWAY_API_KEYS: newApiKey(), DASHBOARD_PASSWORD: 'x'.repeat(100_000) })).toThrow('too easy')
+  })
 })
 
 it('says everything that is wrong at once', () => {

@@ -112,7 +112,7 @@ describe('the dashboard without a sign-in', () => {
 })
 
 describe('the sign-in', () => {
-  const env = { ...EXPOSED, DASHBOARD_USER: 'operator', DASHBOARD_PASSWORD: 'päss:word-1' }
+  const env = { ...EXPOSED, DASHBOARD_USER: 'operator', DASHBOARD_PASSWORD: 'päss:word-of-tests' }
 
   it('stands before every path of the dashboard', async () => {
     const { port } = await open(env)
@@ -140,10 +140,10 @@ describe('the sign-in', () => {
   it('lets the right user in and no other', async () => {
     const { port } = await open(env)
     const enter = (user: string, password: string) => ask(port, `GET ${QUEUES}`, { headers: basic(user, password) })
-    expect(await enter('operator', 'päss:word-1')).toMatchObject({ status: 200 })
+    expect(await enter('operator', 'päss:word-of-tests')).toMatchObject({ status: 200 })
     for (const [user, password] of [
-      ['operator', 'päss:word-'],
-      ['Operator', 'päss:word-1'],
+      ['operator', 'päss:word-of-test'],
+      ['Operator', 'päss:word-of-tests'],
       ['', ''],
     ] as const) {
       expect(await enter(user, password)).toMatchObject({ status: 401 })
@@ -152,17 +152,14 @@ describe('the sign-in', () => {
     expect(await ask(port, `GET ${QUEUES}`, { headers: { authorization: 'Basic ///' } })).toMatchObject({ status: 401 })
   })
 
-  it('slows guessing down, lets the right user in after that, and logs no credentials', async () => {
+  it('slows guessing down, lets the right user in meanwhile, and logs no credentials', async () => {
     const { port, text, lines } = await open(env)
     const enter = (password: string) => ask(port, `GET ${QUEUES}`, { headers: basic('operator', password) })
     const answers = []
     for (let guess = 0; guess < 6; guess += 1) answers.push(await enter(`guess-${guess}`))
     expect(answers.map(({ status }) => status)).toContain(429)
     expect(answers.at(-1)?.headers['retry-after']).toMatch(/^[1-5]$/)
-    await vi.waitFor(async () => expect(await enter('päss:word-1')).toMatchObject({ status: 200 }), {
-      timeout: 8000,
-      interval: 300,
-    })
+    expect(await enter('päss:word-of-tests')).toMatchObject({ status: 200 })
     expect(lines()).toContainEqual(
       expect.objectContaining({ event: 'dashboard.sign-in-refused', address: '127.0.0.1', failures: 4 }),
     )
@@ -171,7 +168,7 @@ describe('the sign-in', () => {
 
   it('names the user in the log of what was changed', async () => {
     const { port, lines } = await open(env)
-    const headers = basic('operator', 'päss:word-1')
+    const headers = basic('operator', 'päss:word-of-tests')
     expect(await ask(port, `PUT ${QUEUES}/${APPID}-dead-letter/retry/failed`, { headers })).toMatchObject({
       status: 200,
     })

@@ -8,11 +8,11 @@ let world: World
 let local: TestGateway
 let named: TestGateway
 let exposed: TestGateway
-const signedIn = basic('operator', 'secret')
+const signedIn = basic('operator', 'only-for-these-tests')
 beforeAll(async () => {
   world = await startWorld()
   const env = { REDIS_URL: world.redis.url, WECHAT_APP_ID: APPID }
-  const credentials = { DASHBOARD_USER: 'operator', DASHBOARD_PASSWORD: 'secret' }
+  const credentials = { DASHBOARD_USER: 'operator', DASHBOARD_PASSWORD: 'only-for-these-tests' }
   local = await openGateway(env)
   named = await openGateway({
     ...env,
