@@ -27,6 +27,12 @@ it('takes an id, apps and rights', async () => {
   expect(entry).toEqual({ id: 'crm', hash: hashApiKey(key), apps: [APP, 'wx00000000000000bb'], rights: ['send'] })
 })
 
+it('takes limits', async () => {
+  const more = ['--requests-per-second', '50', '--messages-per-second', '200']
+  const { entry } = documentOf<KeyDocument>(await runCli(['key', 'new', ...more, '--json']))
+  expect(entry).toMatchObject({ requestsPerSecond: 50, messagesPerSecond: 200 })
+})
+
 it('is another one every time', async () => {
   const [a, b] = await Promise.all([runCli(['key', 'new', '--json']), runCli(['key', 'new', '--json'])])
   expect(documentOf<KeyDocument>(a).key).not.toBe(documentOf<KeyDocument>(b).key)
@@ -36,6 +42,8 @@ it.each([
   [['--id', 'a b'], /--id must be/],
   [['--id', 'local'], /--id must not be/],
   [['--app', 'wx1'], /--app must be wx and 16 hex digits/],
+  [['--messages-per-second', '0'], /--messages-per-second must be 1 or more/],
+  [['--requests-per-second', 'many'], /--requests-per-second must be a whole number/],
   [['--right', 'admin'], /--right must be one of send, read, replay/],
 ])('refuses %j as wrong usage, and prints no key', async (args, message) => {
   const result = await runCli(['key', 'new', ...args])

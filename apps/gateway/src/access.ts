@@ -14,6 +14,7 @@ import { createBrake } from './brake.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { Key } from './keys.ts'
 import { type Problem, sendProblem } from './problem.ts'
+import { createRateLimit, type RateLimit } from './rate-limit.ts'
 
 export type { Right }
 
@@ -27,6 +28,8 @@ export interface Caller {
   readonly holder: string
   /** Whether the caller may do this with an app. '*' asks for a key that is not bound to some. */
   may(right: Right, appid: string): boolean
+  readonly requests: RateLimit
+  readonly messages: RateLimit
 }
 
 export interface Access {
@@ -54,7 +57,13 @@ const ALL_APPS = '*'
 const KEY_CHARS_MAX = 512
 const REFUSALS_PER_SECOND_MAX = 100
 
-const LOCAL: Caller = { id: 'local', holder: 'local', may: (right) => RIGHTS.includes(right) }
+const LOCAL: Caller = {
+  id: 'local',
+  holder: 'local',
+  may: (right) => RIGHTS.includes(right),
+  requests: createRateLimit(undefined),
+  messages: createRateLimit(undefined),
+}
 
 export function createAccess(ring: KeyRing, log: Logger): Access {
   const brake = createBrake({ failuresPerSecondMax: REFUSALS_PER_SECOND_MAX })
@@ -78,6 +87,8 @@ export function createAccess(ring: KeyRing, log: Logger): Access {
       const caller = ring.required ? identifyRequest(request, reply, identify) : LOCAL
       if (caller === undefined) return
       request.caller = caller
+      const waitMs = caller.requests.spend(1)
+      if (waitMs > 0) return void sendTooMany(reply, 'requests', waitMs)
       const { appid = ALL_APPS } = (request.params ?? {}) as { readonly appid?: string }
       if (caller.may(right, appid)) return done()
       reply.header('www-authenticate', `${CHALLENGE}, error="insufficient_scope"`)
@@ -101,9 +112,21 @@ const HOLDER_MARK = '~'
 /** 96 bits: nobody makes a key that looks like another. */
 const PRINT_CHARS = 16
 
-function callerWith({ id, digest, apps, rights }: Key): Caller {
-  const holder = id + HOLDER_MARK + digest.toString('base64url').slice(0, PRINT_CHARS)
-  return { id, holder, may: (right, appid) => rights.includes(right) && (apps?.includes(appid) ?? true) }
+function callerWith({ id, digest, apps, rights, requestsPerSecond, messagesPerSecond }: Key): Caller {
+  return {
+    id,
+    holder: id + HOLDER_MARK + digest.toString('base64url').slice(0, PRINT_CHARS),
+    may: (right, appid) => rights.includes(right) && (apps?.includes(appid) ?? true),
+    requests: createRateLimit(requestsPerSecond),
+    messages: createRateLimit(messagesPerSecond),
+  }
+}
+
+/** The caller's key has a limit that is reached. */
+export function sendTooMany(reply: FastifyReply, what: 'requests' | 'messages', waitMs: number): FastifyReply {
+  reply.header('retry-after', String(Math.ceil(waitMs / 1000)))
+  const detail = `The API key has as many ${what} in a second as it may.`
+  return sendProblem(reply, { status: 429, code: 'too-many-requests', detail })
 }
 
 /** The caller, or undefined after the request has been answered. */

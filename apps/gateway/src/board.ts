@@ -84,7 +84,7 @@ export function createBoard(options: { readonly showContent: boolean }): Board {
 
 /** Bull Board decodes a name twice, and hands page numbers of any size to Redis. */
 function isAskedWrongly(error: unknown): boolean {
-  return error instanceof URIError || /^ERR value is not an integer/.test(messageOf(error))
+  return error instanceof URIError || messageOf(error).startsWith('ERR value is not an integer')
 }
 
 /** The name of a queue in the dashboard's addresses: `wx…-send`, `wx…-dead-letter`. */
@@ -149,7 +149,7 @@ function refuseForeignKeys(adapter: BullMQAdapter): void {
       // Every job has the time at which it was added.
       return Number.isFinite(job?.timestamp) ? job : undefined
     } catch (error) {
-      if (/^WRONGTYPE/.test(messageOf(error))) return undefined
+      if (messageOf(error).startsWith('WRONGTYPE')) return undefined
       throw error
     }
   }

@@ -1,6 +1,6 @@
 /**
  * Who may use the gateway: keys from a variable, which may do everything, and keys from a file, each with an id, a hash and,
- * if wanted, fewer apps and rights. Reading never throws, and what is wrong comes back as sentences that hold no key.
+ * if wanted, fewer apps and rights, and limits. Reading never throws, and what is wrong comes back as sentences that hold no key.
  */
 import {
   digestApiKey,
@@ -19,6 +19,9 @@ export interface Key {
   /** Absent: all apps. */
   readonly apps?: readonly string[] | undefined
   readonly rights: readonly Right[]
+  /** Absent: no limit. */
+  readonly requestsPerSecond?: number | undefined
+  readonly messagesPerSecond?: number | undefined
 }
 
 export interface KeyVariables {
@@ -69,10 +72,9 @@ function readList(list: string, problems: string[]): Key[] {
 function readFile(path: string | undefined, problems: string[]): Key[] {
   const read = readListFile({ variable: 'GATEWAY_KEYS_FILE', path, schema: fileSchema })
   problems.push(...read.problems)
-  return read.entries.map(({ id, hash, apps, rights }) => ({
-    id,
+  return read.entries.map(({ hash, rights = RIGHTS, ...entry }) => ({
+    ...entry,
     digest: readApiKeyHash(hash) ?? Buffer.alloc(0),
-    apps,
-    rights: rights ?? RIGHTS,
+    rights,
   }))
 }

@@ -86,6 +86,10 @@ function connectionOf(socket: Socket): Connection {
     whenAnswered: undefined,
   }
   connections.set(socket, connection)
+  // Before version 24 Node does not tell an answer behind another one that their connection has ended.
+  socket.once('close', () =>
+    setImmediate(() => connection.inProgress.forEach(({ response }) => response.emit('close'))),
+  )
   return connection
 }
 

@@ -11,6 +11,12 @@ it('passes what a batch may hold', () => {
 
 it('refuses what is nested deep, or has keys and elements by the million, and no text', () => {
   expect(look('['.repeat(8_000_000))).toBe('is nested more than 32 levels deep')
-  expect(look(`[${'0,'.repeat(300_000)}0]`)).toBe('has more than 250000 values')
+  const list = `[${'0,'.repeat(9998)}0]`
+  expect(look(`[${`${list},`.repeat(9)}0]`)).toBeNull()
+  expect(look(`[${`${list},`.repeat(11)}0]`)).toBe('has more than 100000 values')
+  expect(look(`[${'0,'.repeat(10_000)}0]`)).toBe('has an object or a list of more than 10000 values')
+  expect(look(`{"messages":[]${Array.from({ length: 10_000 }, (_, n) => `,"${n}":0`).join('')}}`)).toBe(
+    'has an object or a list of more than 10000 values',
+  )
   expect(look(JSON.stringify('[,'.repeat(8_000_000)))).toBeNull()
 })

@@ -70,6 +70,12 @@ describe('GATEWAY_KEYS_FILE', () => {
     ['an id like those of the variable', [entry({ id: 'env-abc' })], /0\.id must not be/],
     ['a bad app', [entry({ apps: ['wx1'] })], /0\.apps\.0 /],
     ['no app', [entry({ apps: [] })], /0\.apps must name an app/],
+    ['a limit of nothing', [entry({ requestsPerSecond: 0 })], /0\.requestsPerSecond must be 1 or more/],
+    [
+      'a limit that is no whole number',
+      [entry({ messagesPerSecond: 1.5 })],
+      /0\.messagesPerSecond must be a whole number/,
+    ],
     ['an unknown right', [entry({ rights: ['admin'] })], /0\.rights\.0 /],
     ['no right', [entry({ rights: [] })], /0\.rights must name a right/],
     ['an unknown field', [entry({ geheim: 1 })], /^GATEWAY_KEYS_FILE 0 has a field other than/],

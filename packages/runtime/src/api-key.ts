@@ -20,7 +20,15 @@ export const ENV_KEY_PREFIX = 'env-'
 
 /** zod repeats the names of unknown fields, and in a broken file a key may stand in such a place. */
 const withoutNames = ({ code }: { code: string }): string | undefined =>
-  code === 'unrecognized_keys' ? 'has a field other than id, hash, apps and rights' : undefined
+  code === 'unrecognized_keys'
+    ? 'has a field other than id, hash, apps, rights, requestsPerSecond and messagesPerSecond'
+    : undefined
+
+const perSecond = z
+  .int('must be a whole number')
+  .min(1, 'must be 1 or more')
+  .max(1_000_000, 'must be at most 1000000')
+  .optional()
 
 /** One entry of the file that `GATEWAY_KEYS_FILE` names. */
 export const keyEntrySchema = z.strictObject(
@@ -35,6 +43,8 @@ export const keyEntrySchema = z.strictObject(
       .array(z.enum(RIGHTS, `must be one of ${RIGHTS.join(', ')}`))
       .min(1, 'must name a right, or be left out for all of them')
       .optional(),
+    requestsPerSecond: perSecond,
+    messagesPerSecond: perSecond,
   },
   { error: withoutNames },
 )

@@ -23,5 +23,7 @@ it.each(['', 'sha256:', 'sha512:', ' ', hashApiKey('x').slice(7), hashApiKey('x'
 it('does not repeat a key that stands in the place of a field’s name', () => {
   const key = newApiKey()
   const { error } = keyEntrySchema.safeParse({ id: 'crm', hash: hashApiKey(key), [key]: true })
-  expect(error?.issues.map(({ message }) => message)).toEqual(['has a field other than id, hash, apps and rights'])
+  expect(error?.issues.map(({ message }) => message)).toEqual([
+    'has a field other than id, hash, apps, rights, requestsPerSecond and messagesPerSecond',
+  ])
 })

@@ -9,6 +9,8 @@ interface NewKeyOptions {
   readonly id?: string
   readonly app: readonly string[]
   readonly right: readonly string[]
+  readonly requestsPerSecond?: number
+  readonly messagesPerSecond?: number
 }
 
 export function addKey(program: Command, act: Act): void {
@@ -21,6 +23,8 @@ export function addKey(program: Command, act: Act): void {
     .option('--id <name>', 'what log lines call it')
     .option('--app <appid>', 'for this Mini Program alone; may be repeated', collect, [])
     .option('--right <right>', `one of ${RIGHTS.join(', ')}, and no other; may be repeated`, collect, [])
+    .option('--requests-per-second <number>', 'what the key may ask of one gateway', Number)
+    .option('--messages-per-second <number>', 'what the key may send through one gateway', Number)
     .action((options: NewKeyOptions) => act(async (session) => newKey(session, options)))
 }
 
@@ -37,12 +41,18 @@ function newKey({ output }: Session, options: NewKeyOptions): void {
 }
 
 /** Checked with what the gateway will read it with. @throws UsageError with every problem */
-function entryOf(hash: string, { id = `key-${hash.slice(-6)}`, app, right }: NewKeyOptions): KeyEntry {
+function entryOf(hash: string, { id = `key-${hash.slice(-6)}`, app, right, ...limits }: NewKeyOptions): KeyEntry {
   const apps = app.length === 0 ? {} : { apps: [...new Set(app)] }
   const rights = right.length === 0 ? {} : { rights: [...new Set(right)] }
-  const read = keyEntrySchema.safeParse({ id, hash, ...apps, ...rights })
+  const read = keyEntrySchema.safeParse({ id, hash, ...apps, ...rights, ...limits })
   if (read.success) return read.data
-  const options: Record<string, string> = { id: '--id', apps: '--app', rights: '--right' }
+  const options: Record<string, string> = {
+    id: '--id',
+    apps: '--app',
+    rights: '--right',
+    requestsPerSecond: '--requests-per-second',
+    messagesPerSecond: '--messages-per-second',
+  }
   throw new UsageError(
     read.error.issues.map(({ path, message }) => `${options[String(path[0])] ?? 'key'} ${message}`).join('; '),
   )

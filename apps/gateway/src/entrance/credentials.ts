@@ -25,6 +25,7 @@ export async function senderOf(request: FastifyRequest, { link, access, knownApp
     return { kind: 'refused', refusal: { errcode: 40_001, detail: 'ask the gateway for a token, not WeChat' } }
   }
   request.caller = caller
+  if (caller.requests.spend(1) > 0) return { kind: 'refused', refusal: TOO_MANY_REQUESTS }
   if (!(await knownApps.find(found.appid))) return { kind: 'refused', refusal: UNKNOWN_APP }
   return { kind: 'sender', appid: found.appid, caller, store }
 }
@@ -69,6 +70,7 @@ export async function grantToken(
     return { errcode: 40_125, detail: 'secret must be an API key of the gateway' }
   }
   request.caller = caller
+  if (caller.requests.spend(1) > 0) return TOO_MANY_REQUESTS
   const store = await deps.link.store()
   if (!(await deps.knownApps.find(app.data))) return UNKNOWN_APP
   const tokens = createAccessTokens(store, app.data)
@@ -77,4 +79,5 @@ export async function grantToken(
   return { access_token: token, expires_in: Math.floor(leftMs / 1000) }
 }
 
+const TOO_MANY_REQUESTS: Refusal = { errcode: 45_011, detail: 'the API key has as many requests in a second as it may' }
 const UNKNOWN_APP: Refusal = { errcode: 40_013, detail: 'no worker has ever served this app' }

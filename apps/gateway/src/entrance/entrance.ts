@@ -13,6 +13,7 @@ import { messageOf, within } from '@wechat-outbox/outbox/engine'
 import { createRelay } from '@wechat-outbox/wechat'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { routeTemplate } from '../route-template.ts'
+import { createShares } from '../shares.ts'
 import { type Answer, BUSY, isRefusal, type Refusal, sendAnswer } from './answers.ts'
 import { readJsonBody } from './body.ts'
 import { grantToken } from './credentials.ts'
@@ -25,7 +26,7 @@ const PREFIX = '/cgi-bin'
 const TOKEN = '/token'
 const STABLE_TOKEN = '/stable_token'
 const SEND = '/message/custom/send'
-const TYPING = ['/message/custom/typing', '/message/custom/business/typing']
+const TYPING_PATHS = ['/message/custom/typing', '/message/custom/business/typing']
 const UPLOAD = '/media/upload'
 
 /** A client of WeChat's waits five seconds or so, and Redis has two to answer in. */
@@ -33,7 +34,9 @@ const STORE_MS_MAX = 1800
 const PASS_MS_MAX = 12_000
 /** Together with the wait for a token, and less than the gateway gives any request. */
 const PASS_ANSWER_MS_MAX = 14_000
-const PASSES_MAX = 32
+/** Calls to WeChat that are under way: for all, and for one key or app. An upload is in memory as a whole. */
+const TYPING = { total: 64, each: 16 }
+const UPLOADS = { total: 24, each: 8 }
 /** WeChat takes images of 2 MB, in documents of its own up to 10. */
 const UPLOAD_BYTES_MAX = 10 * 1024 * 1024
 
@@ -41,10 +44,11 @@ type Handle = (request: FastifyRequest, reply: FastifyReply) => Promise<Answer>
 
 export async function addEntrance(app: FastifyInstance, deps: EntranceDeps): Promise<void> {
   const { wechatBaseUrl: baseUrl, allowHttp, proxy, log } = deps
-  const relay = createRelay({ baseUrl, allowHttp, proxy, callsMax: PASSES_MAX, timeoutMs: PASS_MS_MAX })
+  const callsMax = TYPING.total + UPLOADS.total
+  const relay = createRelay({ baseUrl, allowHttp, proxy, callsMax, timeoutMs: PASS_MS_MAX })
   app.addHook('onClose', () => relay.close())
-  const uploading = { uploadBytesMax: UPLOAD_BYTES_MAX, uploads: { underWay: 0 } }
-  const passing: PassOnDeps = { ...deps, ...uploading, relay, tokens: createWechatTokens() }
+  const places = { typing: createShares(TYPING), uploads: createShares(UPLOADS) }
+  const passing: PassOnDeps = { ...deps, uploadBytesMax: UPLOAD_BYTES_MAX, places, relay, tokens: createWechatTokens() }
   const answering = (handle: Handle, msMax: number) => async (request: FastifyRequest, reply: FastifyReply) => {
     const answered = handle(request, reply).catch((error: unknown) => {
       log.warn({ event: 'entrance.failed', route: routeTemplate(request), error: messageOf(error) })
@@ -71,7 +75,7 @@ export async function addEntrance(app: FastifyInstance, deps: EntranceDeps): Pro
         answering((request, reply) => acceptMessage(request, reply, deps), STORE_MS_MAX),
       )
       const typing = answering((request, reply) => passOnTyping(request, reply, passing), PASS_ANSWER_MS_MAX)
-      for (const path of TYPING) scope.post(path, typing)
+      for (const path of TYPING_PATHS) scope.post(path, typing)
       scope.all('/*', (request, reply) => sendAnswer(reply, refusalOfPath(request)))
       await scope.register(async (uploads) => {
         uploads.removeAllContentTypeParsers()
@@ -125,7 +129,7 @@ function refusalOfHttp(error: unknown): Refusal {
 function refusalOfPath(request: FastifyRequest): Refusal {
   const path = request.url.split('?', 1)[0]?.slice(PREFIX.length) ?? ''
   if (path === TOKEN) return { errcode: 43_001 }
-  if ([STABLE_TOKEN, SEND, UPLOAD, ...TYPING].includes(path)) return { errcode: 43_002 }
+  if ([STABLE_TOKEN, SEND, UPLOAD, ...TYPING_PATHS].includes(path)) return { errcode: 43_002 }
   return {
     errcode: 40_066,
     detail: 'the gateway takes messages, and passes typing and uploads on. Ask WeChat for the rest',

@@ -4,9 +4,11 @@
  * for a new token of the gateway's, and that was not the trouble.
  */
 import { type IncomingMessage } from 'node:http'
+import { within } from '@wechat-outbox/outbox/engine'
 import { isTokenRefusal } from '@wechat-outbox/policy'
 import type { Relay, RelayedCall } from '@wechat-outbox/wechat'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Shares } from '../shares.ts'
 import type { Answer, Refusal } from './answers.ts'
 import { readJsonBody } from './body.ts'
 import { type Sender, senderOf } from './credentials.ts'
@@ -15,12 +17,14 @@ import { tidyUploadForm } from './upload-form.ts'
 import type { WechatTokens } from './wechat-token.ts'
 
 const TOO_LARGE: Refusal = { errcode: 40_009, detail: 'the upload is too large', status: 413 }
+const LATE: Refusal = { errcode: -1, detail: 'the upload did not arrive in time', status: 408 }
 
 export interface PassOnDeps extends EntranceDeps {
   readonly relay: Relay
   readonly tokens: WechatTokens
   readonly uploadBytesMax: number
-  readonly uploads: { underWay: number }
+  /** Whoever sends an upload slowly, or whose calls WeChat answers slowly, uses up places of its own key and app. */
+  readonly places: { readonly typing: Shares; readonly uploads: Shares }
 }
 
 export async function passOnTyping(request: FastifyRequest, reply: FastifyReply, deps: PassOnDeps): Promise<Answer> {
@@ -30,11 +34,26 @@ export async function passOnTyping(request: FastifyRequest, reply: FastifyReply,
   if (read.kind === 'refused') return read.refusal
   const contentType = 'application/json; charset=utf-8'
   const call = { path: pathOf(request), contentType, body: JSON.stringify(read.body), signal: whenGone(reply) }
-  return pass(sender, call, deps)
+  return inPlace(deps.places.typing, { sender, path: call.path, log: deps.log }, () => pass(sender, call, deps))
 }
 
-/** Kept in memory at once, each up to its limit. */
-const UPLOADS_MAX = 16
+type GrantedSender = Extract<Sender, { kind: 'sender' }>
+
+/** Does it, if the sender's key and app have a place left for it. */
+async function inPlace(places: Shares, call: NotPassed, run: () => Promise<Answer>): Promise<Answer> {
+  const { appid, caller } = call.sender
+  const leave = places.take(1, [`key ${caller.id}`, `app ${appid}`])
+  if (leave === null)
+    return notPassed(call, 'there are as many calls under way as its key, its app or the gateway may have')
+  try {
+    return await run()
+  } finally {
+    leave()
+  }
+}
+
+/** A client that sends its picture more slowly than this is refused. */
+const FORM_MS_MAX = 10_000
 
 /**
  * The form is read to its end before it goes on, because WeChat takes none whose length it is not told at the beginning, and
@@ -49,33 +68,41 @@ export async function passOnUpload(request: FastifyRequest, reply: FastifyReply,
   }
   const { type } = request.query as { readonly type?: string | string[] }
   const path = pathOf(request)
-  if (deps.uploads.underWay >= UPLOADS_MAX) {
-    return notPassed({ sender, path, log: deps.log }, `${UPLOADS_MAX} uploads are under way`)
-  }
-  deps.uploads.underWay += 1
-  try {
+  return inPlace(deps.places.uploads, { sender, path, log: deps.log }, async () => {
     const form = await readForm(request, deps.uploadBytesMax)
-    if (form === null) return TOO_LARGE
+    if (form === 'too-large') return TOO_LARGE
+    if (form === 'late') {
+      reply.header('connection', 'close')
+      return LATE
+    }
     const body = tidyUploadForm(form, contentType) ?? form
     const query = type === undefined ? {} : { type: String(type) }
-    return await pass(sender, { path, query, contentType, body, signal: whenGone(reply) }, deps)
-  } finally {
-    deps.uploads.underWay -= 1
-  }
+    return pass(sender, { path, query, contentType, body, signal: whenGone(reply) }, deps)
+  })
 }
 
-/** Null: there is more than allowed. The stream stays open, because the caller's connection still has to carry an answer. */
-async function readForm(request: FastifyRequest, bytesMax: number): Promise<Buffer | null> {
-  if (Number(request.headers['content-length'] ?? 0) > bytesMax) return null
-  const chunks: Buffer[] = []
-  let bytes = 0
+/** The stream stays open when there is too much or too little of it, because the caller's connection still has to carry an answer. */
+async function readForm(request: FastifyRequest, bytesMax: number): Promise<Buffer | 'too-large' | 'late'> {
+  if (Number(request.headers['content-length'] ?? 0) > bytesMax) return 'too-large'
   const body = request.body as IncomingMessage
-  for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > bytesMax) return null
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
+  let chunks: Buffer[] = []
+  let bytes = 0
+  const read = new Promise<Buffer | 'too-large'>((resolve, reject) => {
+    body.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes <= bytesMax) chunks.push(chunk)
+      else {
+        chunks = []
+        resolve('too-large')
+      }
+    })
+    body.once('end', () => resolve(Buffer.concat(chunks)))
+    body.once('error', reject)
+  })
+  const form = await within(read, FORM_MS_MAX, 'late' as const)
+  // What still comes is read and thrown away.
+  if (form === 'late') body.removeAllListeners('data').resume()
+  return form
 }
 
 /** The route, not the path: that one may be written in many ways. Here both are WeChat's. */
@@ -93,7 +120,7 @@ function whenGone({ raw }: FastifyReply): AbortSignal {
 }
 
 async function pass(
-  sender: Extract<Sender, { kind: 'sender' }>,
+  sender: GrantedSender,
   call: Omit<RelayedCall, 'token'>,
   { relay, log, tokens }: PassOnDeps,
 ): Promise<Answer> {
@@ -116,7 +143,7 @@ async function pass(
 }
 
 interface NotPassed {
-  readonly sender: Extract<Sender, { kind: 'sender' }>
+  readonly sender: GrantedSender
   readonly path: string
   readonly log: EntranceDeps['log']
 }

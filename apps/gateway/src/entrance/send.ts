@@ -17,6 +17,7 @@ export async function acceptMessage(request: FastifyRequest, reply: FastifyReply
   if (refusal !== null) return refusal
   const key = idempotencyKeyOf(request, read.body)
   if (key === null) return { errcode: 47_001, detail: 'idempotencyKey is not what the header Idempotency-Key says' }
+  if (sender.caller.messages.spend(1) > 0) return TOO_MANY_MESSAGES
   const message = { ...tidyMessage(read.body, sender.appid), ...key, appid: sender.appid } as SendRequest
   try {
     const { id, duplicate } = await deps.outbox.send(message)
@@ -30,6 +31,8 @@ export async function acceptMessage(request: FastifyRequest, reply: FastifyReply
     return refused
   }
 }
+
+const TOO_MANY_MESSAGES: Answer = { errcode: 45_011, detail: 'the API key has as many messages in a second as it may' }
 
 /** Null when the two places in which it may stand contradict each other. */
 function idempotencyKeyOf({ headers }: FastifyRequest, body: object): { readonly idempotencyKey?: string } | null {

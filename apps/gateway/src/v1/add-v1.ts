@@ -9,6 +9,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 
 import type { Access } from '../access.ts'
 import { type KnownApps, refuseUnknownApps } from '../known-apps.ts'
 import { sendProblem } from '../problem.ts'
+import { createBodyLimits } from './body-limits.ts'
 import { discardDeadLetter, listDeadLetters, readDeadLetter, replayDeadLetter } from './dead-letters.ts'
 import { addDocsPage } from './docs-page.ts'
 import { openApiDocument } from './document.ts'
@@ -50,6 +51,7 @@ export async function addV1(app: FastifyInstance, deps: V1Deps): Promise<void> {
   await app.register(async (scope) => {
     addJsonBodies(scope)
     const refuseUnknown = refuseUnknownApps(deps.knownApps)
+    const limitBodies = createBodyLimits()
     const served = new Map<string, HTTPMethods[]>()
     for (const [id, operation] of Object.entries<Operation>(operations)) {
       const { method, path, right, bodyBytesMax, stores = false } = operation
@@ -59,7 +61,11 @@ export async function addV1(app: FastifyInstance, deps: V1Deps): Promise<void> {
         method,
         url,
         ...(bodyBytesMax === undefined ? {} : { bodyLimit: bodyBytesMax }),
-        onRequest: [deps.access.require(right), ...(stores ? [refuseUnknown] : [])],
+        onRequest: [
+          deps.access.require(right),
+          ...(stores ? [refuseUnknown] : []),
+          ...(bodyBytesMax === undefined ? [] : [limitBodies(bodyBytesMax)]),
+        ],
         handler: async (request, reply) => {
           reply.header('cache-control', 'no-store')
           return handlers[id as OperationId](deps, request, reply)

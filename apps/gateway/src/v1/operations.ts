@@ -60,6 +60,7 @@ const ALWAYS: readonly ProblemCode[] = [
   'key-missing',
   'forbidden',
   'too-many-attempts',
+  'too-many-requests',
   'internal',
   'WXO_UNAVAILABLE',
 ]

@@ -56,8 +56,11 @@ export function readMessage(request: FastifyRequest, schema: SendSchema): object
   return prepared.request
 }
 
-/** The messages of a batch, each by itself. @throws OutboxError WXO_INVALID when it is no batch at all */
-export function readBatch(request: FastifyRequest, schema: SendSchema): Prepared[] {
+/** The messages of a batch, each looked at when it is asked for. @throws OutboxError WXO_INVALID when it is no batch at all */
+export function readBatch(
+  request: FastifyRequest,
+  schema: SendSchema,
+): { count: number; messages: Iterable<Prepared> } {
   const { appid } = request.params as { appid: string }
   const problems: Problem[] = [...queryProblems(request), ...problemsOfApp(appid)]
   if (request.headers[IDEMPOTENCY_HEADER.toLowerCase()] !== undefined) {
@@ -72,7 +75,11 @@ export function readBatch(request: FastifyRequest, schema: SendSchema): Prepared
   }
   if (problems.length > 0 || !Array.isArray(messages)) throw invalid(problems)
   const traceparent = traceparentOf(request)
-  return messages.map((message: unknown) => prepare(message, { appid, schema, traceparent }))
+  return { count: messages.length, messages: prepareEach(messages, { appid, schema, traceparent }) }
+}
+
+function* prepareEach(messages: readonly unknown[], around: Around): Iterable<Prepared> {
+  for (const message of messages) yield prepare(message, around)
 }
 
 function prepare(message: unknown, { appid, schema, key, traceparent }: Around): Prepared {

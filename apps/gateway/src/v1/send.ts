@@ -2,12 +2,16 @@
 import { limitProblems, PROBLEMS_MAX, underPath } from '@wechat-outbox/messages'
 import { OutboxError, type SendResult } from '@wechat-outbox/outbox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { sendTooMany } from '../access.ts'
 import { problemBody, problemOf } from '../problem.ts'
+import { inPieces } from '../turns.ts'
 import type { V1Deps } from './add-v1.ts'
 import { invalid, readBatch, readMessage } from './read.ts'
 
 export async function sendMessage({ outbox, schema }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
   const message = readMessage(request, schema)
+  const waitMs = request.caller?.messages.spend(1) ?? 0
+  if (waitMs > 0) return sendTooMany(reply, 'messages', waitMs)
   const { id, status, duplicate } = await outbox.send(message as never)
   const { appid } = request.params as { appid: string }
   reply.code(duplicate ? 200 : 202).header('location', `/v1/apps/${appid}/messages/${id}`)
@@ -16,13 +20,14 @@ export async function sendMessage({ outbox, schema }: V1Deps, request: FastifyRe
 }
 
 export async function sendBatch({ outbox, schema }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
-  const prepared = readBatch(request, schema)
-  const sent = await outbox.sendMany(prepared.flatMap((one) => ('request' in one ? [one.request as never] : [])))
-  const left = sent.values()
-  const results = prepared.map((one): SendResult => {
+  const batch = readBatch(request, schema)
+  const waitMs = request.caller?.messages.spend(batch.count) ?? 0
+  if (waitMs > 0) return sendTooMany(reply, 'messages', waitMs)
+  const sending = await inPieces(batch.messages, async (one): Promise<SendResult> => {
     if ('problems' in one) return { error: invalid(one.problems) }
-    return left.next().value ?? { error: new OutboxError('WXO_CONFIG', 'a message has no result') }
+    return outbox.send(one.request as never).catch((error: OutboxError) => ({ error }))
   })
+  const results = await Promise.all(sending)
   // With nothing stored and Redis in the way, it is the request that failed.
   const errors = results.flatMap((result) => ('error' in result ? [result.error] : []))
   const away = errors.find(({ code }) => code === 'WXO_UNAVAILABLE' || code === 'WXO_FULL')

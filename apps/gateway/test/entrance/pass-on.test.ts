@@ -1,7 +1,38 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { hashApiKey } from '@wechat-outbox/runtime'
 import { SANDBOX_APP_ID, SANDBOX_APP_SECRET } from '@wechat-outbox/sandbox'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createWechatTokens } from '../../src/entrance/wechat-token.ts'
-import { CRM_KEY, type EntranceWorld, OK, startEntranceWorld, wechatClient } from '../support/entrance.ts'
+import {
+  CRM_KEY,
+  type EntranceWorld,
+  KEYS,
+  OK,
+  OTHER_APPID,
+  startEntranceWorld,
+  wechatClient,
+  writeKeys,
+} from '../support/entrance.ts'
+
+/** Sends some of a request and hears what comes of it. The other side ends it, or the test does. */
+function stall(port: number, bytes: Buffer): { readonly heard: Promise<string> } {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.write(bytes)
+  return {
+    heard: new Promise((resolve) => {
+      let all = ''
+      socket.setEncoding('utf8').on('data', (chunk: string) => {
+        all += chunk
+        if (all.includes('"errmsg"')) socket.destroy()
+      })
+      socket.once('close', () => resolve(all))
+    }),
+  }
+}
 
 let here: EntranceWorld
 beforeAll(async () => {
@@ -14,10 +45,10 @@ describe('what is passed on', () => {
   let token: string
   let real: string
   /** As a worker leaves it. */
-  async function storeRealToken(value: string): Promise<void> {
+  async function storeRealToken(value: string, appid = SANDBOX_APP_ID): Promise<void> {
     const [lifetime, expiresAt] = [7_200_000, Date.now() + 7_200_000]
     const token = { value, parameter: 'access_token', version: 1, lifetime, expiresAt }
-    await here.world.store.redis.hset(`{wxo:${SANDBOX_APP_ID}}:token`, token)
+    await here.world.store.redis.hset(`{wxo:${appid}}:token`, token)
   }
   beforeEach(async () => {
     here.fake.control.reset()
@@ -138,5 +169,60 @@ describe('what is passed on', () => {
       command: 'Typing',
     })
     expect(answer).toMatchObject({ status: 200, errcode: -1 })
+  })
+
+  describe('and takes long', () => {
+    const other = 'key-of-another-service-33'
+    let theirs: string
+    beforeEach(async () => {
+      await writeKeys(here.keysPath, [...KEYS, { id: 'other', hash: hashApiKey(other) }])
+      await storeRealToken(real, OTHER_APPID)
+      theirs = await here.tokenOf(other, OTHER_APPID)
+    })
+
+    it('leaves places to others when uploads stall, and ends these', async () => {
+      const { port } = here.gateway
+      const head = `POST /cgi-bin/media/upload?access_token=${token}&type=image HTTP/1.1\r\nhost: 127.0.0.1\r\n`
+      const type = 'content-type: multipart/form-data; boundary=x\r\ncontent-length: 5000\r\n\r\n--x\r\n'
+      const stalled = Array.from({ length: 32 }, () => stall(port, Buffer.from(head + type)))
+      // Some are refused for want of a place: then those before have theirs.
+      await vi.waitFor(() => expect(here.gateway.text()).toContain('as many calls under way'))
+      const typed = await Promise.all(Array.from({ length: 15 }, () => typing(theirs)))
+      expect(typed).toEqual(Array.from({ length: 15 }, () => expect.objectContaining(OK)))
+      expect(await upload(1000, theirs)).toMatchObject({ status: 200, type: 'image' })
+      expect(await typing()).toMatchObject(OK)
+      expect(await upload(1000)).toMatchObject({ status: 200, errcode: -1 })
+      const texts = await Promise.all(stalled.map(({ heard }) => heard))
+      expect(
+        texts.filter((text) => text.startsWith('HTTP/1.1 408 ') && text.includes('did not arrive in time')).length,
+      ).toBe(8)
+      expect(texts.filter((text) => text.startsWith('HTTP/1.1 200 ') && text.includes('"errcode":-1')).length).toBe(24)
+      expect(await upload(1000)).toMatchObject({ status: 200, type: 'image' })
+    }, 60_000)
+
+    it('leaves places to others when WeChat is slow with the answers for one', async () => {
+      const slow: (() => void)[] = []
+      const wechat = createServer((request, response) => {
+        const answer = (): void => void response.end('{"errcode":0,"errmsg":"ok"}')
+        void text(request).then((body) => (body.includes('oSlow') ? slow.push(answer) : answer()))
+      })
+      await once(wechat.listen(0, '127.0.0.1'), 'listening')
+      const { url } = await here.open({
+        WECHAT_API_BASE_URL: `http://127.0.0.1:${(wechat.address() as AddressInfo).port}`,
+      })
+      const type = (as: string, touser: string) =>
+        wechatClient(url).post(`/message/custom/typing?access_token=${as}`, { touser, command: 'Typing' })
+      const waiting = Array.from({ length: 40 }, () => type(token, 'oSlow'))
+      await vi.waitFor(() => expect(slow.length).toBe(16))
+      expect(await Promise.all(Array.from({ length: 15 }, () => type(theirs, 'oAnna')))).toEqual(
+        Array.from({ length: 15 }, () => expect.objectContaining(OK)),
+      )
+      for (const answer of slow) answer()
+      const codes = (await Promise.all(waiting)).map(({ errcode }) => errcode)
+      expect(codes.filter((code) => code === 0).length).toBe(16)
+      expect(await type(token, 'oAnna')).toMatchObject(OK)
+      wechat.closeAllConnections()
+      wechat.close()
+    })
   })
 })
