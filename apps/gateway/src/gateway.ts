@@ -12,13 +12,12 @@ import { addDashboard } from './dashboard.ts'
 import { addEntrance } from './entrance/entrance.ts'
 import type { GatewayConfig } from './env.ts'
 import { addHealthRoutes } from './health.ts'
-import { createHttpServer, REQUEST_MS_MAX } from './http-server.ts'
 import { openKeyRing } from './key-ring.ts'
 import { createKnownApps } from './known-apps.ts'
 import { addMetrics } from './metrics.ts'
 import { answerErrors } from './problem.ts'
 import { openRedisLink } from './redis-link.ts'
-import { refuseEarly } from './refuse-early.ts'
+import { REQUEST_MS_MAX, refuseEarly } from './refuse-early.ts'
 import { routeTemplate } from './route-template.ts'
 import { addSameSiteGuard } from './same-site.ts'
 import { addV1 } from './v1/add-v1.ts'
@@ -55,7 +54,6 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     ...refuseEarly,
     logger: false,
     bodyLimit: 65_536,
-    serverFactory: (handle) => createHttpServer(handle),
     // A browser keeps connections open that would hold the end of the process up.
     forceCloseConnections: 'idle',
   })

@@ -2,16 +2,28 @@
  * Requests that are refused before there is a route: an address that cannot be decoded, headers without end, a body that
  * does not come, bytes that are no HTTP. They, too, get a problem for an answer. Options for the server.
  */
-import { STATUS_CODES } from 'node:http'
+import { type RequestListener, type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { afterAnswers, createHttpServer } from '@wechat-outbox/runtime'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { afterAnswers } from './pipelining.ts'
 import { type Problem, problemBody, problemOf, sendProblem } from './problem.ts'
 
 /** What Node says of a request that it could not take in, as the status it means. */
 const STATUS: Readonly<Record<string, number>> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }
 
+/** From the first byte of a request to the last one, and for a handler. */
+export const REQUEST_MS_MAX = 15_000
+
+const TOO_MANY: Problem = {
+  status: 429,
+  code: 'too-many-requests',
+  detail: 'Too many requests of this connection are not answered yet.',
+}
+const refusal = { type: 'application/problem+json; charset=utf-8', body: JSON.stringify(problemBody(TOO_MANY)) }
+
 export const refuseEarly = {
+  serverFactory: (handle: RequestListener): Server =>
+    createHttpServer(handle, { requestMsMax: REQUEST_MS_MAX, refusal }),
   frameworkErrors(error: Error, _request: FastifyRequest, reply: FastifyReply): void {
     sendProblem(reply, problemOf(error))
   },

@@ -4,8 +4,9 @@
  * asks for no key, so a worker listens on loopback unless told otherwise, and pages of other web sites get none of it. Nothing
  * of a request is ever repeated.
  */
+import type { RequestListener, Server } from 'node:http'
 import { type RedisClient, type RedisReadiness, readReadiness } from '@wechat-outbox/outbox/engine'
-import { createSameSiteCheck, type SiteFault } from '@wechat-outbox/runtime'
+import { createHttpServer, createSameSiteCheck, type SiteFault } from '@wechat-outbox/runtime'
 import { isLoopback } from '@wechat-outbox/wechat'
 import { type FastifyReply, fastify } from 'fastify'
 import type { Registry } from 'prom-client'
@@ -32,13 +33,18 @@ const SAYS: Readonly<Record<SiteFault, string>> = {
   'content-type': 'send application/json, or no body at all',
 }
 
+const REQUEST_MS_MAX = 5000
+const refusal = { type: 'application/json; charset=utf-8', body: '{"status":"too many requests are not answered yet"}' }
+
 export async function startHealthServer(options: HealthOptions) {
   const { redis, registry, isRunning, refused, host, port, allowedHosts } = options
   const badRequest = (_error: unknown, _request: unknown, reply: FastifyReply) =>
     reply.code(400).send({ status: 'this cannot be read' })
   // fastify's own answers repeat the address that was asked for, and the error's text.
   const frameworkErrors = badRequest as (...given: Parameters<typeof badRequest>) => void
-  const server = fastify({ logger: false, requestTimeout: 5000, bodyLimit: 1024, frameworkErrors })
+  const serverFactory = (handle: RequestListener): Server =>
+    createHttpServer(handle, { requestMsMax: REQUEST_MS_MAX, refusal })
+  const server = fastify({ logger: false, bodyLimit: 1024, frameworkErrors, serverFactory })
   server.setErrorHandler(badRequest)
   server.setNotFoundHandler((_request, reply) => reply.code(404).send({ status: 'there is nothing here' }))
   const check = createSameSiteCheck({ host, isLoopback: isLoopback(host), allowedHosts, unnamed: 'private' })

@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { connectRedis, type RedisClient, whenReady } from '@wechat-outbox/outbox/engine'
 import { createRegistry } from '@wechat-outbox/runtime'
 import { type LocalRedis, startLocalRedis, startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
@@ -180,4 +182,14 @@ it('answers where others reach it under addresses and private names, or those th
   expect(
     await metricsAt('metrics.corp.example', ['metrics.corp.example:9464', 'localhost', 'worker-1', '10.1.2.3']),
   ).toEqual([200, 200, 403, 403])
+})
+
+it('has a few requests of a connection in progress, and refuses what is far beyond that', async () => {
+  const { port } = new URL(health.url)
+  const socket = connect(Number(port), '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.write('GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'.repeat(100))
+  const statuses = [...(await text(socket)).matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map(([, status]) => status)
+  expect(statuses).toEqual([...Array.from({ length: 72 }, () => '200'), '429'])
+  expect(await (await fetch(`${health.url}/healthz`)).json()).toEqual({ status: 'ok' })
 })

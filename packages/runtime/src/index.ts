@@ -26,10 +26,12 @@ export {
   textVariables,
   withProxyNames,
 } from './env.ts'
+export { createHttpServer } from './http-server.ts'
 export { configOrExit, runService, type Service } from './lifecycle.ts'
 export { readListFile } from './list-file.ts'
 export { createLogger, type Logger, type LogOptions } from './log.ts'
 export { createRegistry } from './metrics.ts'
+export { afterAnswers } from './pipelining.ts'
 export { printable, printableLines } from './printable.ts'
 export { createSameSiteCheck, isRead, readHostnames, type SiteFault } from './same-site.ts'
 export { createSeldom } from './seldom.ts'

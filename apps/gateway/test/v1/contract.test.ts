@@ -5,7 +5,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { Outbox } from '@wechat-outbox/outbox'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { goodValues, type Schema, spoiltValues } from '../support/examples.ts'
 import { type Called, call, pathsOf, textTo } from '../support/v1.ts'
 import { APPID, bury, openGateway, startWorld, type TestGateway, type World } from '../support/world.ts'
@@ -76,6 +76,8 @@ async function make(
   const found = calls.find(({ documented }) => documented.operationId === operationId)
   const path = (found?.path ?? '').replace('{appid}', given.appid ?? APPID).replace('{id}', given.id ?? 'none')
   const { body } = given
+  // Judging the answer before kept this process, and the gateway in it, busy: on a loaded machine long enough to lose its connection to Redis.
+  await vi.waitFor(async () => expect(await call(gateway.url, 'GET /readyz')).toMatchObject({ status: 200 }), 10_000)
   const answer = await call(gateway.url, `${found?.method.toUpperCase()} ${path}${given.query ?? ''}`, { body })
   expectDocumented(operationId, answer)
   return answer

@@ -6,7 +6,6 @@
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { type Problem, problemBody } from './problem.ts'
 
 const IN_PROGRESS_MAX = 8
 /** More than any client sends ahead on purpose. */
@@ -31,8 +30,14 @@ interface Connection {
 
 const connections = new WeakMap<Socket, Connection>()
 
+/** What a request beyond the limit is answered with, as 429. */
+export interface Refusal {
+  readonly type: string
+  readonly body: string
+}
+
 /** Puts the limit in front of a server's handler. */
-export function limitPipelining(handle: RequestListener): RequestListener {
+export function limitPipelining(handle: RequestListener, refusal: Refusal): RequestListener {
   const start = (connection: Connection, exchange: Exchange): void => {
     connection.inProgress.add(exchange)
     exchange.response.once('close', () => {
@@ -51,7 +56,7 @@ export function limitPipelining(handle: RequestListener): RequestListener {
     const exchange = { request, response }
     if (connection.inProgress.size < IN_PROGRESS_MAX) start(connection, exchange)
     else if (connection.waiting.length < WAITING_MAX) connection.waiting.push(exchange)
-    else refuse(connection, exchange)
+    else refuse(connection, exchange, refusal)
   }
 }
 
@@ -94,11 +99,10 @@ function connectionOf(socket: Socket): Connection {
 }
 
 /** Answered in its turn, after all that was taken before it. Node then closes the connection. */
-function refuse(connection: Connection, { response }: Exchange): void {
+function refuse(connection: Connection, { response }: Exchange, { type, body }: Refusal): void {
   connection.isEnding = true
-  const body = JSON.stringify(problemBody(TOO_MANY))
-  response.writeHead(TOO_MANY.status, {
-    'content-type': 'application/problem+json; charset=utf-8',
+  response.writeHead(429, {
+    'content-type': type,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     'retry-after': '1',
@@ -113,10 +117,4 @@ function ignore(connection: Connection, request: IncomingMessage): void {
   request.socket.destroy()
   // One that is destroyed by now is not told why, which costs Node more than all the rest of it.
   request.destroy()
-}
-
-const TOO_MANY: Problem = {
-  status: 429,
-  code: 'too-many-requests',
-  detail: `More than ${IN_PROGRESS_MAX + WAITING_MAX} requests on this connection are not answered yet.`,
 }
