@@ -1,5 +1,5 @@
 /**
- * Ids that say what they name. A message is `m-…`, a dead letter `d-…`. BullMQ treats integers, `:` and the names of
+ * Ids that say what they name. A message is `m-…`, a dead letter `d-…`, a task `r-…`. BullMQ treats integers, `:` and the names of
  * its own keys specially, so every id starts with a letter and a dash and holds nothing but letters, digits and dashes.
  *
  * A dead letter's id derives from its message's, and a replay's from its dead letter's: doing either of them twice meets
@@ -24,6 +24,7 @@ const randomPart = customAlphabet(ALPHABET, 11)
 
 const messageId = /^m-[0-9A-Za-z][0-9A-Za-z-]{0,63}$/
 const deadLetterId = /^d-[0-9A-Za-z][0-9A-Za-z-]{0,63}$/
+const taskId = /^r-[0-9A-Za-z]{1,64}$/
 
 /** Stem of 21 characters, which no earlier version made; then the part of a long text, and the count of replays. */
 const timedId = /^[md]-([0-9A-Za-z]{10})[0-9A-Za-z]{11}(?:p\d{1,3})?(?:-\d{1,9})?$/
@@ -57,6 +58,15 @@ export function idTimeOf(id: string): { readonly ms: number; readonly place: str
   let ms = 0
   for (const char of place.slice(0, TIME_CHARS)) ms = ms * ALPHABET.length + ALPHABET.indexOf(char)
   return { ms, place }
+}
+
+/** A new id of a task. Ids of tasks sort by the time at which they were made. */
+export function newTaskId(): string {
+  return `r-${newMessageId().slice(2)}`
+}
+
+export function isTaskId(id: string): boolean {
+  return taskId.test(id)
 }
 
 export function isMessageId(id: string): boolean {

@@ -8,6 +8,16 @@ export {
   reasonLine,
 } from './attempt.ts'
 export { type DeadLetter, recipientOf } from './dead-letter.ts'
+export {
+  type DeadLetterFilter,
+  deadLetterFilterSchema,
+  matchesFilter,
+  reasonKeyOf,
+  TASK_IDS_MAX,
+  TASK_SIZE,
+  type TaskRequest,
+  taskRequestSchema,
+} from './dead-letter-filter.ts'
 export { cleanErrmsg, ERRMSG_CHARS_MAX } from './errmsg.ts'
 export { fingerprint } from './fingerprint.ts'
 export {
@@ -15,7 +25,9 @@ export {
   idTimeOf,
   isDeadLetterId,
   isMessageId,
+  isTaskId,
   newMessageId,
+  newTaskId,
   replayIdOf,
   replayOriginOf,
 } from './ids.ts'

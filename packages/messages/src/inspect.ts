@@ -9,7 +9,7 @@ import { PROBLEMS_MAX, type Problem } from './problems.ts'
 /** Keys that change an object's prototype when something copies them carelessly. */
 const POLLUTING_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 
-interface Look {
+interface Look extends JsonSize {
   readonly problems: Problem[]
   /** What is left of the allowed size. The walk ends when it is used up, so a huge value costs no more than a legal one. */
   budgetBytes: number
@@ -17,8 +17,16 @@ interface Look {
   budgetValues: number
 }
 
-export function inspectJson(value: unknown): Problem[] {
-  const look: Look = { problems: [], budgetBytes: REQUEST_BYTES_MAX, budgetValues: VALUES_MAX }
+/** How much a value may hold. */
+export interface JsonSize {
+  readonly bytesMax: number
+  readonly valuesMax: number
+}
+
+const OF_A_REQUEST: JsonSize = { bytesMax: REQUEST_BYTES_MAX, valuesMax: VALUES_MAX }
+
+export function inspectJson(value: unknown, { bytesMax, valuesMax }: JsonSize = OF_A_REQUEST): Problem[] {
+  const look: Look = { problems: [], budgetBytes: bytesMax, budgetValues: valuesMax, bytesMax, valuesMax }
   visit(value, [], look)
   return look.problems
 }
@@ -29,7 +37,7 @@ function visit(value: unknown, path: readonly string[], look: Look): void {
   look.budgetValues -= 1
   if (look.budgetValues < 0) {
     look.budgetBytes = -1
-    return report(look, [], `has more than ${VALUES_MAX} values`)
+    return report(look, [], `has more than ${look.valuesMax} values`)
   }
   switch (typeof value) {
     case 'string':
@@ -93,7 +101,7 @@ function spend(look: Look, path: readonly string[], bytes: number): void {
 
 function tooLarge(look: Look, path: readonly string[]): void {
   look.budgetBytes = -1
-  report(look, path, `makes the request larger than ${REQUEST_BYTES_MAX} bytes`)
+  report(look, path, `makes the request larger than ${look.bytesMax} bytes`)
 }
 
 function report(look: Look, path: readonly string[], message: string): void {

@@ -5,7 +5,7 @@
  * Fields: https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/kf-mgnt/kf-message/sendCustomMessage.html
  */
 import { z } from 'zod'
-import { inspectJson, shownKey } from './inspect.ts'
+import { inspectJson, type JsonSize, shownKey } from './inspect.ts'
 import {
   FIELD_CHARS_MAX,
   IDEMPOTENCY_KEY_CHARS_MAX,
@@ -222,8 +222,8 @@ export function checkSendRequest(input: unknown, schema: Schema): Checked<Checke
 }
 
 /** The common way from an unknown value to a checked one or to its problems, at most `PROBLEMS_MAX`: for requests, job data, queries. */
-export function check<T>(input: unknown, schema: z.ZodType<T>): Checked<T> {
-  const problems = inspectJson(input)
+export function check<T>(input: unknown, schema: z.ZodType<T>, size?: JsonSize): Checked<T> {
+  const problems = inspectJson(input, size)
   if (problems.length > 0) return { ok: false, problems }
   const parsed = schema.safeParse(input)
   return parsed.success

@@ -166,6 +166,19 @@ export type OwnReasonName = (typeof OWN_REASONS)[number]['name']
 const bySendErrcode = new Map(SEND_ERRCODES.map((row) => [row.errcode, row]))
 const byTokenErrcode = new Map(TOKEN_ERRCODES.map((row) => [row.errcode, row]))
 
+const ownReasonNames: ReadonlySet<string> = new Set(OWN_REASONS.map(({ name }) => name))
+const errcodeByName = new Map(SEND_ERRCODES.map(({ name, errcode }) => [name, errcode]))
+
+/**
+ * The errcode, as text, of a reason that is given by its name; the name itself where the reason has no errcode. Undefined: there is no
+ * such reason.
+ */
+export function reasonKeyByName(name: string): string | undefined {
+  if (ownReasonNames.has(name)) return name
+  const errcode = errcodeByName.get(name)
+  return errcode === undefined ? undefined : String(errcode)
+}
+
 /** The row of a code that answered a send, or undefined: the code is `unknown`. */
 export function sendErrcode(errcode: number): ErrcodeRow | undefined {
   return bySendErrcode.get(errcode)

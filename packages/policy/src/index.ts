@@ -10,6 +10,7 @@ export {
   OWN_SOURCE,
   type OwnReasonName,
   type OwnReasonRow,
+  reasonKeyByName,
   SEND_ERRCODES,
   sendErrcode,
   TOKEN_ERRCODES,
