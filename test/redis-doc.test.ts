@@ -8,7 +8,7 @@ import { ROOT } from '../scripts/run.ts'
 
 const PART = '<…>'
 /** Beginnings of keys, patterns and readers of keys, which are no keys themselves. */
-const BEGINNINGS = ['prefix', 'sendJobs', 'deadJobs', 'lanes', 'lanePattern', 'laneOf', 'idempotency']
+const BEGINNINGS = ['prefix', 'sendJobs', 'deadJobs', 'lanes', 'lanePattern', 'laneOf', 'idempotency', 'tasks']
 /** Fields that are BullMQ's, and those of an idempotency record. */
 const BULLMQ = ['name', 'data', 'opts', 'timestamp', 'delay', 'priority', 'atm', 'ats', 'processedOn', 'finishedOn']
 const NO_MARKS = [...BULLMQ, 'returnvalue', 'failedReason', 'stacktrace', 'id', 'fp', 'status']
@@ -40,7 +40,7 @@ const SETS = /'HSET'|^\s*(?:local )?(?:changed|fields)\b|^\s*'\w+', .*[,)]$/
 
 it('lists exactly the marks that the scripts set in job hashes', () => {
   const scripts = globSync('packages/outbox/scripts/**/*.lua', { cwd: ROOT }).filter(
-    (file) => !/token[-.]|tokens|hold/.test(file),
+    (file) => !/token[-.]|tokens|hold|task/.test(file),
   )
   const lines = scripts
     .flatMap((file) => readFileSync(join(ROOT, file), 'utf8').split('\n'))

@@ -1,9 +1,9 @@
 /** The options that choose dead letters, and the walk through all pages of what they choose. */
 import { touserSchema } from '@wechat-outbox/messages'
 import {
-  type DeadLetterFilter,
   type DeadLetterPage,
   type ListedDeadLetter,
+  type ListFilter,
   listDeadLetters,
   type Store,
   storeError,
@@ -42,7 +42,7 @@ export function hasFilter(options: FilterOptions): boolean {
 }
 
 /** @throws UsageError */
-export function readFilter(options: FilterOptions, nowMs: number): DeadLetterFilter {
+export function readFilter(options: FilterOptions, nowMs: number): ListFilter {
   const since = readPast('--since', options.since, nowMs)
   const until = readPast('--until', options.until, nowMs)
   if (since !== undefined && until !== undefined && since > until) throw new UsageError('--since is later than --until')
@@ -66,7 +66,7 @@ export function readLimit(options: FilterOptions, defaultMax: number): number {
 }
 
 /** A code by its number or by its name; reasons of our own have a name alone. */
-function readReason(text: string | undefined): Pick<DeadLetterFilter, 'errcode' | 'name'> {
+function readReason(text: string | undefined): Pick<ListFilter, 'errcode' | 'name'> {
   if (text === undefined) return {}
   if (/^-?\d{1,9}$/.test(text)) return { errcode: Number(text) }
   const row = SEND_ERRCODES.find(({ name }) => name === text)
@@ -84,7 +84,7 @@ function readPast(option: string, text: string | undefined, nowMs: number): numb
 
 export interface Walk {
   readonly appid: string
-  readonly filter: DeadLetterFilter
+  readonly filter: ListFilter
   readonly max: number
 }
 

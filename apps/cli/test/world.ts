@@ -100,6 +100,7 @@ function createTestConsumer(store: Store): Consumer {
     report: {
       dead: () => undefined,
       replayed: () => undefined,
+      task: () => undefined,
       expired: () => undefined,
       problem: () => undefined,
       stuck: () => undefined,

@@ -63,6 +63,9 @@ export function createRecorder(log: Logger, appid: string, metrics: AppMetrics):
       metrics.replayed()
       log.info({ event: 'message.replayed', appid, messageId: id, replayOf })
     },
+    task({ id, action, by, status, total, done, skipped, failed, takenBack }, event) {
+      log.info({ event: `task.${event}`, appid, task: id, action, by, status, total, done, skipped, failed, takenBack })
+    },
     expired(count) {
       metrics.expired(count)
       log.info({ event: 'dead-letters.expired', appid, count })

@@ -17,6 +17,7 @@
  *   hold         an app that is held sends nothing but probes: it is suspended, throttled or paused
  *   signal       what one call says about its app
  *   probe        a call, or a question for a token, that shows whether a held app works again
+ *   task         a replay or a discard of many dead letters, stored, carried out in batches
  *   sweep        the look every 30 s for what no run settles
  */
 export {
@@ -32,11 +33,17 @@ export type { HoldReport } from './app-hold/keeper.ts'
 export { type SharedWait, sharedWaitFor } from './bullmq/shared-wait.ts'
 export { acceptanceOf } from './dead-letters/acceptance.ts'
 export {
-  type DeadLetterFilter,
+  type CountedBy,
+  countDeadLetters,
+  countGiven,
+  type LetterCount,
+  type LetterCounts,
+} from './dead-letters/count.ts'
+export { type Discarded, discardDeadLetter } from './dead-letters/discard.ts'
+export {
   type DeadLetterPage,
-  type Discarded,
-  discardDeadLetter,
   type ListedDeadLetter,
+  type ListFilter,
   listDeadLetters,
   type ReplayRequest,
   readDeadLetter,
@@ -59,6 +66,7 @@ export { createNews, type Hear, type News } from './redis/pubsub.ts'
 export { type RedisReadiness, readReadiness } from './redis/readiness.ts'
 export { openStore, type Store } from './redis/store.ts'
 export { parseRedisUrl } from './redis/url.ts'
+export { cancelTask, createTask, listTasks, readTask, TASKS_OPEN_MAX, type Task } from './tasks/task.ts'
 export { type AccessTokens, createAccessTokens, type IssuedAccess, readAccessToken } from './tokens/access-tokens.ts'
 export {
   createTokenStore,

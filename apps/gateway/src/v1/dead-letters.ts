@@ -10,7 +10,7 @@ import { listQuery } from './schemas.ts'
 
 export async function listDeadLetters({ store }: V1Deps, request: FastifyRequest) {
   const { appid, query } = readParameters(request, listQuery)
-  return guarded(async () => engine.listDeadLetters(await store(), appid, query as engine.DeadLetterFilter))
+  return guarded(async () => engine.listDeadLetters(await store(), appid, query as engine.ListFilter))
 }
 
 export async function readDeadLetter({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {

@@ -93,6 +93,7 @@ export async function startUndertaker(
     report: {
       dead: () => undefined,
       replayed: () => undefined,
+      task: () => undefined,
       expired: () => undefined,
       problem: (problem) => console.error('undertaker', problem),
       stuck: () => undefined,

@@ -4,6 +4,7 @@ import {
   deadLetterIdOf,
   type Reason,
   readJobData,
+  reasonKeyOf,
   reasonLine,
   recipientOf,
 } from '@wechat-outbox/messages'
@@ -29,15 +30,22 @@ export function letterOf(
 
 /** What the scripts take to bury a letter, and the recipient in whose lane its message may stand, whoever wrote it. */
 export function partsOf(keys: AppKeys, letter: DeadLetter) {
-  const { message, reason, deadAt, acceptedAt } = letter
-  const touser = recipientIn('unreadable' in message ? message.unreadable : message)
+  const { reason, deadAt, acceptedAt } = letter
+  const touser = personOf(letter)
   const more = { reason: reasonLine(reason), deadAt, acceptedAt, indexes: indexesOf(keys, letter) }
   return { touser, dead: { letterId: deadLetterIdOf(letter.messageId), letter: JSON.stringify(letter), more } }
 }
 
+/** Whom a letter's message is for, whoever wrote it; undefined where nobody can tell. */
+export function personOf(letter: Partial<DeadLetter> | null | undefined): string | undefined {
+  const { message } = letter ?? {}
+  const isUnreadable = typeof message === 'object' && message !== null && 'unreadable' in message
+  return recipientIn(isUnreadable ? message.unreadable : message)
+}
+
 /** The sorted sets that list a dead letter: one for each filter, so that no list has to look at what it leaves out. */
 export function indexesOf(keys: AppKeys, letter: DeadLetter): string[] {
-  const reason = String(letter.reason.errcode ?? letter.reason.name)
+  const reason = reasonKeyOf(letter.reason)
   const touser = recipientOf(letter)
   const ofPerson = touser === undefined ? [] : [keys.deadByPerson(touser), keys.deadByPersonAndReason(touser, reason)]
   return [keys.deadByTime, keys.deadByReason(reason), ...ofPerson]

@@ -2,13 +2,12 @@
 import { type DeadLetter, isDeadLetterId, replayIdOf, type StatusReport } from '@wechat-outbox/messages'
 import { type JobHash, parseJson, readJobHash } from '../bullmq/job-hash.ts'
 import { invalid } from '../errors.ts'
-import { reportOfDeadLetter } from '../producer/status.ts'
 import { appKeys, DEAD_LETTER_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
-import { indexesOf } from './letter.ts'
+import { discardDeadLetter } from './discard.ts'
 
-export interface DeadLetterFilter {
+export interface ListFilter {
   readonly errcode?: number
   /** A reason of ours that has no errcode: `expired`, `unsure`, `invalid-message`. */
   readonly name?: string
@@ -38,7 +37,7 @@ const CHUNK = 100
 const LOOKED_MAX = 2000
 
 /** Newest first. Costs what a page costs: every filter has an index of its own, walked from the cursor on. */
-export async function listDeadLetters(store: Store, appid: string, filter: DeadLetterFilter): Promise<DeadLetterPage> {
+export async function listDeadLetters(store: Store, appid: string, filter: ListFilter): Promise<DeadLetterPage> {
   const index = indexFor(appid, filter)
   const limit = filter.limit ?? 50
   const items: ListedDeadLetter[] = []
@@ -62,7 +61,7 @@ export async function listDeadLetters(store: Store, appid: string, filter: DeadL
   return { items, next: writeCursor(at) }
 }
 
-function indexFor(appid: string, { errcode, name, touser }: DeadLetterFilter): string {
+function indexFor(appid: string, { errcode, name, touser }: ListFilter): string {
   const keys = appKeys(appid)
   const reason = errcode === undefined ? name : String(errcode)
   if (touser === undefined) return reason === undefined ? keys.deadByTime : keys.deadByReason(reason)
@@ -70,15 +69,16 @@ function indexFor(appid: string, { errcode, name, touser }: DeadLetterFilter): s
 }
 
 /** A place in an index, and so in the walk over it. */
-interface Place {
+export interface Place {
   readonly deadAt: number
   readonly id: string
 }
 
-async function placesAfter(
+/** The next places of an index, newest first. */
+export async function placesAfter(
   store: Store,
   index: string,
-  walk: { at: Place | null; filter: DeadLetterFilter; wanted: number },
+  walk: { at: Place | null; filter: { since?: number | undefined; until?: number | undefined }; wanted: number },
 ): Promise<Place[]> {
   const { at, filter, wanted } = walk
   const args = [at?.deadAt ?? 0, at?.id ?? '', filter.since ?? '-inf', filter.until ?? '+inf', wanted]
@@ -149,29 +149,6 @@ async function rememberedReplay(store: Store, appid: string, id: string): Promis
   const ended = parseJson(await store.redis.get(appKeys(appid).ended(`m-${id.slice(2)}`))) as StatusReport | undefined
   if (ended?.replayedAs === undefined) return { kind: 'unknown' }
   return { kind: 'requested', id: ended.replayedAs, replayOf: id }
-}
-
-export type Discarded = 'discarded' | 'being-replayed' | 'unknown'
-
-/**
- * Removes a dead letter for good. `rememberMs`: for how long `status` still tells that it was, at least; and as long as its
- * message's idempotency key lives.
- */
-export async function discardDeadLetter(
-  store: Store,
-  { appid, id }: { appid: string; id: string },
-  rememberMs: number,
-): Promise<Discarded> {
-  const keys = appKeys(appid)
-  const job = readJobHash(await store.redis.hgetall(keys.deadJob(id)))
-  if (job === null) return 'unknown'
-  const letter = job.data as DeadLetter
-  const ended: StatusReport = { ...reportOfDeadLetter(appid, letter), status: 'discarded' }
-  return runScript<Discarded>(store.redis, {
-    name: 'discard',
-    keys: [keys.deadJob(id), keys.deadFailed, keys.ended(letter.messageId), ...indexesOf(keys, letter)],
-    args: [id, letter.messageId, JSON.stringify(ended), rememberMs, keys.idempotency],
-  })
 }
 
 /** Removes dead letters older than `before` (epoch ms). Returns how many went. */

@@ -73,6 +73,8 @@ export function appKeys(appid: string) {
     deadByPerson: (touser: string) => `${prefix}:dead:to:${touser}`,
     /** Sorted set: dead letters that somebody has retried, by the acceptance of their messages, which stands in the members. */
     replaysDue: `${prefix}:replay:due`,
+    /** Sorted set of the same letters by person: a member is the recipient, a colon, and the acceptance. */
+    replaysDueOf: `${prefix}:replay:due:of`,
     /** String, expiring: when the app's next replay is due, if replays have a rate. */
     replayRate: `${prefix}:replay:rate`,
     /** String, expiring: when the app's next call is due, if it has a rate. */
@@ -86,7 +88,32 @@ export function appKeys(appid: string) {
     faultsInARow: `${prefix}:faults`,
     /** Sorted set: ids of messages that have an `expiresAt`, by it. */
     expiring: `${prefix}:expiring`,
+    ...taskKeys(prefix),
     ...tokenKeys(prefix),
+  }
+}
+
+/** Bulk replays and discards. The keys of one task begin alike, so that scripts can make them of its id. */
+function taskKeys(prefix: string) {
+  const tasks = `${prefix}:task:`
+  return {
+    /** Sorted set: the ids of all tasks that are kept, by when they were started. */
+    taskIds: `${prefix}:tasks`,
+    /** Sorted set: the ids of tasks that a worker has something to do for, by when one last did. */
+    tasksOpen: `${prefix}:tasks:open`,
+    /** What stands before a task's id in its keys. */
+    tasks,
+    /** Hash: what was asked for, by whom, and how far it is; expiring once the task has ended. */
+    task: (id: string) => tasks + id,
+    /** Sorted set: the letters that are left to do, as in `replaysDue`; and by person, as in `replaysDueOf`. */
+    taskLetters: (id: string) => `${tasks}${id}:letters`,
+    taskLettersOf: (id: string) => `${tasks}${id}:letters:of`,
+    /** Sorted set: the ids that the task was given, until they are among its letters. */
+    taskGiven: (id: string) => `${tasks}${id}:given`,
+    /** List, expiring: the letters that the task has replayed, the latest last. */
+    taskReplayed: (id: string) => `${tasks}${id}:replayed`,
+    /** String, expiring: when the task's next letter is due, if it has a rate. */
+    taskRate: (id: string) => `${tasks}${id}:rate`,
   }
 }
 

@@ -13,6 +13,7 @@ const folders = {
   'dead-letters': ['bury-message', 'dead-page', 'discard', 'replay', 'take-retried'],
   lanes: ['backlog', 'heal', 'mend-lane'],
   producer: ['cancel', 'send'],
+  tasks: ['take-back', 'task-cancel', 'task-create', 'task-select'],
   tokens: [
     'access-token-issue',
     'access-token-revoke',

@@ -13,6 +13,7 @@ import { createBurier } from '../dead-letters/bury.ts'
 import { isRefusal, messageOf } from '../errors.ts'
 import { type AppKeys, appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
+import type { Task } from '../tasks/task.ts'
 import { createPresence } from './presence.ts'
 import { createQueuePoll, type QueuePoll } from './queue-poll.ts'
 import { createReplayer } from './replayer.ts'
@@ -56,6 +57,7 @@ export interface ConsumerOptions {
 export interface ConsumerReport extends HoldReport, SettlerReport {
   readonly dead: (dead: { id: string; letter: DeadLetter }) => void
   readonly replayed: (replayed: { id: string; replayOf: string }) => void
+  readonly task: (task: Task, event: 'started' | 'ended') => void
   readonly expired: (count: number) => void
   readonly problem: (problem: { what: string; error: string; id?: string }) => void
   /** Work waits and none is fetched: the process should end, so that its supervisor starts another. */
@@ -107,6 +109,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     perSecond: options.replayPerSecond,
     watchdog: deadWatchdog,
     onReplayed: report.replayed,
+    onTask: report.task,
     onProblem: report.problem,
   })
   const poll = queuePollFor(options, settler)

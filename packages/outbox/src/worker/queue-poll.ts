@@ -13,6 +13,9 @@ import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import { within } from '../within.ts'
 
+/** Whoever carries out a task notes so several times a second. */
+const TASK_STILL_MS = 2000
+
 type QueueName = typeof SEND_QUEUE | typeof DEAD_LETTER_QUEUE
 
 /** Longer than that, and it has shown nothing. Well under the time after which a worker that fetches nothing is ended. */
@@ -47,14 +50,15 @@ export function createQueuePoll(options: QueuePollOptions): QueuePoll {
     const keys = ['meta', 'limiter', 'wait', 'delayed', 'active'].map((key) => backend.toKey(key))
     return { name, keys, marker: backend.toKey('marker'), watch: watchStalled(backend, options) }
   })
-  const keys = [...queues.flatMap((queue) => queue.keys), appKeys(options.appid).replaysDue]
+  const { replaysDue, tasksOpen } = appKeys(options.appid)
+  const keys = [...queues.flatMap((queue) => queue.keys), replaysDue, tasksOpen]
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   let works: ReadonlySet<QueueName> = new Set()
   let measuredAt = performance.now()
 
   async function poll(): Promise<void> {
-    const call = { name: 'queue-poll', keys, args: [] } as const
+    const call = { name: 'queue-poll', keys, args: [TASK_STILL_MS] } as const
     const seen = await within(runScript<[number, string, number][]>(store.redis, call), POLL_MS_MAX, undefined)
     if (seen === undefined) throw new OutboxError('WXO_UNAVAILABLE', 'Redis does not answer')
     const now = store.clock.now()

@@ -1,13 +1,16 @@
 /**
- * Replays what somebody has retried, as soon as it is retried: it waits for the marker that BullMQ puts beside the queue of dead
- * letters, together with all that waits in this process, and looks by itself from time to time. Not a BullMQ Worker: a
- * replay is one step in Redis, so there is nothing to lock, to renew or to take over.
+ * Replays what somebody has retried, as soon as it is retried, and carries out tasks: it waits for the marker that BullMQ puts beside the
+ * queue of dead letters, and that whoever starts a task puts there, together with all that waits in this process, and
+ * looks by itself from time to time. Not a BullMQ Worker: a replay is one step in Redis, so there is nothing to lock, to renew
+ * or to take over.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SharedWait } from '../bullmq/shared-wait.ts'
-import { countRetried, type ReplayOptions, replayRetried } from '../dead-letters/replay.ts'
+import { countRetried, type ReplayOptions } from '../dead-letters/replay.ts'
 import { messageOf } from '../errors.ts'
 import { appKeys } from '../redis/keys.ts'
+import { runRound } from '../tasks/step.ts'
+import type { Task } from '../tasks/task.ts'
 import type { Watchdog } from './watchdog.ts'
 
 export interface ReplayerOptions extends ReplayOptions {
@@ -15,6 +18,8 @@ export interface ReplayerOptions extends ReplayOptions {
   readonly sharedWait: SharedWait | undefined
   readonly watchdog: Watchdog
   readonly onReplayed: (replayed: { id: string; replayOf: string }) => void
+  /** The letters of a task have been found, or it has ended. */
+  readonly onTask: (task: Task, event: 'started' | 'ended') => void
   readonly onProblem: (problem: { what: string; error: string; id?: string }) => void
 }
 
@@ -33,7 +38,7 @@ const QUIET_MS = 200
 const GATHER_MS_MAX = 2000
 
 export function createReplayer(options: ReplayerOptions): Replayer {
-  const { appid, sharedWait, watchdog, onReplayed, onProblem } = options
+  const { appid, sharedWait, watchdog, onReplayed, onTask, onProblem } = options
   const marker = appKeys(appid).deadMarker
   const stop = new AbortController()
   let running: Promise<void> = Promise.resolve()
@@ -64,13 +69,14 @@ export function createReplayer(options: ReplayerOptions): Replayer {
     }
   }
 
-  /** One batch. Returns how long to wait for the next, or undefined: until something is retried. */
+  /** One batch of everything. Returns how long to wait for the next, or undefined: until something is asked for. */
   async function replayBatch(): Promise<number | undefined> {
     try {
-      const { replayed, refused, againMs } = await watchdog.watching(replayRetried(options))
+      const { replayed, problems, told, againMs } = await watchdog.watching(runRound(options))
       faults = 0
       for (const one of replayed) onReplayed(one)
-      for (const { id, why } of refused) onProblem({ what: 'replaying a dead letter', error: why, id })
+      for (const { task, event } of told) onTask(task, event)
+      for (const problem of problems) onProblem(problem)
       return againMs
     } catch (error) {
       // One line for a row of faults: whoever watches Redis says more.

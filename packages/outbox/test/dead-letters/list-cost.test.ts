@@ -3,7 +3,7 @@
 import { type DeadLetter, deadLetterIdOf } from '@wechat-outbox/messages'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { indexesOf } from '../../src/dead-letters/letter.ts'
-import { type DeadLetterFilter, type DeadLetterPage, listDeadLetters } from '../../src/dead-letters/list.ts'
+import { type DeadLetterPage, type ListFilter, listDeadLetters } from '../../src/dead-letters/list.ts'
 import { APP, createWorld, keys, reasonOf, text, type World } from '../support/world.ts'
 
 const LETTERS = 100_000
@@ -71,7 +71,7 @@ const CALLS_MAX = LIMIT + 1 + 20
 /** A letter takes some 500 bytes here. */
 const BYTES_MAX = 1000 * (LIMIT + 1) + 10_000
 
-const filters: [string, DeadLetterFilter, number][] = [
+const filters: [string, ListFilter, number][] = [
   ['all', {}, LETTERS],
   ['a common code', { errcode: 45015 }, LETTERS - RARE],
   ['a rare code', { errcode: 40003 }, RARE],
@@ -91,7 +91,7 @@ const filters: [string, DeadLetterFilter, number][] = [
 it.each(filters)(
   'lists %s for what a page costs, at the beginning, further on and deep inside',
   async (_, filter, total) => {
-    const page = (cursor: string | null, more: DeadLetterFilter = {}): Promise<DeadLetterPage> =>
+    const page = (cursor: string | null, more: ListFilter = {}): Promise<DeadLetterPage> =>
       listDeadLetters(world.store, APP, { limit: LIMIT, ...filter, ...more, ...(cursor === null ? {} : { cursor }) })
     const first = await costOf(() => page(null))
     expect(first.answer.items).toHaveLength(Math.min(LIMIT, total))
@@ -109,7 +109,7 @@ it.each(filters)(
 it('walks a whole filter without passing over or repeating one, in the order of death', async () => {
   const seen: string[] = []
   for (let cursor: string | null = null; ; ) {
-    const filter: DeadLetterFilter = {
+    const filter: ListFilter = {
       touser: 'o-busy',
       until: START + 1,
       limit: 97,
@@ -125,7 +125,7 @@ it('walks a whole filter without passing over or repeating one, in the order of 
 })
 
 it('goes on from a place whose letter has gone, among letters of the same millisecond', async () => {
-  const filter: DeadLetterFilter = {
+  const filter: ListFilter = {
     touser: 'o-busy',
     until: deadAtOf(5 * PER_MS),
     since: deadAtOf(5 * PER_MS),

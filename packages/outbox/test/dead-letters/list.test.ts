@@ -1,6 +1,7 @@
 import { deadLetterIdOf } from '@wechat-outbox/messages'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { discardDeadLetter, expireDeadLetters, listDeadLetters, requestReplay } from '../../src/dead-letters/list.ts'
+import { discardDeadLetter } from '../../src/dead-letters/discard.ts'
+import { expireDeadLetters, listDeadLetters, requestReplay } from '../../src/dead-letters/list.ts'
 import { buried } from '../support/dead.ts'
 import { APP, createWorld, dies, keys, text, type World } from '../support/world.ts'
 

@@ -56,7 +56,7 @@ describe('a dead letter that is retried', () => {
     const [first = [], second = []] = both.map(({ replayed }) => replayed)
     expect([first.length, second.length]).toEqual([50, 0])
     expect((await replayRetried(options)).replayed).toHaveLength(10)
-    expect(await replayRetried(options)).toEqual({ replayed: [], refused: [], againMs: undefined })
+    expect(await replayRetried(options)).toEqual({ replayed: [], refused: [], againMs: undefined, ended: [] })
     expect(await world.send.getJobCounts()).toMatchObject({ waiting: 60 })
     expect(await world.redis.exists(...ids.map((id) => keys.deadJob(deadLetterIdOf(id))))).toBe(0)
   })

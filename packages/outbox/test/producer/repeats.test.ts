@@ -2,7 +2,8 @@
 // whatever the worker remembers by itself; and never that it was delivered where nobody knows.
 import { deadLetterIdOf, type SendRequest } from '@wechat-outbox/messages'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { discardDeadLetter, expireDeadLetters, requestReplay } from '../../src/dead-letters/list.ts'
+import { discardDeadLetter } from '../../src/dead-letters/discard.ts'
+import { expireDeadLetters, requestReplay } from '../../src/dead-letters/list.ts'
 import { replayRetried } from '../../src/dead-letters/replay.ts'
 import type { Outbox } from '../../src/producer/outbox.ts'
 import { idempotencyDigest } from '../../src/redis/keys.ts'

@@ -29,6 +29,7 @@ const consumer = createConsumer({
   report: {
     dead: () => undefined,
     replayed: () => undefined,
+    task: () => undefined,
     expired: () => undefined,
     problem: () => undefined,
     stuck: () => undefined,

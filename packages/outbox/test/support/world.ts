@@ -12,6 +12,7 @@ import { Outbox } from '../../src/producer/outbox.ts'
 import { connectRedis, type RedisClient, whenReady } from '../../src/redis/connection.ts'
 import { appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../../src/redis/keys.ts'
 import { openStore, type Store } from '../../src/redis/store.ts'
+import type { Task } from '../../src/tasks/task.ts'
 import { type Consumer, type ConsumerOptions, createConsumer } from '../../src/worker/consumer.ts'
 import type { LaneMember, Run, Settlement } from '../../src/worker/run.ts'
 import type { Trouble } from '../../src/worker/settler.ts'
@@ -42,6 +43,7 @@ export interface Reported {
   readonly consumer: Consumer
   readonly dead: { id: string; letter: DeadLetter }[]
   readonly replayed: { id: string; replayOf: string }[]
+  readonly tasks: { task: Task; event: 'started' | 'ended' }[]
   readonly problems: { what: string; error: string }[]
   readonly suspended: { fault: AppFault; until: number }[]
   /** What became of probes, in order. */
@@ -88,6 +90,7 @@ export async function createWorld(): Promise<World> {
       const reported: Omit<Reported, 'consumer'> = {
         dead: [],
         replayed: [],
+        tasks: [],
         problems: [],
         suspended: [],
         resumed: [],
@@ -100,6 +103,7 @@ export async function createWorld(): Promise<World> {
         report: {
           dead: (one) => reported.dead.push(one),
           replayed: (one) => reported.replayed.push(one),
+          task: (task, event) => reported.tasks.push({ task, event }),
           expired: () => undefined,
           problem: (one) => reported.problems.push(one),
           stuck: () => undefined,

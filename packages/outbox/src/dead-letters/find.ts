@@ -1,0 +1,90 @@
+/**
+ * The search for the dead letters that a filter means, page by page: through the indexes that hold the fewest others, each letter judged
+ * by itself. A page takes Redis a few milliseconds, however many letters there are.
+ */
+import { type DeadLetter, type DeadLetterFilter, matchesFilter } from '@wechat-outbox/messages'
+import { parseJson } from '../bullmq/job-hash.ts'
+import { type AppKeys, appKeys } from '../redis/keys.ts'
+import type { Store } from '../redis/store.ts'
+import { type Place, placesAfter } from './list.ts'
+
+/** Letters looked at for one page. */
+const PAGE = 500
+
+/** Where a search is: in which of the indexes, and after which of its places. */
+export interface Cursor {
+  readonly index: number
+  readonly at: Place | null
+}
+
+export interface Found {
+  readonly id: string
+  /** Null where there is none under an id that was given, or what stands there is no letter. */
+  readonly letter: DeadLetter | null
+}
+
+export interface FoundPage {
+  readonly found: readonly Found[]
+  /** Undefined at the end. */
+  readonly next: Cursor | undefined
+}
+
+export const START: Cursor = { index: 0, at: null }
+
+/** A page of the letters that a filter means, in no order. */
+export function findLetters(
+  store: Store,
+  appid: string,
+  { filter, from }: { filter: DeadLetterFilter; from: Cursor },
+): Promise<FoundPage> {
+  const matches = (letter: DeadLetter | null): boolean => letter !== null && matchesFilter(filter, letter)
+  return findIn(store, appid, { indexes: indexesFor(appKeys(appid), filter), from, filter, matches })
+}
+
+/** The fewest indexes in which all that a filter means stand, each letter in one of them. */
+function indexesFor(keys: AppKeys, { touser, errcode }: DeadLetterFilter): string[] {
+  if (touser !== undefined) return [...new Set(touser)].map(keys.deadByPerson)
+  // A reason that is given by its name may stand under an errcode.
+  if (errcode?.every((reason) => /^-?\d+$/.test(reason))) return [...new Set(errcode)].map(keys.deadByReason)
+  return [keys.deadByTime]
+}
+
+export interface Search {
+  readonly indexes: readonly string[]
+  readonly from: Cursor
+  /** Bounds the time of death. */
+  readonly filter?: DeadLetterFilter
+  readonly matches: (letter: DeadLetter | null) => boolean
+}
+
+/** A page of what stands in some indexes. */
+export async function findIn(
+  store: Store,
+  appid: string,
+  { indexes, from, filter = {}, matches }: Search,
+): Promise<FoundPage> {
+  const keys = appKeys(appid)
+  let { index, at } = from
+  const places: Place[] = []
+  while (index < indexes.length && places.length < PAGE) {
+    const wanted = PAGE - places.length
+    const more = await placesAfter(store, indexes[index] ?? '', { at, filter, wanted })
+    places.push(...more)
+    if (more.length < wanted) {
+      index += 1
+      at = null
+    } else at = more.at(-1) ?? null
+  }
+  const letters = await Promise.all(places.map(({ id }) => store.redis.hget(keys.deadJob(id), 'data')))
+  const found = places
+    .map(({ id }, n) => ({ id, letter: letterIn(letters[n]) }))
+    .filter(({ letter }) => matches(letter))
+  return { found, next: index < indexes.length ? { index, at } : undefined }
+}
+
+/** A job of this queue that other hands have added may hold anything. */
+function letterIn(json: string | null | undefined): DeadLetter | null {
+  const letter = parseJson(json) as Partial<DeadLetter> | null | undefined
+  const isLetter = typeof letter?.reason === 'object' && typeof letter.message === 'object'
+  return isLetter ? (letter as DeadLetter) : null
+}

@@ -1,0 +1,103 @@
+/** Dead letters of several people and reasons, and what becomes of them when tasks replay them. */
+import { deadLetterIdOf, type JobData } from '@wechat-outbox/messages'
+import { expect, vi } from 'vitest'
+import type { Run, Settlement } from '../../src/engine.ts'
+import type { NewTask, Task } from '../../src/tasks/task.ts'
+import { createTask, readTask } from '../../src/tasks/task.ts'
+import { APP, DELIVERED, dies, keys, memberOf, text, WAIT_MS, type World } from './world.ts'
+
+const LONG = { timeout: 3 * WAIT_MS, interval: 10 }
+
+/** Each is a recipient and what its message dies of: `45015`, or a reason without a code. */
+export type Dying = readonly [touser: string, reason: string]
+
+const contentOf = (run: Run): string => {
+  const data = run.data as JobData
+  return data.msgtype === 'text' ? data.text.content : ''
+}
+
+async function die(run: Run): Promise<Settlement> {
+  const turn = await run.admit(memberOf(run))
+  if (turn.kind !== 'go') return turn
+  const [reason = ''] = contentOf(run).split(' ')
+  const errcode = /^\d+$/.test(reason) ? Number(reason) : null
+  return dies({ errcode, name: errcode === null ? reason : `code-${reason}`, errmsg: '' })
+}
+
+/** Lets messages die. Returns the ids of their letters in the order of acceptance. */
+export async function letDie(world: World, dying: readonly Dying[]): Promise<string[]> {
+  const before = await world.redis.zcard(keys.deadFailed)
+  const { consumer } = await world.consumer(die)
+  const ids: string[] = []
+  for (let from = 0; from < dying.length; from += 1000) {
+    const part = dying.slice(from, from + 1000)
+    ids.push(...(await world.accept(part.map(([touser, reason], n) => text(touser, `${reason} ${from + n}`)))))
+  }
+  const count = before + dying.length
+  await vi.waitFor(async () => expect(await world.redis.zcard(keys.deadFailed)).toBeGreaterThanOrEqual(count), LONG)
+  await consumer.close(1000)
+  return ids.map(deadLetterIdOf)
+}
+
+/** So many messages to so many people, in turns, all dead of one code or of several. */
+export const crowd = (count: number, people: number, reasons: readonly string[] = ['45015']): Dying[] =>
+  Array.from({ length: count }, (_, n) => [`o-${n % people}`, reasons[n % reasons.length] ?? ''])
+
+export async function start(world: World, asked: Omit<NewTask, 'by'>): Promise<string> {
+  const task = await createTask(world.store, APP, { by: 'test@here', ...asked })
+  if (task === null) throw new Error('too many tasks')
+  return task.id
+}
+
+export async function taskOf(world: World, id: string): Promise<Task> {
+  const task = await readTask(world.store, APP, id)
+  if (task === null) throw new Error(`no task ${id}`)
+  return task
+}
+
+export async function untilEnded(world: World, id: string): Promise<Task> {
+  return vi.waitFor(async () => {
+    const task = await taskOf(world, id)
+    if (task.status === 'running') throw new Error(`${task.done} of ${task.total}`)
+    return task
+  }, LONG)
+}
+
+export interface Receivers {
+  /** Numbers of the messages that each person got, in the order in which they came. */
+  readonly got: Map<string, number[]>
+  readonly count: () => number
+  readonly deliver: (run: Run) => Promise<Settlement>
+}
+
+/** Delivers everything, and remembers it. */
+export function receivers(): Receivers {
+  const got = new Map<string, number[]>()
+  let count = 0
+  return {
+    got,
+    count: () => count,
+    async deliver(run) {
+      const turn = await run.admit(memberOf(run))
+      if (turn.kind !== 'go') return turn
+      const { touser } = memberOf(run)
+      got.set(touser, [...(got.get(touser) ?? []), Number(contentOf(run).split(' ')[1])])
+      count += 1
+      return DELIVERED
+    },
+  }
+}
+
+export async function untilReceived({ count }: Receivers, expected: number): Promise<void> {
+  await vi.waitFor(() => expect(count()).toBe(expected), LONG)
+}
+
+/** Each person got each message once, and in the order in which they were accepted. */
+export function expectOrder({ got }: Receivers): void {
+  for (const [person, numbers] of got) {
+    expect({ person, numbers }).toEqual({ person, numbers: [...new Set(numbers)].toSorted((a, b) => a - b) })
+  }
+}
+
+/** Rounds by hand until nothing is left to do, as a worker makes them. */
+export const ROUND = { appid: APP, rememberMs: 60_000, perSecond: 0 }
