@@ -31,7 +31,6 @@ export {
 } from './app-hold/hold.ts'
 export type { HoldReport } from './app-hold/keeper.ts'
 export { type SharedWait, sharedWaitFor } from './bullmq/shared-wait.ts'
-export { acceptanceOf } from './dead-letters/acceptance.ts'
 export {
   type CountedBy,
   countDeadLetters,

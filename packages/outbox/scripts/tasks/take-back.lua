@@ -22,7 +22,7 @@ local function isUntouched(message, was)
   if job[1] ~= was or job[2] or (job[3] and job[3] ~= '') then return false end
   if (tonumber(job[4]) or 0) > 0 or (tonumber(job[5]) or 0) > 0 then return false end
   if job[6] and job[6] ~= '' and job[6] ~= '[]' then return false end
-  if redis.call('EXISTS', jobs .. message .. ':lock') == 1 then return false end
+  -- What a worker has fetched waits nowhere.
   return redis.call('ZSCORE', jobs .. 'delayed', message) or redis.call('LPOS', jobs .. 'wait', message)
 end
 
