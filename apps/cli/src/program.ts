@@ -1,7 +1,7 @@
 /** The command line: its commands, its help, and what a wrong one comes to. */
 import { readFileSync } from 'node:fs'
 import { printableLines } from '@wechat-outbox/runtime'
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { addApp } from './commands/app.ts'
 import { addDead } from './commands/dead.ts'
 import { addDoctor } from './commands/doctor.ts'
@@ -9,6 +9,7 @@ import { addKey } from './commands/key.ts'
 import { addSend } from './commands/send.ts'
 import { addShow } from './commands/show.ts'
 import { addStatus } from './commands/status.ts'
+import { addTask } from './commands/task.ts'
 import type { Terminal } from './confirm.ts'
 import type { Session } from './session.ts'
 
@@ -33,11 +34,26 @@ export function createProgram(act: Act): Command {
   addSend(program, act)
   addShow(program, act)
   addDead(program, act)
+  addTask(program, act)
   addApp(program, act)
   addKey(program, act)
   addStatus(program, act)
   addDoctor(program, act)
+  refuseRepeats(program)
   return program
+}
+
+/** An option that takes one value is refused when it comes twice: the last one would win, and the first was meant as well. */
+function refuseRepeats(command: Command): void {
+  for (const option of command.options) {
+    const takesOne = (option.required || option.optional) && !option.variadic && option.parseArg === undefined
+    if (!takesOne) continue
+    option.argParser((value, before) => {
+      if (before !== undefined && before !== option.defaultValue) throw new InvalidArgumentError('It was given twice.')
+      return value
+    })
+  }
+  for (const child of command.commands) refuseRepeats(child)
 }
 
 function readVersion(): string {

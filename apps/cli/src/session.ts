@@ -9,6 +9,7 @@ import {
   openStore,
   type RedisClient,
   type Store,
+  storeError,
   whenReady,
 } from '@wechat-outbox/outbox/engine'
 import type { Environment } from '@wechat-outbox/runtime'
@@ -76,4 +77,13 @@ async function ready(client: RedisClient): Promise<RedisClient> {
 async function closeClient(client: RedisClient): Promise<void> {
   if (client.status === 'ready') return void (await client.quit().catch(() => client.disconnect()))
   client.disconnect()
+}
+
+/** What a Redis that fails comes to: an error that tells so. @throws OutboxError */
+export async function stored<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    throw storeError(error)
+  }
 }

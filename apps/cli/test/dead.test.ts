@@ -1,4 +1,9 @@
+import { hostname, userInfo } from 'node:os'
+import { PassThrough } from 'node:stream'
+import { createTask, listTasks, pauseApp, readTask, type Task } from '@wechat-outbox/outbox/engine'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { followTask } from '../src/commands/follow.ts'
+import type { Session } from '../src/session.ts'
 import { APP, type CliDocument, documentOf, startWorld, type World } from './world.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -58,6 +63,9 @@ describe('dead ls', () => {
     expect(idsOf(await list('--errcode', 'reply-window-closed', '--to', ANNA))).toEqual([late])
     expect(idsOf(await list('--to', BEN, '--since', '1h'))).toEqual([ben])
     expect(idsOf(await list('--until', '1h'))).toEqual([])
+    expect(idsOf(await list('--errcode', '45015', '--errcode', '40003', '--not-to', ANNA))).toEqual([ben])
+    expect(idsOf(await list('--to', ANNA, '--to', BEN))).toEqual([late, wrong, ben].sort())
+    expect(idsOf(await list('--accepted-until', '1h'))).toEqual([])
     const wrongLetter = all.items.find(({ id }) => id === wrong)
     const at = String(wrongLetter?.deadAt)
     expect(idsOf(await list('--since', at, '--until', at, '--to', ANNA))).toContain(wrong)
@@ -125,108 +133,239 @@ describe('dead show', () => {
   })
 })
 
+describe('dead count', () => {
+  it('tells how many there are of each code, by person and by hour, with the same filters', async () => {
+    await die(three)
+    const { code, stdout } = await world.cli(['dead', 'count'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^LETTERS {2}ERRCODE/)
+    expect(stdout).toMatch(/\n2 +45015 +reply-window-closed: /)
+    expect(stdout).toContain(`3 dead letters of ${APP}.`)
+    const count = async (...args: string[]) => documentOf(await world.cli(['dead', 'count', '--json', ...args]))
+    expect(await count()).toEqual({
+      appid: APP,
+      by: 'errcode',
+      total: 3,
+      counts: [
+        { key: '45015', count: 2 },
+        { key: '40003', count: 1 },
+      ],
+      others: 0,
+    })
+    expect(await count('--by', 'touser', '--not-to', BEN)).toMatchObject({
+      total: 2,
+      counts: [{ key: ANNA, count: 2 }],
+    })
+    expect(await count('--errcode', '40003', '--errcode', 'reply-window-closed', '--to', BEN)).toMatchObject({
+      total: 1,
+    })
+    expect(await count('--by', 'hour', '--accepted-since', '1h')).toMatchObject({ total: 3 })
+    expect(await world.cli(['dead', 'count', '--by', 'colour'])).toMatchObject({ code: 2 })
+  })
+})
+
+interface TaskDocument {
+  readonly appid: string
+  readonly task: Task
+  readonly items: readonly Task[]
+}
+const taskIn = async (args: readonly string[], input?: string): Promise<Task> =>
+  documentOf<TaskDocument>(await world.cli([...args, '--json'], input === undefined ? {} : { input })).task
+
 describe('dead replay', () => {
-  it('sends one again as a new message, and answers the same when asked twice', async () => {
+  it('sends one again as a new message, and counts it as gone when asked twice', async () => {
     const [id = ''] = await die([[BEN, 'die 45015']])
     const replayed = `${id.replace('d-', 'm-')}-1`
+    await world.consume()
     expect(await world.cli(['dead', 'replay', id])).toMatchObject({
       code: 0,
-      stdout: `${id} → ${replayed}\n`,
+      stdout: `${id} → ${replayed}\n1 of 1 dead letter replayed.\n`,
       stderr: '',
     })
-    await world.consume()
     await vi.waitFor(async () => expect(await statusOf(replayed)).toBe('delivered'), { timeout: 20_000 })
-    expect(documentOf(await world.cli(['dead', 'replay', id, '--json']))).toEqual({
-      appid: APP,
-      done: 1,
-      failed: 0,
-      more: false,
-      items: [{ id, result: 'requested', replayedAs: replayed }],
-    })
+    const again = await world.cli(['dead', 'replay', id, '--json'])
+    expect(again.code).toBe(1)
+    expect(documentOf<TaskDocument>(again).task).toMatchObject({ status: 'done', total: 1, done: 0, skipped: 1 })
   })
 
-  it('replays all that a filter meets, over several batches, and leaves the others', async () => {
-    const many = Array.from({ length: 250 }, (_, index) => [`o${index}`, 'die 45015'] as const)
+  it('replays all that its filters mean, in the order of acceptance, and names who asked', async () => {
+    const many = Array.from({ length: 250 }, (_, index) => [`o${index % 10}`, 'die 45015'] as const)
     const ids = await die([...many, [BEN, 'die 40003']])
-    const kept = ids.pop() ?? ''
-    const result = documentOf(await world.cli(['dead', 'replay', '--errcode', '45015', '--yes', '--json']))
-    expect(result).toMatchObject({ done: 250, failed: 0, more: false })
-    expect(result.items.map(({ id }) => id).sort()).toEqual([...ids].sort())
+    const kept = ids.filter((_, n) => n === 250 || n % 10 === 3)
     await world.consume()
-    await vi.waitFor(async () => expect(idsOf(await list('--all'))).toEqual([kept]), { timeout: 40_000, interval: 500 })
-    // Its dead letter goes when it is replayed; that it is delivered comes after.
-    await vi.waitFor(async () => expect(await statusOf(`${ids[7]?.replace('d-', 'm-')}-1`)).toBe('delivered'), 10_000)
+    const args = ['dead', 'replay', '--errcode', '45015', '--errcode', '45047', '--not-to', 'o3', '--yes']
+    const task = await taskIn(args)
+    expect(task).toMatchObject({
+      action: 'replay',
+      filter: { errcode: ['45015', '45047'], notTouser: ['o3'] },
+      status: 'done',
+      total: 225,
+      done: 225,
+      by: `${userInfo().username}@${hostname()}`,
+    })
+    expect(idsOf(await list('--all'))).toEqual(kept.toSorted())
+    await vi.waitFor(async () => {
+      for (const id of ids.slice(0, 3)) expect(await statusOf(`${id.replace('d-', 'm-')}-1`)).toBe('delivered')
+    }, 20_000)
+  })
+
+  it('takes ids from standard input, and as many as no command line holds', async () => {
+    const ids = await die(Array.from({ length: 40 }, (_, n) => [`o${n}`, 'die 45015'] as const))
+    await world.consume()
+    const others = Array.from({ length: 8000 }, (_, n) => `d-none${n}`)
+    const task = await taskIn(['dead', 'replay', '-'], `${[...ids, ...others].join('\n')}\n`)
+    expect(task).toMatchObject({ filter: null, total: 8040, done: 40, skipped: 8000 })
+    expect(await world.cli(['dead', 'replay', '-'], { input: 'm-1' })).toMatchObject({ code: 2 })
+    expect(await world.cli(['dead', 'replay', '-'], { input: ' \n' })).toMatchObject({ code: 2 })
+    const tooMany = Array.from({ length: 10_001 }, (_, n) => `d-${n}`).join(' ')
+    expect(await world.cli(['dead', 'replay', '-'], { input: tooMany })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('at most 10000'),
+    })
   })
 
   it('changes nothing in a dry run and nothing without a yes', async () => {
-    const [id = ''] = await die(three)
+    await die(three)
     const dry = await world.cli(['dead', 'replay', '--all', '--dry-run'])
     expect(dry).toMatchObject({ code: 0, stderr: '' })
-    expect(dry.stdout).toContain(`${id} → ${id.replace('d-', 'm-')}-1`)
-    expect(dry.stdout).toContain('     2  45015 reply-window-closed\n')
+    expect(dry.stdout).toMatch(/\n2 +45015 +reply-window-closed/)
     expect(dry.stdout).toContain(`Would replay 3 dead letters of ${APP}; nothing was done.`)
-    const document = documentOf(await world.cli(['dead', 'replay', '--all', '--dry-run', '--json']))
-    expect(document).toMatchObject({ dryRun: true, done: 0, would: 3, failed: 0, items: { length: 3 } })
+    const document = documentOf(await world.cli(['dead', 'replay', '--all', '--limit', '2', '--dry-run', '--json']))
+    expect(document).toMatchObject({ dryRun: true, action: 'replay', total: 2 })
     const unasked = await world.cli(['dead', 'replay', '--all'])
     expect(unasked).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('add --yes') })
     expect(await failedCount()).toBe(3)
+    expect(documentOf<TaskDocument>(await world.cli(['task', 'ls', '--json'])).items).toEqual([])
   })
 
-  it('says which ones it could not replay', async () => {
+  it('takes only the first so many', async () => {
+    const ids = await die(three)
+    await world.consume()
+    expect(await taskIn(['dead', 'replay', '--all', '--limit', '2', '--yes'])).toMatchObject({ total: 2, done: 2 })
+    expect(idsOf(await list())).toEqual([ids[2]])
+  })
+
+  it('fails where a letter’s message cannot be read', async () => {
     const [id = ''] = await die([[BEN, 'die 45015']])
-    const result = await world.cli(['dead', 'replay', 'd-none', id])
-    expect(result.code).toBe(1)
-    expect(result.stdout).toContain('d-none is not there')
-    expect(result.stdout).toContain(`${id} → `)
-    expect(result.stdout).toContain('1 dead letter to be replayed; a worker sends them, 1 not.')
-  })
-
-  it('takes only so many as it is told to, and says that there are more', async () => {
-    await die(three)
-    expect(documentOf(await world.cli(['dead', 'replay', '--all', '--limit', '2', '--yes', '--json']))).toMatchObject({
-      done: 2,
-      more: true,
-    })
-    expect(await failedCount()).toBe(1)
-  })
-
-  it('names a letter whose message cannot be read', async () => {
-    const [id = ''] = await die([[BEN, 'die 45015']])
+    await world.consume()
     const key = world.store.backend(APP, 'dead-letter').toKey(id)
     const letter = JSON.parse((await world.store.redis.hget(key, 'data')) ?? '')
     await world.store.redis.hset(key, 'data', JSON.stringify({ ...letter, message: { unreadable: 'x' } }))
     expect(await world.cli(['dead', 'replay', id])).toMatchObject({
       code: 1,
-      stdout: expect.stringContaining('cannot be read'),
+      stdout: '0 of 1 dead letter replayed, 1 failed, and dead letters as before.\n',
     })
     expect((await world.cli(['dead', 'show', id])).stdout).toContain('content (unreadable, cannot be replayed)')
-    expect(documentOf(await world.cli(['dead', 'replay', '--all', '--dry-run', '--json']))).toMatchObject({
-      would: 0,
-      failed: 1,
+  })
+
+  it('says that no worker serves the app, and the task waits for one', async () => {
+    const [id = ''] = await die([[BEN, 'die 45015']])
+    await world.store.redis.del(`{wxo:${APP}}:served`)
+    const result = await world.cli(['dead', 'replay', id])
+    expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining(`no worker serves ${APP} now`) })
+    const [task = ''] = /r-\w+/.exec(result.stderr) ?? []
+    await world.consume()
+    await vi.waitFor(async () => expect((await readTask(world.store, APP, task))?.status).toBe('done'), 20_000)
+  })
+})
+
+describe('a task', () => {
+  it('is started without waiting for it, shown, cancelled and taken back', async () => {
+    await die(Array.from({ length: 30 }, (_, n) => [`o${n % 3}`, 'die 45015'] as const))
+    await pauseApp(world.store, APP, 'a test')
+    await world.consume()
+    const started = await world.cli(['dead', 'replay', '--all', '--yes', '--detach'])
+    expect(started.code).toBe(0)
+    const [id = ''] = /^r-\w+/.exec(started.stdout) ?? []
+    const shown = () => world.cli(['task', 'show', id])
+    await vi.waitFor(async () => expect((await shown()).stdout).toContain('30 of 30 dead letters replayed.'), 20_000)
+    const { stdout } = await shown()
+    for (const part of [id, 'done', 'replay', `${userInfo().username}@${hostname()}`, '{}'])
+      expect(stdout).toContain(part)
+    expect((await world.cli(['task', 'ls'])).stdout).toMatch(
+      /^ID +STATUS +ACTION +STARTED +BY +PROGRESS\nr-\w+ +done +replay/,
+    )
+    expect(await world.cli(['task', 'cancel', id])).toMatchObject({ code: 0, stderr: `${id} had ended before\n` })
+    expect(await world.cli(['task', 'cancel', id, '--take-back'])).toMatchObject({
+      code: 0,
+      stdout: '30 of 30 dead letters replayed, 30 taken back, cancelled.\n',
+    })
+    expect(await failedCount()).toBe(30)
+    expect(await world.cli(['task', 'show', 'r-none'])).toMatchObject({ code: 1 })
+    expect(await world.cli(['task', 'cancel', 'r-none'])).toMatchObject({ code: 1 })
+  })
+
+  it('keeps to its rate, and is one of eight', async () => {
+    await die(three)
+    await world.store.redis.del(`{wxo:${APP}}:served`)
+    for (let n = 0; n < 8; n += 1) await createTask(world.store, APP, { action: 'discard', ids: ['d-1'], by: 'test' })
+    expect(await world.cli(['dead', 'replay', '--all', '--yes', '--per-second', '5'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('8 tasks that run already'),
+    })
+    await world.consume()
+    await vi.waitFor(
+      async () => expect((await listTasks(world.store, APP)).every(({ status }) => status === 'done')).toBe(true),
+      20_000,
+    )
+    expect(await taskIn(['dead', 'replay', '--all', '--yes', '--per-second', '5'])).toMatchObject({
+      perSecond: 5,
+      done: 3,
     })
   })
 })
 
 describe('dead discard', () => {
   it('removes what is chosen for good, and the messages say so', async () => {
-    const [late, wrong, ben] = (await die(three)) as [string, string, string]
+    const [late, , ben] = (await die(three)) as [string, string, string]
+    await world.consume()
     expect((await world.cli(['dead', 'discard', late])).code).toBe(2)
     expect(await world.cli(['dead', 'discard', '--to', ANNA, '--dry-run'])).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('Would discard 2'),
     })
     const result = await world.cli(['dead', 'discard', '--to', ANNA, '--yes'])
-    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining(`${wrong} discarded\n`) })
+    expect(result).toMatchObject({ code: 0, stdout: '2 of 2 dead letters discarded.\n' })
     expect(idsOf(await list())).toEqual([ben])
     expect(await statusOf(late.replace('d-', 'm-'))).toBe('discarded')
   })
+})
 
-  it('leaves one that is being replayed, and is still able to see it', async () => {
-    const [id = ''] = await die([[BEN, 'die 45015']])
-    await world.cli(['dead', 'replay', id])
-    const result = await world.cli(['dead', 'discard', id, '--yes', '--json'])
-    expect(result.code).toBe(1)
-    expect(documentOf(result).items).toEqual([{ id, result: 'being-replayed' }])
-    expect(idsOf(await list())).toEqual([id])
+describe('Ctrl-C on a terminal', () => {
+  /** The command as if it were typed: `answer` is what comes after the interrupt. */
+  async function interrupted(answer: string): Promise<{ asked: string; end: Promise<Task> }> {
+    await die(three)
+    await world.store.redis.hset(world.store.backend(APP, 'dead-letter').toKey('meta'), 'paused', '1')
+    await world.consume()
+    const task = await createTask(world.store, APP, { action: 'replay', filter: {}, by: 'test' })
+    if (task === null) throw new Error('too many tasks')
+    const input = new PassThrough()
+    const output = new PassThrough()
+    let asked = ''
+    const question = Promise.withResolvers<void>()
+    output.setEncoding('utf8').on('data', (text: string) => {
+      asked += text
+      if (asked.includes('dead letter')) process.emit('SIGINT')
+      if (asked.includes('[c/L]')) question.resolve()
+    })
+    const session = { store: () => Promise.resolve(world.store) } as Session
+    const end = followTask({ session, terminal: { input, output, interactive: true }, appid: APP }, task)
+    end.catch(() => undefined)
+    await question.promise
+    input.write(`${answer}\n`)
+    return { asked, end }
+  }
+
+  it('asks, and cancels the task', async () => {
+    const { asked, end } = await interrupted('c')
+    expect(asked).toMatch(/cancel r-\w+\? It goes on if you only leave it\. \[c\/L\]/)
+    expect(await end).toMatchObject({ status: 'cancelled', done: 0 })
+    expect(await failedCount()).toBe(3)
+  })
+
+  it('asks, and leaves the task to the workers', async () => {
+    const { end } = await interrupted('')
+    await expect(end).rejects.toThrow(/r-\w+ goes on: wxo task show/)
+    expect(await listTasks(world.store, APP)).toMatchObject([{ status: 'running' }])
   })
 })

@@ -32,7 +32,16 @@ it.each([
   [['dead', 'replay', 'd-1', '--all']],
   [['dead', 'replay', '--limit', '5', '--yes']],
   [['dead', 'replay', '--all']],
+  [['dead', 'replay', '--all', '--per-second', '0', '--yes']],
   [['dead', 'discard', 'd-1']],
+  [['dead', 'count', '--by', 'colour']],
+  [['dead', 'ls', '--since', '1h', '--since', '2h']],
+  [['dead', 'ls', '--app', APP, '--app', APP]],
+  [['dead', 'count', '--by', 'hour', '--by', 'touser']],
+  [['send', '--app', APP, '--to', 'o', '--to', 'p', '--text', 'x']],
+  [['task']],
+  [['task', 'show', 'd-1']],
+  [['task', 'cancel']],
   [['status', 'surplus']],
 ])('wxo %j is wrong usage', async (args) => {
   const result = await runCli(args, { env: AWAY })

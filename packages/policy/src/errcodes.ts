@@ -179,6 +179,11 @@ export function reasonKeyByName(name: string): string | undefined {
   return errcode === undefined ? undefined : String(errcode)
 }
 
+/** Every reason that this table knows: errcodes as text, and the names of reasons of ours. */
+export function reasonKeys(): string[] {
+  return [...SEND_ERRCODES.map(({ errcode }) => String(errcode)), ...ownReasonNames]
+}
+
 /** The row of a code that answered a send, or undefined: the code is `unknown`. */
 export function sendErrcode(errcode: number): ErrcodeRow | undefined {
   return bySendErrcode.get(errcode)

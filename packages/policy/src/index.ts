@@ -11,6 +11,7 @@ export {
   type OwnReasonName,
   type OwnReasonRow,
   reasonKeyByName,
+  reasonKeys,
   SEND_ERRCODES,
   sendErrcode,
   TOKEN_ERRCODES,

@@ -1,12 +1,12 @@
 /** `wxo app …`: which apps are held and why, and an operator's own word on it. */
-import { type Hold, pauseApp, readHolds, resumeApp, type Store, storeError } from '@wechat-outbox/outbox/engine'
+import { type Hold, pauseApp, readHolds, resumeApp, type Store } from '@wechat-outbox/outbox/engine'
 import type { Command } from 'commander'
 import { checkAppid, chooseApp, knownApps } from '../apps.ts'
 import { UsageError } from '../failure.ts'
 import { holdLines } from '../hold-text.ts'
 import { printable } from '../output.ts'
 import type { Act } from '../program.ts'
-import type { Session } from '../session.ts'
+import { type Session, stored } from '../session.ts'
 
 /** A note for other operators, not a document. */
 const WHY_CHARS_MAX = 200
@@ -79,12 +79,4 @@ async function change(session: Session, given: readonly string[], { done, alread
   for (const appid of appids) items.push({ appid, changed: await stored(act(store, appid)) })
   if (output.json) return output.document({ items })
   for (const { appid, changed } of items) output.line(`${appid} ${changed ? done : already}`)
-}
-
-async function stored<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer
-  } catch (error) {
-    throw storeError(error)
-  }
 }

@@ -2,17 +2,19 @@
 import { reasonLine, recipientOf } from '@wechat-outbox/messages'
 import type { ListedDeadLetter } from '@wechat-outbox/outbox/engine'
 import { chooseApp } from '../apps.ts'
-import { readFilter, readLimit, walkDeadLetters } from '../filter.ts'
+import { readFilter, walkDeadLetters } from '../filter.ts'
 import { type Output, plural, printTable, shortOpenid } from '../output.ts'
 import type { Session } from '../session.ts'
 import { showDuration, showTime } from '../times.ts'
 import type { DeadOptions } from './dead.ts'
 
 const SHOWN_DEFAULT = 50
+/** Letters that one list holds in memory. */
+const SHOWN_MAX = 100_000
 
 export async function listDead(session: Session, options: DeadOptions): Promise<void> {
-  const filter = readFilter(options, Date.now())
-  const max = readLimit(options, SHOWN_DEFAULT)
+  const { limit, ...filter } = readFilter(options, Date.now())
+  const max = limit ?? (options.all === true ? SHOWN_MAX : SHOWN_DEFAULT)
   const appid = await chooseApp(session, options.app)
   const items: ListedDeadLetter[] = []
   const more = await walkDeadLetters(await session.store(), { appid, filter, max }, (letter) => {
