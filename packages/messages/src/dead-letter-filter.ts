@@ -39,9 +39,12 @@ export function reasonKeyOf({ errcode, name }: Pick<Reason, 'errcode' | 'name'>)
 }
 
 /** One, or a list of them. */
-function oneOrMore<T extends z.ZodType>(item: T, max: number) {
-  const list = z.array(item).min(1, 'must not be empty').max(max, `must be at most ${max}`)
-  return z.preprocess((given) => (given === undefined || Array.isArray(given) ? given : [given]), list.optional())
+function oneOrMore<T extends z.ZodType>(item: T, { what, max }: { what: string; max: number }) {
+  const list = z.array(item).min(1).max(max)
+  return z
+    .union([item, list], { error: `must be ${what}, or a list of 1 to ${max}` })
+    .transform((given) => (Array.isArray(given) ? (given as z.output<T>[]) : [given as z.output<T>]))
+    .optional()
 }
 
 /** `keyOf` tells the errcode of a reason that is given by its name, and undefined for a name that there is not. */
@@ -54,9 +57,9 @@ export type ReasonKey = (text: string) => string | undefined
 export function deadLetterFilterSchema(keyOf: ReasonKey) {
   return z
     .strictObject({
-      errcode: oneOrMore(reasonSchema(keyOf), REASONS_MAX),
-      touser: oneOrMore(touserSchema, PEOPLE_MAX),
-      notTouser: oneOrMore(touserSchema, PEOPLE_MAX),
+      errcode: oneOrMore(reasonSchema(keyOf), { what: REASON, max: REASONS_MAX }),
+      touser: oneOrMore(touserSchema, { what: 'an openid', max: PEOPLE_MAX }),
+      notTouser: oneOrMore(touserSchema, { what: 'an openid', max: PEOPLE_MAX }),
       since: instantSchema.optional(),
       until: instantSchema.optional(),
       acceptedSince: instantSchema.optional(),
@@ -70,8 +73,10 @@ export function deadLetterFilterSchema(keyOf: ReasonKey) {
     })
 }
 
+const REASON = 'an errcode or the name of a reason, such as expired or reply-window-closed'
+
 function reasonSchema(keyOf: ReasonKey) {
-  const message = 'must be an errcode, or the name of a reason such as expired or reply-window-closed'
+  const message = `must be ${REASON}`
   return z
     .union([z.number().int(), z.string()], { error: message })
     .transform((given) => (/^-?\d{1,9}$/.test(String(given)) ? String(given) : keyOf(String(given))))
@@ -88,7 +93,12 @@ export function taskRequestSchema(keyOf: ReasonKey) {
       action: z.enum(['replay', 'discard']),
       filter: deadLetterFilterSchema(keyOf).optional(),
       ids: z
-        .array(z.string().refine(isDeadLetterId, 'must be the id of a dead letter, d-…'))
+        .array(
+          z
+            .string()
+            .refine(isDeadLetterId, 'must be the id of a dead letter, d-…')
+            .meta({ examples: ['d-4fZ8hQ2sVx0LmN6tRw1B'] }),
+        )
         .min(1, 'must not be empty')
         .max(TASK_IDS_MAX, `must be at most ${TASK_IDS_MAX}`)
         .optional(),

@@ -31,6 +31,7 @@ export {
   replayIdOf,
   replayOriginOf,
 } from './ids.ts'
+export type { JsonSize } from './inspect.ts'
 export {
   EARLIER_REASONS_MAX,
   JOB_DATA_VERSION,

@@ -9,14 +9,23 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 
 import type { Access } from '../access.ts'
 import { type KnownApps, refuseUnknownApps } from '../known-apps.ts'
 import { sendProblem } from '../problem.ts'
+import { listApps, pauseApp, resumeApp } from './apps.ts'
 import { createBodyLimits } from './body-limits.ts'
-import { discardDeadLetter, listDeadLetters, readDeadLetter, replayDeadLetter } from './dead-letters.ts'
+import {
+  countDeadLetters,
+  discardDeadLetter,
+  listDeadLetters,
+  readDeadLetter,
+  replayDeadLetter,
+} from './dead-letters.ts'
 import { addDocsPage } from './docs-page.ts'
 import { openApiDocument } from './document.ts'
 import { addJsonBodies } from './json-body.ts'
 import { cancelMessage, readMessage } from './messages.ts'
-import { type Operation, type OperationId, operations } from './operations.ts'
+import type { Operation } from './operation.ts'
+import { type OperationId, operations } from './operations.ts'
 import { sendBatch, sendMessage } from './send.ts'
+import { cancelTask, createTask, listTasks, readTask } from './tasks.ts'
 
 export type SendSchema = ReturnType<typeof sendRequestSchema>
 
@@ -43,6 +52,14 @@ const handlers: Record<OperationId, Handler> = {
   readDeadLetter,
   discardDeadLetter,
   replayDeadLetter,
+  countDeadLetters,
+  createTask,
+  listTasks,
+  readTask,
+  cancelTask,
+  listApps,
+  pauseApp,
+  resumeApp,
 }
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']

@@ -1,16 +1,27 @@
-/** Dead letters over HTTP: pages of them, one, discarding and replaying it. */
-import { isDeadLetterId } from '@wechat-outbox/messages'
+/** Dead letters over HTTP: pages of them, how many there are, one, discarding and replaying it. */
+import { check, isDeadLetterId } from '@wechat-outbox/messages'
 import { OutboxError } from '@wechat-outbox/outbox'
 import * as engine from '@wechat-outbox/outbox/engine'
+import { reasonKeys } from '@wechat-outbox/policy'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Problem, sendProblem } from '../problem.ts'
 import type { V1Deps } from './add-v1.ts'
-import { noQuery, readParameters } from './read.ts'
+import { countQuery, filterSchema } from './operator-schemas.ts'
+import { guarded, invalid, noQuery, readParameters } from './read.ts'
 import { listQuery } from './schemas.ts'
 
 export async function listDeadLetters({ store }: V1Deps, request: FastifyRequest) {
   const { appid, query } = readParameters(request, listQuery)
   return guarded(async () => engine.listDeadLetters(await store(), appid, query as engine.ListFilter))
+}
+
+export async function countDeadLetters({ store }: V1Deps, request: FastifyRequest) {
+  const { appid, query } = readParameters(request, countQuery)
+  const { by, ...given } = query
+  const filter = check(given, filterSchema)
+  if (!filter.ok) throw invalid(filter.problems)
+  const asked = { filter: filter.value, by, reasons: reasonKeys() }
+  return guarded(async () => engine.countDeadLetters(await store(), appid, asked))
 }
 
 export async function readDeadLetter({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
@@ -46,15 +57,6 @@ export async function replayDeadLetter({ store }: V1Deps, request: FastifyReques
   } catch (error) {
     if (error instanceof OutboxError && error.code === 'WXO_INVALID') return sendProblem(reply, NOT_REPLAYABLE)
     throw error
-  }
-}
-
-/** @throws OutboxError and no other */
-async function guarded<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call()
-  } catch (error) {
-    throw engine.storeError(error)
   }
 }
 

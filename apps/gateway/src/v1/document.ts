@@ -1,13 +1,14 @@
 /** The OpenAPI document, made of the operations and their schemas. */
 import { createDocument, type ZodOpenApiPathsObject } from 'zod-openapi'
-import { type Operation, operations } from './operations.ts'
+import type { Operation } from './operation.ts'
+import { operations } from './operations.ts'
 
 export type OpenApiDocument = ReturnType<typeof createDocument>
 
 export function openApiDocument(): OpenApiDocument {
   const paths: ZodOpenApiPathsObject = {}
   for (const [operationId, { method, path, document }] of Object.entries<Operation>(operations)) {
-    const tags = [path.includes('dead-letters') ? 'Dead letters' : 'Messages']
+    const tags = [tagOf(path)]
     paths[path] = { ...paths[path], [method.toLowerCase()]: { operationId, tags, ...document } }
   }
   const made = createDocument(
@@ -22,7 +23,7 @@ export function openApiDocument(): OpenApiDocument {
       },
       servers: [{ url: '/' }],
       security: [{ apiKey: [] }],
-      tags: [{ name: 'Messages' }, { name: 'Dead letters' }],
+      tags: [{ name: 'Messages' }, { name: 'Dead letters' }, { name: 'Apps' }],
       components: {
         securitySchemes: {
           apiKey: {
@@ -45,4 +46,9 @@ export function openApiDocument(): OpenApiDocument {
   )
   const { __schema0: _anyJson, ...schemas } = made.components?.schemas ?? {}
   return { ...made, components: { ...made.components, schemas } }
+}
+
+function tagOf(path: string): string {
+  if (path.includes('/messages')) return 'Messages'
+  return path.includes('/dead-letters') || path.includes('/tasks') ? 'Dead letters' : 'Apps'
 }

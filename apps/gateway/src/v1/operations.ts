@@ -2,47 +2,20 @@
  * The calls of `/v1`, as data: their addresses, the right that each takes, and what goes in and comes out. Routes and the
  * OpenAPI document are both made of this, so that neither can say what the other does not.
  */
-import { appidSchema } from '@wechat-outbox/messages'
 import { z } from 'zod'
-import type { ZodOpenApiOperationObject, ZodOpenApiResponsesObject } from 'zod-openapi'
-import type { Right } from '../access.ts'
-import { PROBLEMS, type ProblemCode } from '../problem.ts'
 import { IDEMPOTENCY_HEADER } from './idempotency-key.ts'
+import { APP, failing, json, LETTERS, type Operation, ofApp } from './operation.ts'
+import { type OperatorOperationId, operatorOperations } from './operator-operations.ts'
 import * as schemas from './schemas.ts'
-
-export type OperationId =
-  | 'sendMessage'
-  | 'sendBatch'
-  | 'readMessage'
-  | 'cancelMessage'
-  | 'listDeadLetters'
-  | 'readDeadLetter'
-  | 'discardDeadLetter'
-  | 'replayDeadLetter'
-
-export interface Operation {
-  readonly method: 'GET' | 'POST' | 'DELETE'
-  /** As OpenAPI writes it: a parameter in braces, and a colon that is a colon. */
-  readonly path: string
-  readonly right: Right
-  /** The largest body, where there is one. */
-  readonly bodyBytesMax?: number
-  /** Whether it stores messages, which is done for known apps alone. */
-  readonly stores?: true
-  readonly document: ZodOpenApiOperationObject
-}
 
 /** Text in which every character is written `\uXXXX` takes three times what is allowed of it. */
 const MESSAGE_BYTES_MAX = 262_144
 /** A thousand messages with the longest text and metadata, and some room. */
 const BATCH_BYTES_MAX = 16 * 1_048_576
 
-const APP = '/v1/apps/{appid}'
 const MESSAGE = `${APP}/messages/{id}`
-const LETTERS = `${APP}/dead-letters`
 const LETTER = `${LETTERS}/{id}`
 
-const ofApp = z.object({ appid: appidSchema })
 const ofMessage = ofApp.extend({ id: schemas.messageId })
 const ofLetter = ofApp.extend({ id: schemas.deadLetterId })
 
@@ -52,35 +25,19 @@ const keyHeader = z
   .optional()
   .meta({ description: '`idempotencyKey`, in quotes (the IETF’s draft) or bare', examples: ['"order-7-shipped"'] })
 
-const json = (schema: z.ZodType) => ({ 'application/json': { schema } })
-
-/** What may go wrong with any call. */
-const ALWAYS: readonly ProblemCode[] = [
-  'WXO_INVALID',
-  'key-missing',
-  'forbidden',
-  'too-many-attempts',
-  'too-many-requests',
-  'internal',
-  'WXO_UNAVAILABLE',
-]
-
-/** Problems by status, those of a status together. */
-function failing(...codes: readonly ProblemCode[]): ZodOpenApiResponsesObject {
-  const byStatus = Map.groupBy([...codes, ...ALWAYS], (code) => PROBLEMS[code].status)
-  return Object.fromEntries(
-    [...byStatus].map(([status, group]) => [
-      String(status),
-      {
-        description: group.map((code) => PROBLEMS[code].title).join('; '),
-        content: { 'application/problem+json': { schema: schemas.problem } },
-        ...(status === 503 ? { headers: z.object({ 'Retry-After': z.string() }) } : {}),
-      },
-    ]),
-  ) as ZodOpenApiResponsesObject
-}
+export type OperationId =
+  | OperatorOperationId
+  | 'sendMessage'
+  | 'sendBatch'
+  | 'readMessage'
+  | 'cancelMessage'
+  | 'listDeadLetters'
+  | 'readDeadLetter'
+  | 'discardDeadLetter'
+  | 'replayDeadLetter'
 
 export const operations: Readonly<Record<OperationId, Operation>> = {
+  ...operatorOperations,
   sendMessage: {
     method: 'POST',
     path: `${APP}/messages`,

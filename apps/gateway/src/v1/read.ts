@@ -4,11 +4,13 @@ import {
   BATCH_MAX,
   check,
   checkSendRequest,
+  type JsonSize,
   limitProblems,
   type Problem,
   traceparentSchema,
 } from '@wechat-outbox/messages'
 import { OutboxError } from '@wechat-outbox/outbox'
+import { storeError } from '@wechat-outbox/outbox/engine'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { SendSchema } from './add-v1.ts'
@@ -32,6 +34,35 @@ export function readParameters<T>(
 }
 
 export const noQuery = z.strictObject({})
+
+/** The query of a call without a path of its own. @throws OutboxError WXO_INVALID */
+export function readQuery<T>(request: FastifyRequest, query: z.ZodType<T>): T {
+  const asked = check(plain(request.query), query)
+  if (asked.ok) return asked.value
+  throw invalid(asked.problems)
+}
+
+/** A body, and the app in the path; `size` where it may be larger than a message. @throws OutboxError WXO_INVALID */
+export function readBody<T>(
+  request: Pick<FastifyRequest, 'params' | 'query' | 'body'>,
+  schema: z.ZodType<T>,
+  size?: JsonSize,
+): { appid: string; body: T } {
+  const path = check(plain(request.params), pathSchema)
+  const asked = check(plain(request.query), noQuery)
+  const body = check(request.body, schema, size)
+  if (path.ok && asked.ok && body.ok) return { appid: path.value.appid, body: body.value }
+  throw invalid([path, asked, body].flatMap((one) => (one.ok ? [] : one.problems)))
+}
+
+/** @throws OutboxError and no other */
+export async function guarded<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    throw storeError(error)
+  }
+}
 
 /** A message as the Outbox takes it, or what is wrong with the request before anybody looks at the message. */
 type Prepared = { readonly request: object } | { readonly problems: readonly Problem[] }

@@ -20,14 +20,14 @@ import { z } from 'zod'
 import { PROBLEMS, type ProblemCode } from '../problem.ts'
 
 /** What a parameter looks like in an address is text; the document says what the text means. */
-const shownAs = (json: Record<string, unknown>) => ({
+export const shownAs = (json: Record<string, unknown>) => ({
   override: ({ jsonSchema }: { jsonSchema: object }): void => {
     for (const key of Object.keys(jsonSchema)) Reflect.deleteProperty(jsonSchema, key)
     Object.assign(jsonSchema, json)
   },
 })
 
-const instantParameter = z
+export const instantParameter = z
   .string()
   // A plus sign that was not encoded arrives as a space.
   .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.replace(/ (?=\d\d:\d\d$)/, '+')))
@@ -120,7 +120,7 @@ const part = z
 
 export const receipt = z.object({ id: messageId, status }).meta({ id: 'Receipt' })
 
-const time = z.iso.datetime().meta(shownAs({ type: 'string', format: 'date-time' }))
+export const time = z.iso.datetime().meta(shownAs({ type: 'string', format: 'date-time' }))
 export const statusReport = z
   .object({
     id: messageId,

@@ -1,5 +1,121 @@
 // Generated from the OpenAPI document by `pnpm run docs`.
 export interface paths {
+    "/v1/apps/{appid}/dead-letters:count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many dead letters there are, and of what */
+        get: operations["countDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/apps/{appid}/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tasks that run, and those that ended in the last seven days */
+        get: operations["listTasks"];
+        put?: never;
+        /**
+         * Replay or discard many dead letters
+         * @description Of a filter, or of up to 10,000 ids. Workers carry it out, oldest first by acceptance. With `dryRun` nothing is done and the letters are counted.
+         */
+        post: operations["createTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/apps/{appid}/tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far a task is */
+        get: operations["readTask"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel a task
+         * @description At once; what is left of its letters stays as it is. One that has ended stays so. With `takeBack`, for a day after its last letter also of a task that is done: what it has replayed and nobody has tried to send becomes the dead letters again that it was.
+         */
+        delete: operations["cancelTask"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/apps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Every app that a worker has served, what holds it, and what waits
+         * @description Needs a key of all apps.
+         */
+        get: operations["listApps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/apps/{appid}:pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send nothing of an app until it is resumed
+         * @description Messages are still accepted, and wait in order.
+         */
+        post: operations["pauseApp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/apps/{appid}:resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a pause, a suspension or a throttling at once, whoever made it */
+        post: operations["resumeApp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/apps/{appid}/messages": {
         parameters: {
             query?: never;
@@ -120,6 +236,33 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        TaskRequest: {
+            /** @enum {string} */
+            action: "replay" | "discard";
+            filter?: components["schemas"]["DeadLetterFilter"];
+            ids?: string[];
+            perSecond?: number;
+            dryRun?: boolean;
+        };
+        /** @description What is absent excludes nothing, and all that is given has to hold; {} means all */
+        DeadLetterFilter: {
+            errcode?: (number | string) | (number | string)[];
+            touser?: string | string[];
+            notTouser?: string | string[];
+            /** @description ISO 8601 with an offset, or epoch milliseconds */
+            since?: number | string;
+            /** @description ISO 8601 with an offset, or epoch milliseconds */
+            until?: number | string;
+            /** @description ISO 8601 with an offset, or epoch milliseconds */
+            acceptedSince?: number | string;
+            /** @description ISO 8601 with an offset, or epoch milliseconds */
+            acceptedUntil?: number | string;
+            limit?: number;
+        };
+        Pause: {
+            /** @description What other operators read beside it */
+            why?: string;
+        };
         SendRequest: {
             /**
              * @description The openid of the recipient
@@ -284,6 +427,104 @@ export interface components {
         Batch: {
             messages: components["schemas"]["SendRequest"][];
         };
+        LetterCounts: {
+            total: number;
+            /** @description The greatest first, at most 1000; hours in their order */
+            counts: {
+                /** @description An errcode or the name of a reason, an openid, or the begin of an hour */
+                key: string;
+                count: number;
+            }[];
+            /** @description How many of `total` stand in none of `counts` */
+            others: number;
+        };
+        /** @description RFC 9457 */
+        Problem: {
+            /** @example urn:wechat-outbox:problem:WXO_INVALID */
+            type: string;
+            title: string;
+            status: number;
+            /** @enum {string} */
+            code: "WXO_INVALID" | "WXO_CONFLICT" | "WXO_UNAVAILABLE" | "WXO_FULL" | "bad-request" | "key-missing" | "key-unknown" | "sign-in" | "forbidden" | "host" | "origin" | "read-only" | "dashboard-off" | "not-found" | "unknown-app" | "unknown-message" | "unknown-dead-letter" | "unknown-task" | "method-not-allowed" | "request-timeout" | "too-late" | "being-replayed" | "not-replayable" | "too-many-tasks" | "too-large" | "uri-too-long" | "content-type" | "too-many-attempts" | "too-many-requests" | "headers-too-large" | "internal" | "timeout";
+            detail: string;
+            /** @description The problems of the request by path, at most 50; an empty path is the body itself */
+            errors?: {
+                /** @example messages.3.touser */
+                path: string;
+                message: string;
+            }[];
+        };
+        /** @description By errcode. Nothing was done */
+        DryRun: {
+            /** @constant */
+            dryRun: true;
+            /** @enum {string} */
+            action: "replay" | "discard";
+            total: number;
+            /** @description The greatest first, at most 1000; hours in their order */
+            counts: {
+                /** @description An errcode or the name of a reason, an openid, or the begin of an hour */
+                key: string;
+                count: number;
+            }[];
+            /** @description How many of `total` stand in none of `counts` */
+            others: number;
+        };
+        Task: {
+            /**
+             * @description Of a task
+             * @example r-4fZ8hQ2sVx0LmN6tRw1B
+             */
+            id: string;
+            /** @enum {string} */
+            action: "replay" | "discard";
+            /** @description Null where ids were given */
+            filter: {
+                errcode?: string[];
+                touser?: string[];
+                notTouser?: string[];
+                since?: number;
+                until?: number;
+                acceptedSince?: number;
+                acceptedUntil?: number;
+                limit?: number;
+            } | null;
+            /** @enum {string} */
+            status: "running" | "done" | "cancelled";
+            /** @description How many letters it is about; null until they have been found */
+            total: number | null;
+            /** @description Replayed, or discarded */
+            done: number;
+            /** @description Gone, or asked for by somebody else, when their turn came */
+            skipped: number;
+            /** @description Dead letters as before: nothing in them can be sent */
+            failed: number;
+            /** @description Of those replayed: dead letters again */
+            takenBack: number;
+            perSecond: number | null;
+            /** Format: date-time */
+            startedAt: string;
+            /** Format: date-time */
+            endedAt?: string;
+            /** @description Who started it: the id of an API key, or user@host of `wxo` */
+            by: string;
+        };
+        App: {
+            /**
+             * @description The Mini Program
+             * @example wx1234567890abcdef
+             */
+            appid: string;
+            /** @enum {string} */
+            state: "open" | "paused" | "suspended" | "throttled";
+            /** @description Why it is held; null while it is open */
+            reason: string | null;
+            /** @description Messages that are not settled */
+            waiting: number;
+            deadLetters: number;
+            /** @description Whether a worker serves it now */
+            served: boolean;
+        };
         Receipt: {
             /**
              * @description Of a message
@@ -294,22 +535,6 @@ export interface components {
         };
         /** @enum {string} */
         Status: "scheduled" | "queued" | "held" | "sending" | "retrying" | "delivered" | "dead" | "replayed" | "discarded" | "cancelled";
-        /** @description RFC 9457 */
-        Problem: {
-            /** @example urn:wechat-outbox:problem:WXO_INVALID */
-            type: string;
-            title: string;
-            status: number;
-            /** @enum {string} */
-            code: "WXO_INVALID" | "WXO_CONFLICT" | "WXO_UNAVAILABLE" | "WXO_FULL" | "bad-request" | "key-missing" | "key-unknown" | "sign-in" | "forbidden" | "host" | "origin" | "read-only" | "dashboard-off" | "not-found" | "unknown-app" | "unknown-message" | "unknown-dead-letter" | "method-not-allowed" | "request-timeout" | "too-late" | "being-replayed" | "not-replayable" | "too-large" | "uri-too-long" | "content-type" | "too-many-attempts" | "too-many-requests" | "headers-too-large" | "internal" | "timeout";
-            detail: string;
-            /** @description The problems of the request by path, at most 50; an empty path is the body itself */
-            errors?: {
-                /** @example messages.3.touser */
-                path: string;
-                message: string;
-            }[];
-        };
         BatchResults: {
             /** @description One for each message, in order */
             results: (components["schemas"]["Receipt"] | components["schemas"]["Problem"])[];
@@ -457,6 +682,779 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    countDeadLetters: {
+        parameters: {
+            query?: {
+                /** @description `hour`: that of the death, in UTC */
+                by?: "errcode" | "touser" | "hour";
+                errcode?: (number | string) | (number | string)[];
+                touser?: string | string[];
+                notTouser?: string | string[];
+                /** @description Died then or later */
+                since?: string | number;
+                /** @description Died then or earlier */
+                until?: string | number;
+                /** @description Their messages were accepted then or later */
+                acceptedSince?: string | number;
+                /** @description Accepted then or earlier */
+                acceptedUntil?: string | number;
+                /** @description The first so many by acceptance */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Counts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LetterCounts"];
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description The latest first, at most 100 */
+                        items: components["schemas"]["Task"][];
+                    };
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskRequest"];
+            };
+        };
+        responses: {
+            /** @description With `dryRun`: the counts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
+                };
+            };
+            /** @description It is stored, and a worker will carry it out */
+            202: {
+                headers: {
+                    Location: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No worker has ever served this app */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many tasks run already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is near its memory limit; Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+                /** @description Of a task */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The task */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such task */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelTask: {
+        parameters: {
+            query?: {
+                /** @description Also takes back what is replayed and not sent yet */
+                takeBack?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+                /** @description Of a task */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The task */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such task */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listApps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["App"][];
+                    };
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseApp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Pause"];
+            };
+        };
+        responses: {
+            /** @description It is paused */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @description The Mini Program
+                         * @example wx1234567890abcdef
+                         */
+                        appid: string;
+                        /** @description False: it was so before */
+                        changed: boolean;
+                    };
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No worker has ever served this app */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeApp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is open */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /**
+                         * @description The Mini Program
+                         * @example wx1234567890abcdef
+                         */
+                        appid: string;
+                        /** @description False: it was so before */
+                        changed: boolean;
+                    };
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No worker has ever served this app */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     sendMessage: {
         parameters: {
             query?: never;

@@ -17,7 +17,7 @@ interface Parameter {
 }
 interface DocumentedCall {
   readonly operationId: string
-  readonly parameters: readonly Parameter[]
+  readonly parameters?: readonly Parameter[]
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> }
   readonly responses: Readonly<Record<string, { readonly content: Readonly<Record<string, unknown>> }>>
 }
@@ -111,16 +111,24 @@ it('has every call of the API, each with its parameters and its errors', () => {
   ).toEqual([
     'DELETE /dead-letters/{id}',
     'DELETE /messages/{id}',
+    'DELETE /tasks/{id}',
     'GET /dead-letters',
     'GET /dead-letters/{id}',
+    'GET /dead-letters:count',
     'GET /messages/{id}',
+    'GET /tasks',
+    'GET /tasks/{id}',
+    'GET /v1/apps',
     'POST /dead-letters/{id}:replay',
     'POST /messages',
     'POST /messages:batch',
+    'POST /tasks',
+    'POST :pause',
+    'POST :resume',
   ])
   for (const { path, documented } of calls) {
-    const inPath = documented.parameters.filter((one) => one.in === 'path').map(({ name }) => `{${name}}`)
-    expect(path.match(/\{\w+\}/g)).toEqual(inPath)
+    const inPath = (documented.parameters ?? []).filter((one) => one.in === 'path').map(({ name }) => `{${name}}`)
+    expect(path.match(/\{\w+\}/g) ?? []).toEqual(inPath)
     expect(Object.keys(documented.responses)).toEqual(
       expect.arrayContaining(['400', '401', '403', '429', '500', '503']),
     )
@@ -197,6 +205,31 @@ describe('a call with values made of its schema', () => {
       expect(await make(operation, { id: 'nothing' })).toMatchObject({ status: 404 })
       expect(await make(operation, { id: 'nothing', appid: 'wx1' })).toMatchObject({ status: 400 })
       expect(pathsOf(await make(operation, { id: 'nothing', query: '?stranger=1' }))).toEqual(['stranger'])
+    }
+  }, 60_000)
+
+  it('answers about counts, tasks and apps in the documented shape', async () => {
+    const [id = ''] = await bury(world, [textTo('o-task')])
+    for (const by of ['errcode', 'touser', 'hour'])
+      expect(await make('countDeadLetters', { query: `?by=${by}&touser=o-task` })).toMatchObject({ body: { total: 1 } })
+    const filter = { errcode: ['45015', 'expired'], touser: 'o-task', since: '2026-01-01T00:00:00Z', limit: 9 }
+    expect(await make('createTask', { body: { action: 'replay', filter, dryRun: true } })).toMatchObject({
+      status: 200,
+    })
+    const { body: task } = await make('createTask', { body: { action: 'discard', ids: [id], perSecond: 5 } })
+    expect(await make('createTask', { body: { action: 'replay', filter } })).toMatchObject({ status: 202 })
+    expect(await make('createTask', { body: { action: 'replay', filter: { window: 1 } } })).toMatchObject({
+      status: 400,
+    })
+    expect(await make('listTasks', {})).toMatchObject({ body: { items: [{ filter: { limit: 9 } }, { id: task.id }] } })
+    expect(await make('readTask', { id: task.id })).toMatchObject({ status: 200 })
+    expect(await make('cancelTask', { id: task.id, query: '?takeBack=true' })).toMatchObject({ status: 200 })
+    expect(await make('pauseApp', { body: { why: 'a test' } })).toMatchObject({ status: 200 })
+    expect(await make('listApps', {})).toMatchObject({ status: 200, body: { items: [{ state: 'paused' }] } })
+    expect(await make('resumeApp', {})).toMatchObject({ status: 200 })
+    for (const operation of ['readTask', 'cancelTask']) {
+      expect(await make(operation, { id: 'nothing' })).toMatchObject({ status: 404 })
+      expect(await make(operation, { id: 'nothing', appid: 'wx1' })).toMatchObject({ status: 400 })
     }
   }, 60_000)
 

@@ -1,0 +1,44 @@
+/** What holds apps, over HTTP: a look at all of them, and an operator's own word on one. */
+import { reasonLine } from '@wechat-outbox/messages'
+import * as engine from '@wechat-outbox/outbox/engine'
+import type { FastifyRequest } from 'fastify'
+import type { V1Deps } from './add-v1.ts'
+import { pauseRequest } from './operator-schemas.ts'
+import { guarded, noQuery, readBody, readParameters, readQuery } from './read.ts'
+
+export async function listApps({ store: open }: V1Deps, request: FastifyRequest) {
+  readQuery(request, noQuery)
+  return guarded(async () => {
+    const store = await open()
+    const appids = await engine.readKnownApps(store, undefined)
+    const served = await engine.readServed(store, appids)
+    const items = appids.map(async (appid) => {
+      const [hold, { send, deadLetter }] = await Promise.all([
+        engine.readHold(store, appid),
+        engine.readBacklog(store, appid, store.clock.now()),
+      ])
+      const waiting = send.waiting + send.active + send.delayed
+      return { appid, ...stateOf(hold), waiting, deadLetters: deadLetter.failed, served: served.has(appid) }
+    })
+    return { items: await Promise.all(items) }
+  })
+}
+
+/** An operator's pause comes first: no probe ends it. */
+function stateOf(hold: engine.Hold | null) {
+  if (hold === null) return { state: 'open', reason: null }
+  const { operator, fault, pausedElsewhere } = hold
+  if (operator !== undefined) return { state: 'paused', reason: operator.why === '' ? 'by an operator' : operator.why }
+  if (pausedElsewhere || fault === undefined) return { state: 'paused', reason: 'with BullMQ' }
+  return { state: fault.kind, reason: reasonLine(fault.reason) }
+}
+
+export async function pauseApp({ store }: V1Deps, request: FastifyRequest) {
+  const { appid, body } = readBody({ ...request, body: request.body ?? {} }, pauseRequest)
+  return { appid, changed: await guarded(async () => engine.pauseApp(await store(), appid, body.why)) }
+}
+
+export async function resumeApp({ store }: V1Deps, request: FastifyRequest) {
+  const { appid } = readParameters(request, noQuery)
+  return { appid, changed: await guarded(async () => engine.resumeApp(await store(), appid)) }
+}

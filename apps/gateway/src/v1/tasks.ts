@@ -1,0 +1,58 @@
+/** Bulk replays and discards over HTTP: workers carry them out, and these calls start them, look at them and end them. */
+import { isTaskId, TASK_SIZE } from '@wechat-outbox/messages'
+import * as engine from '@wechat-outbox/outbox/engine'
+import { reasonKeys } from '@wechat-outbox/policy'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Problem, sendProblem } from '../problem.ts'
+import type { V1Deps } from './add-v1.ts'
+import { cancelQuery, taskRequest } from './operator-schemas.ts'
+import { guarded, noQuery, readBody, readParameters } from './read.ts'
+
+export async function createTask({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
+  const { appid, body } = readBody(request, taskRequest, TASK_SIZE)
+  const { dryRun, ...asked } = body
+  if (dryRun === true) {
+    const { action, filter, ids = [] } = asked
+    const counted = await guarded(async () =>
+      filter === undefined
+        ? engine.countGiven(await store(), appid, ids)
+        : engine.countDeadLetters(await store(), appid, { filter, by: 'errcode', reasons: reasonKeys() }),
+    )
+    return { dryRun: true, action, ...counted }
+  }
+  const by = request.caller?.id ?? 'unknown'
+  const task = await guarded(async () => engine.createTask(await store(), appid, { ...asked, by }))
+  if (task === null) return sendProblem(reply, TOO_MANY)
+  reply.code(202).header('location', `/v1/apps/${appid}/tasks/${task.id}`)
+  return task
+}
+
+export async function listTasks({ store }: V1Deps, request: FastifyRequest) {
+  const { appid } = readParameters(request, noQuery)
+  return { items: await guarded(async () => engine.listTasks(await store(), appid)) }
+}
+
+export async function readTask({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
+  const { appid, id } = readParameters(request, noQuery)
+  const task = isTaskId(id) ? await guarded(async () => engine.readTask(await store(), appid, id)) : null
+  return task ?? sendProblem(reply, UNKNOWN)
+}
+
+export async function cancelTask({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
+  const { appid, id, query } = readParameters(request, cancelQuery)
+  if (!isTaskId(id)) return sendProblem(reply, UNKNOWN)
+  const takeBack = query.takeBack === true
+  const cancelled = await guarded(async () => engine.cancelTask(await store(), { appid, id }, takeBack))
+  return cancelled?.task ?? sendProblem(reply, UNKNOWN)
+}
+
+const UNKNOWN: Problem = {
+  status: 404,
+  code: 'unknown-task',
+  detail: 'There is no such task, or it ended more than seven days ago.',
+}
+const TOO_MANY: Problem = {
+  status: 409,
+  code: 'too-many-tasks',
+  detail: `${engine.TASKS_OPEN_MAX} tasks of this app run already.`,
+}
