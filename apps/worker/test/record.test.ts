@@ -167,3 +167,35 @@ describe('an ending', () => {
     expect(JSON.stringify(lines)).not.toContain('o-anna')
   })
 })
+
+describe('a task', () => {
+  it('is told when its letters are found and when it ends, with who started it and without whom it is about', () => {
+    const task = {
+      id: 'r-1',
+      action: 'replay',
+      filter: { touser: ['o-anna'] },
+      status: 'done',
+      total: 3,
+      done: 2,
+      skipped: 1,
+      failed: 0,
+      takenBack: 0,
+      perSecond: null,
+      startedAt: '2026-11-23T08:00:00.000Z',
+      by: 'anna@console',
+    } as const
+    const [line] = logged('info', (recorder) => recorder.task(task, 'ended'))
+    expect(line).toMatchObject({
+      event: 'task.ended',
+      appid: APP,
+      task: 'r-1',
+      action: 'replay',
+      by: 'anna@console',
+      status: 'done',
+      total: 3,
+      done: 2,
+      skipped: 1,
+    })
+    expect(JSON.stringify(line)).not.toContain('o-anna')
+  })
+})

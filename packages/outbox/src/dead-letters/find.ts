@@ -9,7 +9,7 @@ import type { Store } from '../redis/store.ts'
 import { type Place, placesAfter } from './list.ts'
 
 /** Letters looked at for one page. */
-const PAGE = 500
+const PAGE = 250
 
 /** Where a search is: in which of the indexes, and after which of its places. */
 export interface Cursor {
