@@ -172,6 +172,15 @@ describe('a task', () => {
   })
 })
 
+it('tells that a task goes on when Redis is lost while it is watched', async () => {
+  const watching = world.cli(['dead', 'replay', 'd-none', '--app', APP])
+  await vi.waitFor(async () => expect(await listTasks(world.store, APP)).toHaveLength(1), 20_000)
+  await world.redis.kill9()
+  const { code, stderr } = await watching
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^r-\w+ goes on: wxo task show r-\w+ --app \w+\nwxo: Redis is not available/)
+})
+
 describe('dead discard', () => {
   it('removes what is chosen for good, and the messages say so', async () => {
     const [late, , ben] = (await die(three)) as [string, string, string]

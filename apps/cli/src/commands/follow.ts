@@ -46,7 +46,7 @@ export async function followTask(watching: Watching, started: Task): Promise<Tas
   let movedAt = performance.now()
   try {
     while (task.status === 'running') {
-      show(terminal, taskLine(task))
+      show(terminal, `${task.id}: ${taskLine(task)}`)
       await sleep(LOOK_EVERY_MS, undefined, { signal: interrupted.signal }).catch(() => undefined)
       if (interrupted.signal.aborted) return await askAfterInterrupt(watching, task)
       const now = await look(session, appid, task.id)
@@ -55,11 +55,17 @@ export async function followTask(watching: Watching, started: Task): Promise<Tas
       if (performance.now() - movedAt > NO_WORKER_MS) await checkWorker(session, appid, task)
     }
     return task
+  } catch (error) {
+    // The task needs no terminal, whatever has happened to the watching.
+    if (!(error instanceof CommandFailure)) session.output.note(goesOn(appid, task))
+    throw error
   } finally {
     process.off('SIGINT', onInterrupt)
     show(terminal, '')
   }
 }
+
+const goesOn = (appid: string, { id }: Task): string => `${id} goes on: wxo task show ${id} --app ${appid}`
 
 const progressOf = ({ total, done, skipped, failed }: Task): string => [total, done, skipped, failed].join()
 
@@ -83,8 +89,7 @@ async function checkWorker(session: Session, appid: string, { id }: Task): Promi
 async function askAfterInterrupt({ session, terminal, appid }: Watching, task: Task): Promise<Task> {
   show(terminal, '')
   const answer = await ask(terminal, `cancel ${task.id}? It goes on if you only leave it. [c/L] `)
-  if (!/^c(ancel)?$/i.test(answer.trim()))
-    throw new CommandFailure(`${task.id} goes on: wxo task show ${task.id} --app ${appid}`)
+  if (!/^c(ancel)?$/i.test(answer.trim())) throw new CommandFailure(goesOn(appid, task))
   const cancelled = await stored(cancelTask(await session.store(), { appid, id: task.id }, false))
   return cancelled?.task ?? look(session, appid, task.id)
 }

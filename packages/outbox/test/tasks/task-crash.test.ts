@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { replayIdOf } from '@wechat-outbox/messages'
 import { REDIS_ERRORS, scriptNamesOf, startProcess, startRedisProxy } from '@wechat-outbox/sandbox'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { requestReplay } from '../../src/dead-letters/list.ts'
 import { connectRedis, whenReady } from '../../src/redis/connection.ts'
 import { openStore } from '../../src/redis/store.ts'
 import { cancelTask } from '../../src/tasks/task.ts'
@@ -65,6 +66,42 @@ describe('a worker that is killed', () => {
     },
     180_000,
   )
+
+  it('overtakes nobody, with tasks that overlap, a slow one, single replays and two workers', async () => {
+    const ids = await letDie(world, crowd(1200, 9, ['45015', '45047', '40003', '43004']))
+    await pause()
+    const slow = await start(world, { action: 'replay', filter: { errcode: ['45015'] }, perSecond: 40 })
+    const both = await start(world, {
+      action: 'replay',
+      filter: { errcode: ['45015', '45047'], touser: ['o-1', 'o-2'] },
+    })
+    const singles = ids.filter((_, n) => n % 13 === 5).toReversed()
+    for (const id of singles) await requestReplay(world.store, APP, id)
+    const all = await start(world, { action: 'replay', filter: {} })
+    const begin = async () => {
+      const child = startProcess({ args: [script, world.url, 'deliver'] })
+      await child.waitForLine(/running/)
+      return child
+    }
+    const workers = [await begin()]
+    const left = () => world.redis.zcard(keys.deadByTime)
+    for (let kills = 0; (await left()) > 0 && kills < 30; kills += 1) {
+      workers.push(await begin())
+      const goal = (await left()) - ((kills * 53) % 160)
+      await vi.waitFor(async () => expect(await left()).toBeLessThanOrEqual(Math.max(0, goal)), {
+        timeout: WAIT_MS,
+        interval: 1,
+      })
+      await workers.shift()?.kill9()
+    }
+    const ended = [await untilEnded(world, slow), await untilEnded(world, both), await untilEnded(world, all)]
+    for (const worker of workers) await worker.kill9()
+    for (const { total, done, skipped, failed } of ended) expect([done + skipped, failed]).toEqual([total, 0])
+    const done = ended.reduce((sum, task) => sum + task.done, 0)
+    expect(done).toBeLessThanOrEqual(1200)
+    expect(done).toBeGreaterThanOrEqual(1200 - singles.length)
+    await expectOneEach(ids, 9)
+  }, 180_000)
 
   it('loses and doubles nothing of what is taken back', async () => {
     await letDie(world, crowd(2000, 11))
