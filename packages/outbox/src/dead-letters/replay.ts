@@ -87,6 +87,8 @@ interface Waiting {
   readonly task: string
   readonly acceptance: string
   readonly id: string
+  /** Known where it was found by its person; the letter may be gone. */
+  readonly person?: string
 }
 
 interface WaitingLetter extends Waiting {
@@ -150,7 +152,9 @@ async function readLetters(store: Store, keys: AppKeys, waiting: readonly Waitin
   return Promise.all(
     waiting.map(async (one) => {
       const [data, idem] = await store.redis.hmget(keys.deadJob(one.id), 'data', 'idem')
-      return { ...one, letter: parseJson(data) as WaitingLetter['letter'], idem: idem ?? undefined }
+      const letter = parseJson(data) as WaitingLetter['letter']
+      const person = one.person ?? personOf(letter)
+      return { ...one, letter, idem: idem ?? undefined, ...(person === undefined ? {} : { person }) }
     }),
   )
 }
@@ -163,8 +167,7 @@ async function olderElsewhere(
 ): Promise<Waiting[]> {
   // The last of each person's stays: they are in order.
   const lastOf = new Map<string, string>()
-  for (const { letter, acceptance } of own) {
-    const person = personOf(letter)
+  for (const { person, acceptance } of own) {
     if (person !== undefined) lastOf.set(person, acceptance)
   }
   const asked = others.flatMap((task) => {
@@ -172,7 +175,7 @@ async function olderElsewhere(
     return [...lastOf].map(async ([person, acceptance]) => {
       const before = `${person}:`
       const found = await redis.zrangebylex(of, `[${before}`, `(${before}${acceptance}`, 'LIMIT', 0, BATCH)
-      return found.map((member) => waitingIn(task)(member.slice(before.length)))
+      return found.map((member) => ({ ...waitingIn(task)(member.slice(before.length)), person }))
     })
   })
   return (await Promise.all(asked)).flat()
@@ -220,11 +223,11 @@ export const REFUSED_MS = 1000
 /** What the script takes for one letter; without data for a new message where nothing to send stands in it. */
 function partsOf(
   keys: AppKeys,
-  { task, acceptance, id, letter, idem }: WaitingLetter,
+  { task, acceptance, id, person = '', letter, idem }: WaitingLetter,
   { appid, now }: { appid: string; now: number },
 ): (string | number)[] {
   const message = letter === undefined || letter === null ? undefined : readMessage(letter)
-  const where = [task, acceptance, personOf(letter) ?? '', id]
+  const where = [task, acceptance, person, id]
   if (letter === undefined || letter === null || message === undefined)
     return [...where, '', '', '', '[]', '', '', '', '', reasonIn(letter), '']
   const newId = replayIdOf(id)

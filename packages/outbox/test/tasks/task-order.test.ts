@@ -1,6 +1,7 @@
 // Each person gets replays in the order in which the messages were accepted, whatever asks for them: several tasks at the same
 // time, each at its own rate, and single replays beside them.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { acceptanceOf } from '../../src/dead-letters/acceptance.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { runRound } from '../../src/tasks/step.ts'
 import {
@@ -99,4 +100,30 @@ it('holds where the letters of one task are still being found when those of anot
   const { done } = await untilEnded(world, short)
   await untilReceived(received, 650 + done)
   expectOrder(received)
+})
+
+it('goes on with what workers have left that knew no tasks: no entry by person, or one too many', async () => {
+  const ids = await letDie(world, [
+    ['o-1', '45015'],
+    ['o-1', '45015'],
+    ['o-1', '45047'],
+  ])
+  const [first = '', second = '', third = ''] = ids
+  for (const id of [second, first]) await requestReplay(world.store, APP, id)
+  const letters = await Promise.all(
+    ids.map(async (id) => JSON.parse((await world.redis.hget(keys.deadJob(id), 'data')) ?? '')),
+  )
+  // As such a worker puts them in order; what it has replayed stays by person, and stands first.
+  const [one = '', two = ''] = ids.map((id, n) => acceptanceOf(id, letters[n]))
+  await world.redis.zadd(keys.replaysDue, 0, one, 0, two)
+  await world.redis.del(keys.deadWait)
+  for (let n = 0; n < 120; n += 1) {
+    const gone = acceptanceOf(`d-gone${n}`, { ...letters[0], acceptedAt: 1 })
+    await world.redis.zadd(keys.replaysDueOf, 0, `o-1:${gone}`)
+  }
+  await start(world, { action: 'replay', ids: [third] })
+  const replayed: string[] = []
+  while (replayed.length < 3) replayed.push(...(await round()).replayed.map(({ replayOf }) => replayOf))
+  expect(replayed).toEqual([first, second, third])
+  expect(await world.redis.exists(keys.replaysDue, keys.replaysDueOf, keys.tasksOpen)).toBe(0)
 })
