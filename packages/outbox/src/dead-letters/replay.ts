@@ -46,7 +46,7 @@ export interface Replayed {
   readonly ended: readonly string[]
 }
 
-/** Letters in one script: Redis serves nobody else while it runs, some 50 µs for each. */
+/** Letters in one script: Redis serves nobody else while it runs, some 0.2 ms for each. */
 const BATCH = 50
 /** Letters that are only moved, in one script. */
 const TAKEN_BATCH = 200
