@@ -1,5 +1,5 @@
 /** Dead letters of several people and reasons, and what becomes of them when tasks replay them. */
-import { deadLetterIdOf, type JobData } from '@wechat-outbox/messages'
+import { deadLetterIdOf, type JobData, replayIdOf } from '@wechat-outbox/messages'
 import { expect, vi } from 'vitest'
 import type { Run, Settlement } from '../../src/engine.ts'
 import type { NewTask, Task } from '../../src/tasks/task.ts'
@@ -101,3 +101,16 @@ export function expectOrder({ got }: Receivers): void {
 
 /** Rounds by hand until nothing is left to do, as a worker makes them. */
 export const ROUND = { appid: APP, rememberMs: 60_000, perSecond: 0 }
+
+/** Nothing is sent, so what was replayed waits as it was stored. */
+export const pauseSending = (world: World) => world.redis.hset(keys.sendMeta, 'paused', '1')
+
+/** Each letter has given one message, which waits in its person's lane in the order of acceptance. */
+export async function expectOneEach(world: World, ids: readonly string[], people: number): Promise<void> {
+  const jobs = await world.redis.keys(`${keys.sendJobs}m-*`)
+  expect(new Set(jobs)).toEqual(new Set(ids.map((id) => keys.sendJob(replayIdOf(id)))))
+  for (let person = 0; person < people; person += 1) {
+    const expected = ids.filter((_, n) => n % people === person).map(replayIdOf)
+    expect(await world.redis.lrange(keys.lane(`o-${person}`), '0', '-1')).toEqual(expected)
+  }
+}
