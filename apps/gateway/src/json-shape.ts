@@ -7,8 +7,8 @@
 const DEPTH_MAX = 32
 /** Keys and elements of a whole body: a thousand messages with a hundred each. */
 const VALUES_MAX = 100_000
-/** Of one object or list. An object with a hundred thousand keys takes ten times as long to build as ten thousand small ones. */
-const VALUES_IN_ONE_MAX = 10_000
+/** Of one object or list: a task may name ten thousand letters. An object with a hundred thousand keys takes ten times as long to build as ten thousand small ones. */
+const VALUES_IN_ONE_MAX = 20_000
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
