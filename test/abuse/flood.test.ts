@@ -120,7 +120,7 @@ describe.runIf(process.platform === 'linux')(`floods with the seed ${SEED}`, () 
         for (const status of wrong) statuses.set(status, (statuses.get(status) ?? 0) + 1)
         expect(await page(PASSWORD)).toBe(200)
       }
-      expect([...statuses.keys()].toSorted()).toEqual([401, 429])
+      expect(new Set(statuses.keys())).toEqual(new Set([401, 429]))
     })
     expect(cost.mebibytes).toBeLessThan(500)
   }, 60_000)

@@ -32,8 +32,8 @@ it('shows every call, asks no other host for anything, and can be tried', async 
     page.on('pageerror', (error) => complaints.push(error.message))
     const answer = await page.goto(`${gateway.url}/docs`)
     expect(answer?.headers()['content-security-policy']).toContain("default-src 'self'")
-    await page.locator('.opblock').nth(7).waitFor()
-    expect(await page.locator('.opblock').count()).toBe(8)
+    await page.locator('.opblock').nth(15).waitFor()
+    expect(await page.locator('.opblock').count()).toBe(16)
     await page.screenshot({ path: join(pictures, 'docs.png') })
     // Tried from the page, it is a real call.
     const list = page.locator('#operations-Dead_letters-listDeadLetters')

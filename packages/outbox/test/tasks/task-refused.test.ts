@@ -18,7 +18,10 @@ afterEach(() => world.close())
 const LETTERS = 160
 
 describe('a step that Redis refuses', () => {
-  const errors = Object.entries(REDIS_ERRORS)
+  // Of those that make Redis refuse writes, run no script, forget its scripts, and serve nobody, one each.
+  const errors = (['READONLY', 'BUSY', 'NOSCRIPT', 'LOADING'] as const).map(
+    (name) => [name, REDIS_ERRORS[name]] as const,
+  )
   const steps = ['task-select', 'replay', 'take-back', 'discard'] as const
 
   it.each(errors)('is repeated after %s, and nothing is lost or doubled', async (name, error) => {
