@@ -18,9 +18,14 @@ afterEach(() => {
 async function serve(handle: RequestListener): Promise<number> {
   const refusal = { type: 'text/plain', body: 'too many' }
   const server = createHttpServer(handle, { requestMsMax: 15_000, refusal })
-  server.on('clientError', (_error, socket) =>
-    afterAnswers(socket as Socket, () => socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n')),
-  )
+  server.on('clientError', (_error, socket) => {
+    if (!socket.writable) return void socket.destroy()
+    ;(socket as Socket).pause()
+    afterAnswers(socket as Socket, () => {
+      socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n')
+      ;(socket as Socket).resume()
+    })
+  })
   ending.push(() => {
     server.closeAllConnections()
     server.close()
@@ -177,6 +182,35 @@ describe('what is no HTTP', () => {
     const alone = say(port, `${chunked}lozzz\r\n`)
     await alone.closed
     expect(statuses(alone.text())).toEqual(['400'])
+  })
+
+  it('in the middle of a request that waits for its turn is refused when those before are answered', async () => {
+    const { handle, open } = holding()
+    const port = await serve(handle)
+    const half = 'POST /half HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhellozzz\r\n'
+    const { text, closed } = say(port, Array.from({ length: 8 }, (_, index) => GET(`/${index}`)).join('') + half)
+    await vi.waitFor(() => expect(open.length).toBe(8))
+    for (const one of open) answer(one)
+    await closed
+    expect(statuses(text())).toEqual([...Array.from({ length: 8 }, () => '200'), '400'])
+    expect(open.map(({ path }) => path)).not.toContain('/half')
+  })
+
+  it('in the middle of a request whose answer has begun waits for the rest of that', async () => {
+    const { handle, open } = holding()
+    const port = await serve((request, response) => {
+      response.writeHead(200, { 'content-length': 20 }).write('begun')
+      handle(request, response)
+    })
+    const head = 'POST /begun HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n'
+    const { socket, text, closed } = say(port, head)
+    await vi.waitFor(() => expect(text()).toContain('begun'))
+    socket.write('zzz\r\n')
+    // The server has met it: only then it stops reading.
+    await vi.waitFor(() => expect(open[0]?.response.socket?.isPaused()).toBe(true))
+    open[0]?.response.end(', and the rest.')
+    await closed
+    expect(text()).toMatch(/begun, and the rest\.HTTP\/1\.1 400 /)
   })
 
   it('on a connection whose earlier requests are answered is refused, too', async () => {
