@@ -39,6 +39,12 @@ export const OK: Answer = { errcode: 0, errmsg: 'ok' }
 /** The one refusal that clients may repeat as it is. */
 export const BUSY: Refusal = { errcode: -1, detail: 'the message store does not answer, try again' }
 
+/** The caller's key has a limit that is reached. */
+export const tooMany = (what: 'requests' | 'messages'): Refusal => ({
+  errcode: 45_011,
+  detail: `the API key has as many ${what} in a second as it may`,
+})
+
 export function isRefusal(answer: object): answer is Refusal {
   return (
     'errcode' in answer && typeof answer.errcode === 'number' && answer.errcode in sentences && !('errmsg' in answer)

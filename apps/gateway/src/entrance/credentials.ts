@@ -7,7 +7,7 @@ import { appidSchema } from '@wechat-outbox/messages'
 import { createAccessTokens, readAccessToken, type Store } from '@wechat-outbox/outbox/engine'
 import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../access.ts'
-import type { Refusal } from './answers.ts'
+import { type Refusal, tooMany } from './answers.ts'
 import type { EntranceDeps } from './deps.ts'
 
 export type Sender =
@@ -25,7 +25,7 @@ export async function senderOf(request: FastifyRequest, { link, access, knownApp
     return { kind: 'refused', refusal: { errcode: 40_001, detail: 'ask the gateway for a token, not WeChat' } }
   }
   request.caller = caller
-  if (caller.requests.spend(1) > 0) return { kind: 'refused', refusal: TOO_MANY_REQUESTS }
+  if (caller.requests.spend(1) > 0) return { kind: 'refused', refusal: tooMany('requests') }
   if (!(await knownApps.find(found.appid))) return { kind: 'refused', refusal: UNKNOWN_APP }
   return { kind: 'sender', appid: found.appid, caller, store }
 }
@@ -70,7 +70,7 @@ export async function grantToken(
     return { errcode: 40_125, detail: 'secret must be an API key of the gateway' }
   }
   request.caller = caller
-  if (caller.requests.spend(1) > 0) return TOO_MANY_REQUESTS
+  if (caller.requests.spend(1) > 0) return tooMany('requests')
   const store = await deps.link.store()
   if (!(await deps.knownApps.find(app.data))) return UNKNOWN_APP
   const tokens = createAccessTokens(store, app.data)
@@ -79,5 +79,4 @@ export async function grantToken(
   return { access_token: token, expires_in: Math.floor(leftMs / 1000) }
 }
 
-const TOO_MANY_REQUESTS: Refusal = { errcode: 45_011, detail: 'the API key has as many requests in a second as it may' }
 const UNKNOWN_APP: Refusal = { errcode: 40_013, detail: 'no worker has ever served this app' }

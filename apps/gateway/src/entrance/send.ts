@@ -1,7 +1,7 @@
 /** A message on its way in: `ok` is said when Redis has it, and never before. */
 import type { SendRequest } from '@wechat-outbox/messages'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Answer, OK } from './answers.ts'
+import { type Answer, OK, tooMany } from './answers.ts'
 import { readJsonBody } from './body.ts'
 import { senderOf } from './credentials.ts'
 import type { EntranceDeps } from './deps.ts'
@@ -17,7 +17,7 @@ export async function acceptMessage(request: FastifyRequest, reply: FastifyReply
   if (refusal !== null) return refusal
   const key = idempotencyKeyOf(request, read.body)
   if (key === null) return { errcode: 47_001, detail: 'idempotencyKey is not what the header Idempotency-Key says' }
-  if (sender.caller.messages.spend(1) > 0) return TOO_MANY_MESSAGES
+  if (sender.caller.messages.spend(1) > 0) return tooMany('messages')
   const message = { ...tidyMessage(read.body, sender.appid), ...key, appid: sender.appid } as SendRequest
   try {
     const { id, duplicate } = await deps.outbox.send(message)
@@ -31,8 +31,6 @@ export async function acceptMessage(request: FastifyRequest, reply: FastifyReply
     return refused
   }
 }
-
-const TOO_MANY_MESSAGES: Answer = { errcode: 45_011, detail: 'the API key has as many messages in a second as it may' }
 
 /** Null when the two places in which it may stand contradict each other. */
 function idempotencyKeyOf({ headers }: FastifyRequest, body: object): { readonly idempotencyKey?: string } | null {

@@ -34,7 +34,8 @@ function stateOf(hold: engine.Hold | null) {
 }
 
 export async function pauseApp({ store }: V1Deps, request: FastifyRequest) {
-  const { appid, body } = readBody({ ...request, body: request.body ?? {} }, pauseRequest)
+  const { params, query, body: given = {} } = request
+  const { appid, body } = readBody({ params, query, body: given }, pauseRequest)
   return { appid, changed: await guarded(async () => engine.pauseApp(await store(), appid, body.why)) }
 }
 

@@ -2,6 +2,7 @@
 import { deadLetterIdOf, type JobData, replayIdOf } from '@wechat-outbox/messages'
 import { expect, vi } from 'vitest'
 import type { Run, Settlement } from '../../src/engine.ts'
+import { type Round, runRound } from '../../src/tasks/step.ts'
 import type { NewTask, Task } from '../../src/tasks/task.ts'
 import { createTask, readTask } from '../../src/tasks/task.ts'
 import { APP, DELIVERED, dies, keys, memberOf, text, WAIT_MS, type World } from './world.ts'
@@ -99,8 +100,15 @@ export function expectOrder({ got }: Receivers): void {
   }
 }
 
-/** Rounds by hand until nothing is left to do, as a worker makes them. */
-export const ROUND = { appid: APP, rememberMs: 60_000, perSecond: 0 }
+const ROUND = { appid: APP, rememberMs: 60_000, perSecond: 0 }
+
+/** One round by hand, as a worker makes them. */
+export const round = (world: World): Promise<Round> => runRound({ ...ROUND, store: world.store })
+
+/** Rounds by hand, until the task has ended. */
+export async function carryOut(world: World, id: string): Promise<void> {
+  while ((await taskOf(world, id)).status === 'running') await round(world)
+}
 
 /** Nothing is sent, so what was replayed waits as it was stored. */
 export const pauseSending = (world: World) => world.redis.hset(keys.sendMeta, 'paused', '1')

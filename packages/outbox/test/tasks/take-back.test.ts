@@ -2,16 +2,15 @@
 import { replayIdOf } from '@wechat-outbox/messages'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { inspectLanes, listDeadLetters, type Run, requestReplay } from '../../src/engine.ts'
-import { runRound } from '../../src/tasks/step.ts'
 import { cancelTask } from '../../src/tasks/task.ts'
 import {
+  carryOut,
   crowd,
   expectOrder,
   letDie,
-  ROUND,
   receivers,
+  round,
   start,
-  taskOf,
   untilEnded,
   untilReceived,
 } from '../support/tasks.ts'
@@ -22,12 +21,6 @@ beforeEach(async () => {
   world = await createWorld()
 })
 afterEach(() => world.close())
-
-const round = () => runRound({ ...ROUND, store: world.store })
-
-async function carryOut(id: string): Promise<void> {
-  while ((await taskOf(world, id)).status === 'running') await round()
-}
 
 const allLetters = async () => (await listDeadLetters(world.store, APP, { limit: 1000 })).items
 /** Everything that stands in Redis of dead letters. */
@@ -60,7 +53,7 @@ it('returns letters whole: the same ids, reasons and history, in every list, as 
   await world.redis.hset(keys.deadJob(expiring), 'data', JSON.stringify(rich))
   const before = await dumpOf(ids)
   const id = await start(world, { action: 'replay', filter: {} })
-  await carryOut(id)
+  await carryOut(world, id)
   expect(await world.redis.zcard(keys.deadFailed)).toBe(0)
   expect(await world.redis.zcard(keys.expiring)).toBe(1)
   expect(await cancelTask(world.store, { appid: APP, id }, true)).toMatchObject({
@@ -89,11 +82,11 @@ it('tells a repeat with the idempotency key that the message is dead again', asy
   await letDie(world, [['o-2', '45015']])
   await vi.waitFor(async () => expect((await outbox.status(id))?.status).toBe('dead'), WAIT_MS)
   const task = await start(world, { action: 'replay', filter: {} })
-  await carryOut(task)
+  await carryOut(world, task)
   expect(await outbox.send(request)).toMatchObject({ id, status: 'replayed' })
   await cancelTask(world.store, { appid: APP, id: task }, true)
   expect(await outbox.send(request)).toMatchObject({ id, status: 'dead', duplicate: true })
-  await carryOut(await start(world, { action: 'replay', filter: {} }))
+  await carryOut(world, await start(world, { action: 'replay', filter: {} }))
   expect(await outbox.send(request)).toMatchObject({ id, status: 'replayed' })
 })
 
@@ -168,7 +161,7 @@ it.each([
 ])('leaves a message that waits and %s', async (_what, marks) => {
   const [id = ''] = await letDie(world, [['o-1', '45015']])
   const task = await start(world, { action: 'replay', filter: {} })
-  await carryOut(task)
+  await carryOut(world, task)
   const job = keys.sendJob(replayIdOf(id))
   await world.redis.hset(job, marks)
   expect(await cancelTask(world.store, { appid: APP, id: task }, true)).toMatchObject({ task: { takenBack: 0 } })
@@ -179,7 +172,7 @@ it.each([
 it('lets the next message to the person go', async () => {
   await letDie(world, [['o-1', '45015']])
   const task = await start(world, { action: 'replay', filter: {} })
-  await carryOut(task)
+  await carryOut(world, task)
   const [next = ''] = await world.accept([text('o-1', '45015 1')])
   expect(await world.redis.hget(keys.sendJob(next), 'parked')).toBe('1')
   await cancelTask(world.store, { appid: APP, id: task }, true)
@@ -213,12 +206,12 @@ it('loses and doubles nothing while workers send, and each person has got the ea
 it('is carried on by a worker where the caller has died, and is told', async () => {
   await letDie(world, crowd(130, 7))
   const id = await start(world, { action: 'replay', filter: {} })
-  await carryOut(id)
+  await carryOut(world, id)
   // As a caller leaves it that dies after its first step.
   await world.redis.hset(keys.task(id), 'takingBack', '1', 'status', 'cancelled')
   await world.redis.zadd(keys.tasksOpen, Date.now(), id)
   const told = []
-  for (let rounds = 0; rounds < 5; rounds += 1) told.push(...(await round()).told)
+  for (let rounds = 0; rounds < 5; rounds += 1) told.push(...(await round(world)).told)
   expect(told).toMatchObject([{ event: 'ended', task: { takenBack: 130, by: 'test@here' } }])
   expect(await world.redis.zcard(keys.deadFailed)).toBe(130)
   expect(await world.redis.zcard(keys.tasksOpen)).toBe(0)
@@ -227,14 +220,14 @@ it('is carried on by a worker where the caller has died, and is told', async () 
 it('takes nothing back of a discard, nor of single replays', async () => {
   const ids = await letDie(world, crowd(4, 2))
   const discard = await start(world, { action: 'discard', ids: ids.slice(0, 2) })
-  await carryOut(discard)
+  await carryOut(world, discard)
   expect(await cancelTask(world.store, { appid: APP, id: discard }, true)).toMatchObject({
     kind: 'ended',
     task: { takenBack: 0 },
   })
   await requestReplay(world.store, APP, ids[2] ?? '')
   const task = await start(world, { action: 'replay', ids: ids.slice(2) })
-  await carryOut(task)
+  await carryOut(world, task)
   expect(await cancelTask(world.store, { appid: APP, id: task }, true)).toMatchObject({
     task: { done: 1, skipped: 1, takenBack: 1 },
   })

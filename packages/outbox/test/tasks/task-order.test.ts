@@ -3,13 +3,12 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { acceptanceOf } from '../../src/dead-letters/acceptance.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
-import { runRound } from '../../src/tasks/step.ts'
 import {
   crowd,
   expectOrder,
   letDie,
-  ROUND,
   receivers,
+  round,
   start,
   taskOf,
   untilEnded,
@@ -22,8 +21,6 @@ beforeEach(async () => {
   world = await createWorld()
 })
 afterEach(() => world.close())
-
-const round = () => runRound({ ...ROUND, store: world.store })
 
 it('holds across several tasks and single replays, over several workers', async () => {
   const reasons = ['45015', '45047', '40003', '43004']
@@ -83,9 +80,9 @@ it('holds for a single replay of a letter whose predecessor a task has', async (
     ['o-1', '45047'],
   ])
   await start(world, { action: 'replay', filter: { errcode: ['45015'], touser: ['o-1'] }, perSecond: 1 })
-  await round()
+  await round(world)
   await requestReplay(world.store, APP, ids[2] ?? '')
-  const { replayed } = await round()
+  const { replayed } = await round(world)
   expect(replayed.map(({ replayOf }) => replayOf)).toEqual([ids[0], ids[2]])
 })
 
@@ -123,7 +120,7 @@ it('goes on with what workers have left that knew no tasks: no entry by person, 
   }
   await start(world, { action: 'replay', ids: [third] })
   const replayed: string[] = []
-  while (replayed.length < 3) replayed.push(...(await round()).replayed.map(({ replayOf }) => replayOf))
+  while (replayed.length < 3) replayed.push(...(await round(world)).replayed.map(({ replayOf }) => replayOf))
   expect(replayed).toEqual([first, second, third])
   expect(await world.redis.exists(keys.replaysDue, keys.replaysDueOf, keys.tasksOpen)).toBe(0)
 })

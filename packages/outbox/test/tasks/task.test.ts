@@ -3,14 +3,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { discardDeadLetter } from '../../src/dead-letters/discard.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { selectLetters } from '../../src/tasks/select.ts'
-import { runRound } from '../../src/tasks/step.ts'
 import { cancelTask, createTask, listTasks, openTasks, TASKS_OPEN_MAX } from '../../src/tasks/task.ts'
 import {
+  carryOut,
   crowd,
   expectOrder,
   letDie,
-  ROUND,
   receivers,
+  round,
   start,
   taskOf,
   untilEnded,
@@ -24,13 +24,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-const round = () => runRound({ ...ROUND, store: world.store })
 const deadIds = () => world.redis.zrange(keys.deadFailed, '0', '-1')
-
-/** Rounds by hand, until the task has ended. */
-async function carryOut(id: string): Promise<void> {
-  while ((await taskOf(world, id)).status === 'running') await round()
-}
 
 describe('a replay', () => {
   it('replays what its filter means, oldest first, and counts exactly', async () => {
@@ -69,7 +63,7 @@ describe('a replay', () => {
   ])('finds %s', async (_what, filter, isMeant) => {
     const ids = await letDie(world, crowd(60, 10, ['45015', '40003']))
     const id = await start(world, { action: 'replay', filter })
-    await carryOut(id)
+    await carryOut(world, id)
     const meant = ids.filter((_, n) => isMeant(n))
     expect(await taskOf(world, id)).toMatchObject({ total: meant.length, done: meant.length })
     expect(new Set(await deadIds())).toEqual(new Set(ids.filter((_, n) => !isMeant(n))))
@@ -83,7 +77,7 @@ describe('a replay', () => {
     await world.redis.hset(keys.deadJob(later), 'data', JSON.stringify({ ...letter, deadAt }))
     await world.redis.zadd(keys.deadByTime, deadAt, later)
     const id = await start(world, { action: 'replay', filter: {} })
-    await carryOut(id)
+    await carryOut(world, id)
     expect(await taskOf(world, id)).toMatchObject({ total: 9, done: 9 })
     expect(await deadIds()).toEqual([later])
   })
@@ -97,7 +91,7 @@ describe('a replay', () => {
     await discardDeadLetter(world.store, { appid: APP, id: third }, 1000)
     await requestReplay(world.store, APP, fourth)
     const id = await start(world, { action: 'replay', ids: [first, second, third, fourth, 'd-none'] })
-    await carryOut(id)
+    await carryOut(world, id)
     expect(await taskOf(world, id)).toMatchObject({ filter: null, total: 5, done: 1, failed: 1, skipped: 3 })
     expect(await deadIds()).toEqual([second, ids[4]])
     expect(await world.redis.hget(key, 'failedReason')).toBe('45015 code-45015')
@@ -127,11 +121,11 @@ describe('a replay', () => {
   it('keeps to its rate', async () => {
     await letDie(world, crowd(40, 4))
     const id = await start(world, { action: 'replay', filter: {}, perSecond: 20 })
-    await round()
-    await round()
+    await round(world)
+    await round(world)
     const began = performance.now()
     while ((await taskOf(world, id)).status === 'running') {
-      await round()
+      await round(world)
       const { done } = await taskOf(world, id)
       // A tenth of a second's letters may come at once.
       expect(done).toBeLessThanOrEqual(4 + Math.ceil(((performance.now() - began) / 1000) * 20))
@@ -143,7 +137,7 @@ describe('a replay', () => {
     const ids = await letDie(world, crowd(6, 3))
     await world.redis.hset(keys.lane('o-1'), 'spoilt', 'by hand')
     const id = await start(world, { action: 'replay', filter: {} })
-    await carryOut(id)
+    await carryOut(world, id)
     expect(await taskOf(world, id)).toMatchObject({ total: 6, done: 4, failed: 2 })
     expect(await deadIds()).toEqual([ids[1], ids[4]])
   })
@@ -166,7 +160,7 @@ describe('a discard', () => {
     // It is asked for, and not carried out yet.
     await world.redis.hset(`${keys.deadJobs}meta`, 'paused', '1')
     const id = await start(world, { action: 'discard', filter: {} })
-    await carryOut(id)
+    await carryOut(world, id)
     expect(await world.redis.exists(keys.deadJob(first))).toBe(1)
     expect(await taskOf(world, id)).toMatchObject({ total: 2, done: 1, skipped: 1 })
   })
@@ -176,15 +170,15 @@ describe('a task that is cancelled', () => {
   it('does nothing more from that moment on', async () => {
     await letDie(world, crowd(200, 10))
     const id = await start(world, { action: 'replay', filter: {} })
-    while ((await taskOf(world, id)).done === 0) await round()
+    while ((await taskOf(world, id)).done === 0) await round(world)
     const { done } = await taskOf(world, id)
     // A batch that is under way meets the end of its task in Redis.
-    const [, cancelled] = await Promise.all([round(), cancelTask(world.store, { appid: APP, id }, false)])
+    const [, cancelled] = await Promise.all([round(world), cancelTask(world.store, { appid: APP, id }, false)])
     const after = await taskOf(world, id)
     expect(cancelled).toMatchObject({ kind: 'cancelled' })
     expect(after).toMatchObject({ status: 'cancelled', total: 200 })
     expect([done, done + 50]).toContain(after.done)
-    await round()
+    await round(world)
     expect((await taskOf(world, id)).done).toBe(after.done)
     expect((await deadIds()).length).toBe(200 - after.done)
     expect(await cancelTask(world.store, { appid: APP, id }, false)).toMatchObject({ kind: 'ended' })
@@ -199,7 +193,7 @@ describe('a task that is cancelled', () => {
     await cancelTask(world.store, { appid: APP, id }, false)
     expect(await selectLetters({ store: world.store, appid: APP }, seen)).toBe('changed')
     expect(await world.redis.keys(`${keys.task(id)}*`)).toEqual([keys.task(id)])
-    await round()
+    await round(world)
     expect(await taskOf(world, id)).toMatchObject({ status: 'cancelled', total: null })
     expect((await deadIds()).length).toBe(20)
   })
@@ -210,8 +204,8 @@ describe('what is kept', () => {
     const open: string[] = []
     for (let n = 0; n < TASKS_OPEN_MAX; n += 1) open.push(await start(world, { action: 'replay', ids: ['d-1'] }))
     expect(await createTask(world.store, APP, { action: 'replay', ids: ['d-1'], by: 'x' })).toBeNull()
-    for (const id of open) await carryOut(id)
-    for (let n = 0; n < 110; n += 1) await carryOut(await start(world, { action: 'discard', ids: ['d-1'] }))
+    for (const id of open) await carryOut(world, id)
+    for (let n = 0; n < 110; n += 1) await carryOut(world, await start(world, { action: 'discard', ids: ['d-1'] }))
     const kept = await listTasks(world.store, APP)
     expect(kept.length).toBe(100)
     expect(kept.map(({ id }) => id)).toEqual(
