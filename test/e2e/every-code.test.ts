@@ -1,15 +1,21 @@
 import { join } from 'node:path'
 import type { StatusReport } from '@wechat-outbox/messages'
+import { connectRedis, openStore, readHold, resumeApp, type Store } from '@wechat-outbox/outbox/engine'
 import { type ErrcodeRow, SEND_ERRCODES } from '@wechat-outbox/policy'
 import { startProcess } from '@wechat-outbox/sandbox'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { APP, type System, startSystem, text } from './support/system.ts'
 
 let system: System
+let store: Store
 beforeAll(async () => {
   system = await startSystem({ workers: 2, env: { RETRY_ATTEMPTS_MAX: '3' } })
+  store = await openStore(connectRedis(system.redis.url, 'work'))
 })
-afterAll(() => system.close())
+afterAll(async () => {
+  store.redis.disconnect()
+  await system.close()
+})
 
 async function until(id: string, status: StatusReport['status']): Promise<StatusReport> {
   return vi.waitFor(
@@ -28,11 +34,6 @@ const answers = (content: string, errcode: number, times?: number) =>
     fault: { name: 'errcode', errcode },
     ...(times === undefined ? {} : { times }),
   })
-
-interface Holds {
-  readonly items: readonly { hold: { fault?: object } | null }[]
-}
-const holds = async (): Promise<Holds> => JSON.parse((await system.wxo('app', 'ls', '--json')).stdout) as Holds
 
 describe('the codes of the page, from a producer in another process', () => {
   it('end where the table says, and a replay is delivered once the window is open again', async () => {
@@ -139,7 +140,7 @@ describe('every code of the table', () => {
       const id = await send(row)
       await vi.waitFor(async () => expect((await system.outbox.status(id))?.attempts.length).toBeGreaterThan(3), 20_000)
       await system.fake.clearFaults()
-      expect((await system.wxo('app', 'resume', APP)).code).toBe(0)
+      await resumeApp(store, APP)
       const { attempts } = await until(id, 'delivered')
       expect(new Set(attempts.map(({ outcome }) => outcome))).toEqual(new Set(['suspended', 'delivered']))
     }
@@ -161,16 +162,16 @@ describe('every code of the table', () => {
       const kind = row.action.startsWith('throttle') ? 'throttled' : 'suspended'
       await vi.waitFor(
         async () => {
-          const [item] = (await holds()).items
-          expect(item?.hold?.fault, `${row.errcode}`).toMatchObject({ kind, reason: { errcode: expect.any(Number) } })
+          const fault = { kind, reason: { errcode: expect.any(Number) } }
+          expect((await readHold(store, APP))?.fault, `${row.errcode}`).toMatchObject(fault)
         },
         // A token that its source gives again and again is doubted after 15 seconds.
-        { timeout: 45_000, interval: 200 },
+        { timeout: 45_000, interval: 50 },
       )
       await vi.waitFor(async () => expect((await system.outbox.status(id))?.status).toBe('queued'), 10_000)
       expect((await system.outbox.status(id))?.attempts.at(-1)?.outcome).toBe(kind)
       expect(await system.outbox.cancel(id)).toBe('cancelled')
-      expect((await system.wxo('app', 'resume', APP)).code).toBe(0)
+      await resumeApp(store, APP)
     }
   }, 180_000)
 })

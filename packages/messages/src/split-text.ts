@@ -56,7 +56,7 @@ export function splitText(text: string, bytesMax: number): SplitText {
 
 /** How much white space a text begins with. The space that carries an accent is none. */
 function blankBefore(text: string): number {
-  for (const { index, segment } of segmenter.segment(text)) if (segment.trim() !== '') return index
+  for (const { index, segment } of graphemes().segment(text)) if (segment.trim() !== '') return index
   return text.length
 }
 
@@ -105,7 +105,7 @@ interface Cut {
 /** Where the part that begins at `from` ends: white space that follows there is dropped. */
 function cut({ text, links, from, end }: Cut): number {
   if (end === text.length) return end
-  const characters = segmenter.segment(text.slice(from))
+  const characters = graphemes().segment(text.slice(from))
   const characterAt = (at: number) => {
     const { index = 0, segment = '' } = characters.containing(at - from) ?? {}
     return { from: from + index, segment }
@@ -136,4 +136,10 @@ function linkAround(links: readonly Span[], at: number): Span | undefined {
   return links.find(({ from, to }) => from < at && at < to)
 }
 
-const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+let segmenter: Intl.Segmenter | undefined
+
+/** Made when the first long text comes: it takes 20 ms, which most processes never need. */
+function graphemes(): Intl.Segmenter {
+  segmenter ??= new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+  return segmenter
+}
