@@ -8,12 +8,24 @@ import { ROOT } from '../scripts/run.ts'
 
 const PART = '<…>'
 /** Beginnings of keys, patterns and readers of keys, which are no keys themselves. */
-const BEGINNINGS = ['prefix', 'sendJobs', 'deadJobs', 'lanes', 'lanePattern', 'laneOf', 'idempotency', 'tasks']
+const BEGINNINGS = [
+  'prefix',
+  'sendJobs',
+  'deadJobs',
+  'lanes',
+  'lanePattern',
+  'laneOf',
+  'idempotency',
+  'tasks',
+  'windowsOf',
+]
 /** Fields that are BullMQ's, and those of an idempotency record. */
 const BULLMQ = ['name', 'data', 'opts', 'timestamp', 'delay', 'priority', 'atm', 'ats', 'processedOn', 'finishedOn']
 const NO_MARKS = [...BULLMQ, 'returnvalue', 'failedReason', 'stacktrace', 'id', 'fp', 'status']
 /** Values, and fields that are only read. */
-const OTHERS = ['HSET', '0', '1', 'delivered', 'parentKey', 'stc']
+const OTHERS = ['HSET', 'HSETNX', 'HINCRBY', '0', '1', 'user', 'delivered', 'parentKey', 'rjk', 'stc']
+/** Fields of a reply window. */
+const OF_WINDOWS = ['used']
 
 const page = readFileSync(join(ROOT, 'docs/redis.md'), 'utf8')
 
@@ -36,17 +48,17 @@ it('lists exactly the keys that the code has', () => {
 })
 
 /** Fields that a line sets: of HSET, or of a table that HSET is given. */
-const SETS = /'HSET'|^\s*(?:local )?(?:changed|fields)\b|^\s*'\w+', .*[,)]$/
+const SETS = /'HSET(?:NX)?'|'HINCRBY', jobKey|^\s*(?:local )?(?:changed|fields)\b|^\s*'\w+', .*[,)]$/
 
 it('lists exactly the marks that the scripts set in job hashes', () => {
   const scripts = globSync('packages/outbox/scripts/**/*.lua', { cwd: ROOT }).filter(
-    (file) => !/token[-.]|tokens|hold|task/.test(file),
+    (file) => !/token[-.]|tokens|hold|task|windows/.test(file),
   )
   const lines = scripts
     .flatMap((file) => readFileSync(join(ROOT, file), 'utf8').split('\n'))
     .filter((line) => SETS.test(line))
   const fields = lines.flatMap((line) => [...line.matchAll(/'(\w+)'(?=, )/g)].map(([, field = '']) => field))
-  const marks = new Set(fields.filter((field) => ![...NO_MARKS, ...OTHERS].includes(field)))
+  const marks = new Set(fields.filter((field) => ![...NO_MARKS, ...OTHERS, ...OF_WINDOWS].includes(field)))
   // Earlier versions wrote it, and it is read.
   marks.add('replayedAs')
   expect([...marks].toSorted()).toEqual(rowsUnder('Marks in job hashes').toSorted())

@@ -101,6 +101,7 @@ function createTestConsumer(store: Store): Consumer {
       dead: () => undefined,
       replayed: () => undefined,
       task: () => undefined,
+      windowDisagreed: () => undefined,
       expired: () => undefined,
       problem: () => undefined,
       stuck: () => undefined,

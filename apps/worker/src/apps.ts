@@ -1,5 +1,5 @@
 /** Which Mini Programs a worker serves: one from two variables, or several from a file. */
-import { appidSchema } from '@wechat-outbox/messages'
+import { appidSchema, ON_CLOSED } from '@wechat-outbox/messages'
 import { readListFile } from '@wechat-outbox/runtime'
 import { z } from 'zod'
 import { DEFAULT_TOKEN_SOURCE, needsSecret, tokenSourceSchema } from './token-source-schema.ts'
@@ -10,6 +10,7 @@ const fields = {
   concurrency: z.number().int().min(1).max(10_000).optional(),
   maxPerSecond: z.number().int().min(1).max(100_000).optional(),
   token: tokenSourceSchema.optional(),
+  onClosed: z.enum(ON_CLOSED).optional(),
 }
 
 /** Names the fields that there are, and not the one that is not: where a slip was made, its name may be the secret. */

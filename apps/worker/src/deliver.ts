@@ -36,6 +36,8 @@ export interface DeliverOptions {
   readonly backoffMsMax: number
   readonly sendTimeoutMs: number
   readonly leaseMs: number
+  /** Of messages that have no policy of their own for a closed reply window. */
+  readonly onClosed: 'dead-letter' | 'hold'
   /** A suspended app is probed this often, in milliseconds. */
   readonly probeEveryMs: number
 }
@@ -179,9 +181,10 @@ function afterPause(pauseMs: number, { run, data, attempts }: Pick<Context, 'run
 function situationOf({ run, data, tries, tokenRefreshes }: Context, options: DeliverOptions): Situation {
   const { triesMax, backoffMs, backoffMsMax, probeEveryMs } = options
   const { expiresAt, ifUnsure = 'resend' } = data
+  const onClosed = (data.onClosed ?? options.onClosed) === 'hold' ? 'hold' : 'dead-letter'
   const now = { nowMs: run.now(), random: Math.random() }
   const limits = { triesMax, backoffMs, backoffMsMax, probeEveryMs }
-  return { ...now, ...limits, tries: tries + 1, expiresAt, ifUnsure, tokenRefreshes }
+  return { ...now, ...limits, tries: tries + 1, expiresAt, ifUnsure, onClosed, tokenRefreshes }
 }
 
 interface Judged {
@@ -205,8 +208,10 @@ function settlementOf(decision: Decision, attempts: readonly Attempt[]): Settlem
       return { kind: 'snooze', delayMs: decision.delayMs, counts: true, attempts }
     case 'wait':
       return { kind: 'snooze', delayMs: decision.delayMs, counts: false, attempts }
+    case 'await-user':
+      return { kind: 'await-user', attempts }
     case 'dead':
-      return { kind: 'dead', reason: decision.reason, attempts }
+      return { kind: 'dead', reason: decision.reason, attempts, isWindows: decision.isWindows }
     // Only a call that was answered can ask for it, and its caller has dealt with that.
     case 'refresh-token':
       return { kind: 'snooze', delayMs: 1, counts: false, attempts }

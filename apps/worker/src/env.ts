@@ -8,6 +8,7 @@ import {
   inspectEnv,
   integer,
   logLevel,
+  onClosed,
   port,
   proxyOf,
   proxyVariables,
@@ -42,7 +43,7 @@ export const workerEnvSchema = z.object({
   WECHAT_APPS_FILE: text
     .optional()
     .describe(
-      'A JSON file with several: `[{"appid","secret","concurrency"?,"maxPerSecond"?,"token"?}]`; read again on SIGHUP',
+      'A JSON file with several: `[{"appid","secret","concurrency"?,"maxPerSecond"?,"token"?,"onClosed"?}]`; read again on SIGHUP',
     ),
   WORKER_APPS: appList.optional().describe('Serve only these of the configured apps. Default: all'),
   WORKER_SHARD: shard.optional().describe('Serve one part of them: `1/4` of four workers’. Default: all'),
@@ -67,6 +68,14 @@ export const workerEnvSchema = z.object({
     .default(10_000)
     .describe('How many delivered messages are kept, per app'),
   RETAIN_DEAD_DAYS: integer(1, 3650).default(30).describe('Older dead letters are removed, counted and logged'),
+  ON_CLOSED: onClosed
+    .default('dead-letter')
+    .describe(
+      'What becomes of a message without an `onClosed` while the reply window of its recipient is closed: `dead-letter` or `hold` (`docs/reply-windows.md`)',
+    ),
+  HOLD_MAX_DAYS: integer(1, 365)
+    .default(7)
+    .describe('A message that waits for its user and has no `expiresAt` is dead as `unanswered` after this'),
   REPLAY_MAX_PER_SECOND: integer(0, 1_000_000).default(200).describe('Replays per second and app; 0 for no limit'),
   STALLED_AFTER_MS: integer(1000, 3_600_000)
     .default(10_000)

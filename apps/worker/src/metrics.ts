@@ -3,7 +3,7 @@
  * label of its own only if the table knows it. Counting must cost a delivery nothing that can be measured, so children
  * are looked up once and kept.
  */
-import type { Attempt, JobData, Reason } from '@wechat-outbox/messages'
+import type { Attempt, JobData, Reason, WindowDisagreement } from '@wechat-outbox/messages'
 import { sendErrcode, tokenErrcode } from '@wechat-outbox/policy'
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { RefreshResult } from './token-refresh.ts'
@@ -18,6 +18,7 @@ export interface AppMetrics {
   dead(reason: Reason): void
   replayed(): void
   expired(count: number): void
+  windowDisagreed(kind: WindowDisagreement): void
   readonly refreshed: (result: RefreshResult) => void
 }
 
@@ -42,6 +43,12 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
     name: 'wxo_dead_letters_expired_total',
     help: 'Dead letters that were removed because of their age.',
     labelNames: ['app'],
+    registers,
+  })
+  const disagreements = new Counter({
+    name: 'wxo_window_disagreements_total',
+    help: 'Answers of WeChat that the ledger of reply windows had not expected: taken-though-closed, refused-though-open.',
+    labelNames: ['app', 'kind'],
     registers,
   })
   const tokens = new Counter({
@@ -79,6 +86,7 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
         dead: ({ errcode }) => count('dead', errcode ?? undefined),
         replayed: () => count('replayed', undefined),
         expired: (number) => expired.inc({ app }, number),
+        windowDisagreed: (kind) => disagreements.inc({ app, kind }),
         refreshed: (result) => tokens.inc({ app, result }),
       }
     },

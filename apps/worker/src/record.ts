@@ -70,6 +70,10 @@ export function createRecorder(log: Logger, appid: string, metrics: AppMetrics):
       metrics.expired(count)
       log.info({ event: 'dead-letters.expired', appid, count })
     },
+    windowDisagreed(kind) {
+      metrics.windowDisagreed(kind)
+      log.info({ event: 'window.disagreed', appid, kind })
+    },
     unsettled({ error, pending }) {
       log.error({ event: 'settlement.refused', appid, error, pending, hint: 'kept until Redis records it' })
     },

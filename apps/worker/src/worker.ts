@@ -17,7 +17,7 @@ import {
   whenReady,
   within,
 } from '@wechat-outbox/outbox/engine'
-import { expiryReason, failedElsewhereReason } from '@wechat-outbox/policy'
+import { expiryReason, failedElsewhereReason, unansweredReason } from '@wechat-outbox/policy'
 import {
   addBacklogMetrics,
   ConfigError,
@@ -195,9 +195,14 @@ interface AppShared extends Shared {
   readonly concurrency: number
 }
 
-function createAppConsumer({ appid, maxPerSecond }: AppConfig, options: AppShared): Consumer {
+function createAppConsumer({ appid, maxPerSecond, onClosed }: AppConfig, options: AppShared): Consumer {
   const { config, log, store, counts, sharedWait, client, tokens, concurrency, stuck } = options
   const recorder = createRecorder(log, appid, counts)
+  const isHeld = (onClosed ?? config.ON_CLOSED) === 'hold'
+  const closedRule = {
+    onClosed: isHeld ? 'hold' : 'dead-letter',
+    holdMaxMs: config.HOLD_MAX_DAYS * 24 * HOUR_MS,
+  } as const
   const delivery = {
     tokens,
     client,
@@ -208,6 +213,7 @@ function createAppConsumer({ appid, maxPerSecond }: AppConfig, options: AppShare
     sendTimeoutMs: config.SEND_TIMEOUT_MS,
     leaseMs: config.STALLED_AFTER_MS,
     probeEveryMs: config.PROBE_EVERY_MS,
+    onClosed: closedRule.onClosed,
   }
   return createConsumer({
     appid,
@@ -215,7 +221,8 @@ function createAppConsumer({ appid, maxPerSecond }: AppConfig, options: AppShare
     sharedWait,
     deliver: (run) => deliver(run, delivery),
     explainFailure: failedElsewhereReason,
-    explainExpiry: expiryReason,
+    explainExpiry: (last, of) => (of === 'expired' ? expiryReason(last) : unansweredReason(last)),
+    closedRule,
     isReady: () => tokens.isReady(),
     probeToken: async () => (await tokens.probe()).kind === 'token',
     report: { ...recorder, stuck: () => stuck(appid) },

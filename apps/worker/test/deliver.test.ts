@@ -88,6 +88,7 @@ async function work(around: (run: Run, options: DeliverOptions) => Promise<Settl
     sendTimeoutMs: 500,
     leaseMs: LEASE_MS,
     probeEveryMs: 200,
+    onClosed: 'dead-letter' as const,
   }
   const consumer = createConsumer({
     appid,

@@ -15,6 +15,7 @@ export type AttemptOutcome =
   | 'unsure'
   | 'throttled'
   | 'suspended'
+  | 'waiting-for-user'
 
 /** One attempt as a person sees it. `at` is epoch milliseconds, `ms` how long the call took. */
 export interface Attempt {

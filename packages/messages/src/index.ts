@@ -36,6 +36,7 @@ export {
   EARLIER_REASONS_MAX,
   JOB_DATA_VERSION,
   type JobData,
+  newJobData,
   type ReadJobData,
   type ReplayOrigin,
   readJobData,
@@ -45,6 +46,21 @@ export { BATCH_MAX, REQUEST_BYTES_MAX, TEXT_BYTES_MAX_DEFAULT, TEXT_BYTES_MAX_MI
 export { type Part, partIdOf, partIdsOf } from './part.ts'
 export { countProblems, limitProblems, PROBLEMS_MAX, type Problem, underPath } from './problems.ts'
 export {
+  type ReplyWindow,
+  readWindowRule,
+  type UserAction,
+  userActionSchema,
+  WINDOW_ACTIONS,
+  WINDOW_ERRCODES,
+  WINDOW_RULE_FORM,
+  WINDOW_RULES_DEFAULT,
+  type WindowAction,
+  type WindowDisagreement,
+  type WindowRule,
+  type WindowRules,
+  type WindowState,
+} from './reply-window.ts'
+export {
   appidSchema,
   type Checked,
   type CheckedRequest,
@@ -53,6 +69,8 @@ export {
   instantSchema,
   MSGTYPES,
   type Msgtype,
+  ON_CLOSED,
+  type OnClosed,
   type SendRequest,
   sendRequestSchema,
   touserSchema,

@@ -7,8 +7,11 @@ import { cleanErrmsg } from './errmsg.ts'
 import { type Part, partSchema } from './part.ts'
 import { type Checked, type CheckedRequest, check, storedRequestSchema } from './send-request.ts'
 
-/** The version that this code writes, and the highest that it reads. */
-export const JOB_DATA_VERSION = 1
+/**
+ * The highest version that this code reads. It writes the lowest that says all: 1, or 2 for a message with an `onClosed`, which a worker
+ * that does not know reply windows lets wait.
+ */
+export const JOB_DATA_VERSION = 2
 
 /** Where a replayed message comes from: the dead letter, and the reasons of it and of those before, newest first. */
 export interface ReplayOrigin {
@@ -20,8 +23,7 @@ export interface ReplayOrigin {
 export const EARLIER_REASONS_MAX = 5
 
 /** Acceptance is the job's own timestamp and the appid stands in the queue's prefix: neither is stored a second time. */
-export type JobData = { readonly v: typeof JOB_DATA_VERSION } & CheckedRequest &
-  Partial<ReplayOrigin> & { readonly part?: Part }
+export type JobData = { readonly v: 1 | 2 } & CheckedRequest & Partial<ReplayOrigin> & { readonly part?: Part }
 
 export type ReadJobData =
   | { readonly kind: 'ok'; readonly data: JobData }
@@ -31,13 +33,21 @@ export type ReadJobData =
 
 const requestSchema = storedRequestSchema()
 const originSchema = z.object({
-  v: z.literal(JOB_DATA_VERSION),
+  v: z.union([z.literal(1), z.literal(2)]),
   replayOf: z.string().max(80).optional(),
   earlierReasons: z.array(z.string().max(200)).max(EARLIER_REASONS_MAX).optional(),
   part: partSchema.optional(),
 })
 
-const NO_ORIGIN = { ok: true, value: { v: JOB_DATA_VERSION } } as const
+const NO_ORIGIN = { 1: { ok: true, value: { v: 1 } }, 2: { ok: true, value: { v: 2 } } } as const
+
+/** What is stored of a request: version and recipient first, where scripts read them. */
+export function newJobData(request: CheckedRequest): JobData {
+  const { idempotencyKey: _key, onClosed, ...rest } = request
+  if (onClosed === undefined) return { v: 1, ...rest }
+  // A refusal is over once the message is accepted.
+  return { v: 2, ...rest, onClosed: onClosed === 'refuse' ? 'dead-letter' : onClosed }
+}
 
 /**
  * Reads a job's data, whoever wrote it. Never throws: data that was added by other means is a message that cannot be
@@ -48,8 +58,9 @@ export function readJobData(raw: unknown): ReadJobData {
   const { v, replayOf, earlierReasons, part, ...request } = raw as Record<string, unknown>
   if (typeof v === 'number' && Number.isInteger(v) && v > JOB_DATA_VERSION) return { kind: 'newer', v }
   // Most messages are neither replays nor parts, and every message passes here.
-  const isPlain = v === JOB_DATA_VERSION && replayOf === undefined && earlierReasons === undefined && part === undefined
-  const origin = isPlain ? NO_ORIGIN : check({ v, replayOf, earlierReasons, part }, originSchema)
+  const isPlain = replayOf === undefined && earlierReasons === undefined && part === undefined
+  const origin =
+    isPlain && (v === 1 || v === 2) ? NO_ORIGIN[v] : check({ v, replayOf, earlierReasons, part }, originSchema)
   const checked: Checked<CheckedRequest> = check(request, requestSchema)
   if (origin.ok && checked.ok) return { kind: 'ok', data: withOrigin(checked.value, origin.value) }
   const problems = [...(origin.ok ? [] : origin.problems), ...(checked.ok ? [] : checked.problems)]
@@ -57,9 +68,9 @@ export function readJobData(raw: unknown): ReadJobData {
 }
 
 function withOrigin(request: CheckedRequest, origin: z.output<typeof originSchema>): JobData {
-  const { replayOf, earlierReasons = [], part } = origin
+  const { v, replayOf, earlierReasons = [], part } = origin
   return {
-    v: JOB_DATA_VERSION,
+    v,
     ...request,
     ...(replayOf === undefined ? {} : { replayOf, earlierReasons }),
     ...(part === undefined ? {} : { part }),

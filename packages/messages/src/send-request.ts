@@ -103,6 +103,10 @@ const unlessEmpty = <T extends z.ZodType<object>>(schema: T) =>
     .transform((value) => value ?? undefined)
     .optional()
 
+/** What becomes of a message while the reply window of its recipient is closed. */
+export const ON_CLOSED = ['dead-letter', 'hold', 'refuse'] as const
+export type OnClosed = (typeof ON_CLOSED)[number]
+
 const envelope = {
   touser: touserSchema,
   idempotencyKey: optional(z.string().min(1).max(IDEMPOTENCY_KEY_CHARS_MAX)).meta({
@@ -114,6 +118,10 @@ const envelope = {
   }),
   ifUnsure: optional(z.enum(['resend', 'dead-letter'])).meta({
     description: 'What to do when nobody can know whether WeChat took it; resend by default',
+  }),
+  onClosed: optional(z.enum(ON_CLOSED)).meta({
+    description:
+      'While the reply window of the recipient is closed: `dead-letter` sends it, and WeChat’s refusal buries it; `hold` lets it wait for the user’s next action; `refuse` does not accept it, as far as the window is known to be closed. By default what `ON_CLOSED` says',
   }),
   metadata: optional(metadata).meta({
     description: `At most ${METADATA_BYTES_MAX} bytes of JSON, given back by status and dead letters`,

@@ -6,6 +6,7 @@ export type MessageStatus =
   | 'scheduled'
   | 'queued'
   | 'held'
+  | 'waiting-for-user'
   | 'sending'
   | 'retrying'
   | 'delivered'

@@ -18,6 +18,7 @@
  *   signal       what one call says about its app
  *   probe        a call, or a question for a token, that shows whether a held app works again
  *   task         a replay or a discard of many dead letters, stored, carried out in batches
+ *   window       what is known of a person's reply window: how much WeChat takes, and until when
  *   sweep        the look every 30 s for what no run settles
  */
 export {
@@ -78,6 +79,13 @@ export {
   type TokenLock,
   type TokenStore,
 } from './tokens/token-store.ts'
+export {
+  type ActionOfUser,
+  type Noted,
+  readWindow,
+  readWindowStates,
+  recordAction,
+} from './windows/ledger.ts'
 export { within } from './within.ts'
 export { type Consumer, type ConsumerOptions, type ConsumerReport, createConsumer } from './worker/consumer.ts'
 export type { LaneMember, Run, Settlement } from './worker/run.ts'

@@ -9,6 +9,7 @@ import { countProblems, limitProblems, type Problem } from '@wechat-outbox/messa
  * WXO_CONFLICT     the idempotency key was used for another request
  * WXO_UNAVAILABLE  Redis did not answer. The message may or may not be stored: repeat with the same idempotencyKey
  * WXO_FULL         Redis is near its memory limit and takes no new messages
+ * WXO_WINDOW_CLOSED  the reply window of the recipient is known to be closed, and the message's `onClosed` is `refuse`
  * WXO_CLOSED       the Outbox has been closed by its own process
  * WXO_CONFIG       the outbox was set up wrongly; of the options of an Outbox `issues` names every one that cannot be meant
  */
@@ -17,6 +18,7 @@ export type OutboxErrorCode =
   | 'WXO_CONFLICT'
   | 'WXO_UNAVAILABLE'
   | 'WXO_FULL'
+  | 'WXO_WINDOW_CLOSED'
   | 'WXO_CLOSED'
   | 'WXO_CONFIG'
 

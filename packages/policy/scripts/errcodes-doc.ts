@@ -14,6 +14,8 @@ const ACTIONS: Readonly<Record<ErrcodeAction, string>> = {
   'refresh-token':
     'The shared access token is replaced, unless it is the current one and only young or refused by chance, and the message is sent again; this costs it no try. If fresh tokens are refused as well, three in a row, or the current one for 15 seconds, the app is suspended. See [tokens.md](tokens.md).',
   dead: 'The message becomes a dead letter with the reason. It can be replayed, which sends it as a new message.',
+  'reply-window':
+    'WeChat takes nothing more for this person until the person does something. The message becomes a dead letter; with `onClosed: "hold"` it waits for the user instead and loses no try. See [reply-windows.md](reply-windows.md).',
   wait: 'The message steps back for a moment and loses no try. Five such answers in a row suspend the app.',
   'throttle-minute': 'The app is held for a minute. Its messages wait in order, and none of them loses a try.',
   'throttle-day':

@@ -46,6 +46,8 @@ function judged(decision: Decision): AttemptOutcome {
       return 'token-refreshed'
     case 'wait':
       return decision.outcome
+    case 'await-user':
+      return 'waiting-for-user'
     case 'delivered':
     case 'retry':
     case 'dead':

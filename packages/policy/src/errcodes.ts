@@ -5,7 +5,7 @@
  */
 
 /** What is done about an answer to a send. `docs/errcodes.md` explains each of them to an operator. */
-export type ErrcodeAction = 'delivered' | 'retry' | 'refresh-token' | 'dead' | 'wait' | HoldAction
+export type ErrcodeAction = 'delivered' | 'retry' | 'refresh-token' | 'dead' | 'reply-window' | 'wait' | HoldAction
 
 /** What holds the whole app, whether a send was answered so or a call for a token. */
 export type HoldAction = 'throttle-minute' | 'throttle-day' | 'suspend'
@@ -61,8 +61,8 @@ export const SEND_ERRCODES: readonly ErrcodeRow[] = [
   { errcode: 43019, name: 'user-blocked', action: 'dead', meaning: { en: "The recipient stands on the account's block list.", zh: '接收者在账号的黑名单中。' }, source: GLOBAL },
   { errcode: 48002, name: 'user-refuses-messages', action: 'dead', meaning: { en: 'The recipient has turned messages from the account off.', zh: '接收者拒收该账号的消息。' }, source: GLOBAL },
   { errcode: 50005, name: 'user-unsubscribed', action: 'dead', meaning: { en: 'The recipient has not subscribed to the account.', zh: '用户未关注该账号。' }, source: GLOBAL },
-  { errcode: 45015, name: 'reply-window-closed', action: 'dead', meaning: { en: "The time to reply is over. A replay makes sense only after the user's next action.", zh: '回复时间超过限制；用户再次互动后重发才有意义。' }, source: PAGE },
-  { errcode: 45047, name: 'reply-count-exhausted', action: 'dead', meaning: { en: "The replies allowed in this window are used up. A replay makes sense only after the user's next action.", zh: '客服接口下行条数超过上限；用户再次互动后重发才有意义。' }, source: PAGE },
+  { errcode: 45015, name: 'reply-window-closed', action: 'reply-window', meaning: { en: "The time to reply is over. A replay makes sense only after the user's next action.", zh: '回复时间超过限制；用户再次互动后重发才有意义。' }, source: PAGE },
+  { errcode: 45047, name: 'reply-count-exhausted', action: 'reply-window', meaning: { en: "The replies allowed in this window are used up. A replay makes sense only after the user's next action.", zh: '客服接口下行条数超过上限；用户再次互动后重发才有意义。' }, source: PAGE },
   { errcode: 48001, name: 'api-unauthorized', action: 'dead', meaning: { en: 'The Mini Program is not authorised for this interface.', zh: 'API 功能未授权，请确认小程序已获得该接口。' }, source: PAGE, suspendAfterInARow: UNAUTHORIZED_MAX },
   { errcode: 48004, name: 'api-forbidden', action: 'dead', meaning: { en: 'WeChat has blocked this interface for the account because of a violation.', zh: 'API 接口因违规被封禁。' }, source: GLOBAL, suspendAfterInARow: UNAUTHORIZED_MAX },
   { errcode: 50001, name: 'api-unauthorized-by-user', action: 'dead', meaning: { en: 'The user has not authorised this interface.', zh: '用户未授权该 API。' }, source: GLOBAL, suspendAfterInARow: UNAUTHORIZED_MAX },
@@ -152,6 +152,7 @@ export const OWN_REASONS = [
   { name: 'unknown', action: 'dead', meaning: { en: 'WeChat answered with a code that is not in this table.', zh: '微信返回了本表未收录的返回码。' } },
   { name: 'retries-exhausted', action: 'dead', meaning: { en: 'Every try that the message had was used up.', zh: '消息的全部尝试次数已用完。' } },
   { name: 'expired', action: 'dead', meaning: { en: 'The message reached its expiresAt before it could be delivered.', zh: '消息在送达之前已超过 expiresAt。' } },
+  { name: 'unanswered', action: 'dead', meaning: { en: 'The message waited for its user, who did nothing for as long as HOLD_MAX_DAYS allows.', zh: '消息等待用户再次互动，但用户在 HOLD_MAX_DAYS 期限内没有任何动作。' } },
   { name: 'unsure', action: 'dead', meaning: { en: 'A call broke after it was written, nobody can know whether WeChat took the message, and ifUnsure is dead-letter.', zh: '请求写出后中断，无法得知微信是否已接收，且 ifUnsure 为 dead-letter。' } },
   { name: 'invalid-message', action: 'dead', meaning: { en: 'The stored message is not one that can be sent.', zh: '存储的消息格式无效，无法发送。' } },
   { name: 'failed-elsewhere', action: 'dead', meaning: { en: 'Another program failed the job of this message; no worker of the outbox did.', zh: '该消息的任务被其他程序标记为失败，并非由本系统的工作进程处理。' } },

@@ -29,5 +29,6 @@ export {
   invalidMessageReason,
   type LastAnswer,
   retriesExhaustedReason,
+  unansweredReason,
   unsureReason,
 } from './reasons.ts'

@@ -3,7 +3,7 @@ import type { Outcome, Reason } from '@wechat-outbox/messages'
 import { appFault, holdApp, probedEachMinute, unexplained } from './app-faults.ts'
 import { APP_WAIT_MS, again, DELIVERED, dead, heldOrNot, retry, stepBackMs, wait } from './decisions.ts'
 import { type ErrcodeAction, type ErrcodeRow, sendErrcode } from './errcodes.ts'
-import type { Judgement, Situation } from './judgement.ts'
+import type { Decision, Judgement, Situation } from './judgement.ts'
 import { answerReason, type LastAnswer, lastAnswerOf } from './reasons.ts'
 
 /** Two tokens may die one after the other within one run; a third fresh one that is refused says that the app is at fault. */
@@ -30,6 +30,7 @@ const behaviours: Readonly<Record<ErrcodeAction, Behaviour>> = {
   retry: ({ said }, situation) => heldOrNot(retry(said, situation), { kind: 'reached' }),
   'refresh-token': refreshToken,
   dead: killMessage,
+  'reply-window': closeWindow,
   wait: stepBack,
   suspend: ({ reason }, situation) => holdApp(appFault('suspend', { cause: 'send', reason }, situation), situation),
   'throttle-minute': ({ reason }, situation) =>
@@ -67,6 +68,13 @@ function refreshToken({ said, reason }: Answer, situation: Situation): Judgement
 }
 
 /** The same answer to one message after another may be the app's fault, and then it kills no more of them. */
+/** WeChat takes nothing more for this person, until the person does something. That is no fault of the app. */
+function closeWindow({ reason }: Answer, { onClosed }: Situation): Judgement {
+  const decision: Decision =
+    onClosed === 'hold' ? { action: 'await-user', reason } : { action: 'dead', reason, isWindows: true }
+  return heldOrNot(decision, { kind: 'healthy' })
+}
+
 function killMessage({ row, reason }: Answer, situation: Situation): Judgement {
   const { suspendAfterInARow: max } = row
   if (max === undefined) return heldOrNot(dead(reason), { kind: 'healthy' })

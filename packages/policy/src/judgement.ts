@@ -15,6 +15,8 @@ export interface Situation {
   /** Epoch milliseconds. No try is made at this moment or later. */
   readonly expiresAt?: number | undefined
   readonly ifUnsure: 'resend' | 'dead-letter'
+  /** What becomes of the message when the reply window of its recipient is closed. */
+  readonly onClosed: 'dead-letter' | 'hold'
   /** Tokens fetched for this run after WeChat had refused the one before: past a few, tokens are not what is wrong. */
   readonly tokenRefreshes: number
   /** How long a suspended app waits for its next probe, in milliseconds. */
@@ -31,7 +33,10 @@ export type Decision =
   | { readonly action: 'retry'; readonly delayMs: number }
   /** The fault is not the message's: it waits, keeps its turn, and the try does not count. */
   | { readonly action: 'wait'; readonly delayMs: number; readonly outcome: WaitOutcome; readonly reason: Reason }
-  | { readonly action: 'dead'; readonly reason: Reason }
+  /** It waits for the next action of its user, and the try does not count. */
+  | { readonly action: 'await-user'; readonly reason: Reason }
+  /** `isWindows`: of the reply window of its recipient. */
+  | { readonly action: 'dead'; readonly reason: Reason; readonly isWindows?: true }
 
 export interface Judgement {
   /** What becomes of the message while its app is active. */

@@ -67,6 +67,12 @@ export function expiryReason(last: Attempt | undefined): Reason {
   return expiredReason(rid === undefined ? { errcode, errmsg } : { errcode, errmsg, rid })
 }
 
+/** A message waited for its user, who did nothing for too long. */
+export function unansweredReason(last: Attempt | undefined): Reason {
+  const { errcode = null, errmsg = '', rid } = last ?? {}
+  return ownReason('unanswered', rid === undefined ? { errcode, errmsg } : { errcode, errmsg, rid })
+}
+
 /** Nobody can know whether WeChat took the message, and its `ifUnsure` is `dead-letter`. `detail` says how the call ended. */
 export function unsureReason(detail = 'the worker ended while the call was open'): Reason {
   return ownReason('unsure', { errcode: null, errmsg: detail })

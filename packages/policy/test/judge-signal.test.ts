@@ -11,6 +11,7 @@ const situation: Situation = {
   backoffMs: 1000,
   backoffMsMax: 300_000,
   ifUnsure: 'resend',
+  onClosed: 'dead-letter',
   tokenRefreshes: 0,
   probeEveryMs: 60_000,
 }

@@ -21,6 +21,7 @@ const situation: Situation = {
   backoffMs: 1000,
   backoffMsMax: 300_000,
   ifUnsure: 'resend',
+  onClosed: 'dead-letter',
   tokenRefreshes: 0,
   probeEveryMs: 60_000,
 }
@@ -191,6 +192,7 @@ const situations: fc.Arbitrary<Situation> = fc.record({
   backoffMsMax: fc.integer({ min: 1, max: 1e9 }),
   expiresAt: fc.option(fc.integer({ min: NOW_MS - 1e7, max: NOW_MS + 1e7 }), { nil: undefined }),
   ifUnsure: fc.constantFrom('resend' as const, 'dead-letter' as const),
+  onClosed: fc.constantFrom('hold' as const, 'dead-letter' as const),
   tokenRefreshes: fc.nat({ max: 5 }),
   probeEveryMs: fc.integer({ min: 100, max: 3_600_000 }),
 })

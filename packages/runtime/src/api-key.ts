@@ -11,8 +11,8 @@ import { z } from 'zod'
 const PREFIX = 'wxo_'
 const HASH_PREFIX = 'sha256:'
 
-/** `replay` is for dead letters, discarding them included. */
-export const RIGHTS = ['send', 'read', 'replay'] as const
+/** `replay` is for dead letters, discarding them included; `act` for what users did. */
+export const RIGHTS = ['send', 'read', 'replay', 'act'] as const
 export type Right = (typeof RIGHTS)[number]
 
 /** The ids of keys that stand in `GATEWAY_API_KEYS`, where nobody names them, begin with this. */

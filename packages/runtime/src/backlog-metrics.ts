@@ -72,6 +72,16 @@ export function addBacklogMetrics(registry: Registry, options: BacklogMetricsOpt
         }
       }),
   })
+  const awaiting: Gauge<'app'> = new Gauge({
+    name: 'wxo_waiting_for_user',
+    help: 'Messages that wait for the next action of their users; they are among those that are delayed.',
+    labelNames: ['app'],
+    registers,
+    collect: () =>
+      fill(awaiting, ({ backlogs }) => {
+        for (const [app, { waitingForUser }] of backlogs) awaiting.set({ app }, waitingForUser)
+      }),
+  })
   const suspended: Gauge<'app' | 'reason'> = new Gauge({
     name: 'wxo_app_suspended',
     help: '1 for an app whose messages wait because of a fault that is its own.',

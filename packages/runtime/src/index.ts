@@ -17,6 +17,7 @@ export {
   inspectEnv,
   integer,
   logLevel,
+  onClosed,
   port,
   proxyOf,
   proxyVariables,
@@ -24,6 +25,7 @@ export {
   redisUrl,
   text,
   textVariables,
+  windowVariables,
   withProxyNames,
 } from './env.ts'
 export { createHttpServer } from './http-server.ts'

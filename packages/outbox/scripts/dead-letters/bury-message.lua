@@ -1,9 +1,10 @@
--- A message that no run settles becomes a dead letter: its job failed by other hands, or it expired while it waited. Only if it is
+-- A message that no run settles becomes a dead letter: its job failed by other hands, it expired while it waited, or its user did
+-- nothing for too long. Only if it is
 -- still as its caller saw it; so what the caller read is what the letter says.
 --   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane or '' for a message without a recipient   KEYS[4] parked lanes
 --   KEYS[5] failed   KEYS[6] messages that expire
 --   ARGV[1] id   ARGV[2] prefix of jobs   ARGV[3] prefix of the queue of dead letters   ARGV[4] fetches that its caller saw
---   ARGV[5] 'failed' or 'expired'   ARGV[6] id of the dead letter   ARGV[7] the letter (JSON), or '' for a message that WeChat has
+--   ARGV[5] 'failed', 'expired' or 'unanswered'   ARGV[6] id of the dead letter   ARGV[7] the letter (JSON), or '' for a message that WeChat has
 --   ARGV[8] {reason, deadAt, acceptedAt, indexes} (JSON)
 -- Returns 'dead', 'settled' (WeChat has it, or it is gone: removed), 'changed', 'locked' (a worker holds it), or 'occupied' (another
 -- message's letter stands under the id: both are left alone).
@@ -12,8 +13,8 @@
 --- include bury
 local id, jobs = ARGV[1], ARGV[2]
 local isFailed = ARGV[5] == 'failed'
-local exists, settled, sending, fetches, name, idem =
-  unpack(redis.call('HMGET', KEYS[1], 'timestamp', 'settled', 'sending', 'ats', 'name', 'idem'))
+local exists, settled, sending, fetches, name, idem, parked =
+  unpack(redis.call('HMGET', KEYS[1], 'timestamp', 'settled', 'sending', 'ats', 'name', 'idem', 'parked'))
 if isFailed and not redis.call('ZSCORE', KEYS[5], id) then return 'changed' end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 'locked' end
 
@@ -37,6 +38,8 @@ if (fetches or '0') ~= ARGV[4] or ARGV[7] == '' then return 'changed' end
 -- A call that may be open is left to the next run: what became of it `ifUnsure` decides.
 if not isFailed and sending and sending ~= '' then return 'changed' end
 if not isFailed and not (redis.call('ZSCORE', jobs .. 'delayed', id) or redis.call('LPOS', jobs .. 'wait', id)) then return 'changed' end
+-- The user has acted since.
+if ARGV[5] == 'unanswered' and parked ~= 'user' then return 'changed' end
 local more = cjson.decode(ARGV[8])
 local buried = bury({
   id = ARGV[6], name = name, json = ARGV[7], reason = more.reason, deadAt = more.deadAt, message = id,

@@ -7,9 +7,9 @@
 --   ARGV[4] prefix of the queue of dead letters   ARGV[5] endings are remembered for so many ms at least
 --   ARGV[6] replays per second, 0 for any   ARGV[7] prefix of tasks   ARGV[8] the task whose turn it is, or '' for the single replays
 --   ARGV[9] what a task's list of what it has replayed lasts, in ms
---   ARGV[10..] fourteen for each: the task that it waits in or '', its acceptance, recipient or '', id of the dead letter, id of its
+--   ARGV[10..] fifteen for each: the task that it waits in or '', its acceptance, recipient or '', id of the dead letter, id of its
 --             message, key of the ended record of that, the last report (JSON), the indexes that list it (JSON), and of the new message: id,
---             recipient, data (JSON), `expiresAt` or ''; the letter's `failedReason`; what the message remembers of the letter
+--             recipient, data (JSON), `expiresAt` or '', policy for a closed reply window or ''; the letter's `failedReason`; what the message remembers of the letter
 --             (JSON). Without a new message, or where another one has its id, the letter stays dead
 -- Returns {how many ms a rate asks to wait, or 0; ids of the tasks that this has ended; then for each 'replayed', 'taken' (it had been,
 -- and only its job was left), 'skipped' (its task found it gone, or retried by somebody), 'changed', 'refused' (it stays dead), 'later' (a
@@ -23,7 +23,7 @@
 --- include task
 local jobs, lanes, records, dead, rememberMs, perSecond, tasks, turn, replayedMs = unpack(ARGV, 1, 9)
 perSecond = tonumber(perSecond)
-local WIDTH, FIRST = 14, 10
+local WIDTH, FIRST = 15, 10
 local now, micros = nowAndMicros()
 local at = {
   jobs = jobs, lanes = lanes, wait = KEYS[1], delayed = KEYS[4], events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8],
@@ -43,7 +43,7 @@ local function staysDead(entry, reason)
 end
 
 local function replay(entry, n)
-  local message, endedKey, report, indexes, id, touser, data, expiresAt, reason, was = unpack(ARGV, n + 4, n + WIDTH - 1)
+  local message, endedKey, report, indexes, id, touser, data, expiresAt, onClosed, reason, was = unpack(ARGV, n + 4, n + WIDTH - 1)
   local letter = entry.letter
   local name, idem, replayedAs = unpack(redis.call('HMGET', dead .. letter, 'name', 'idem', 'replayedAs'))
   if not isLeft(entry, at) then
@@ -58,7 +58,7 @@ local function replay(entry, n)
   if id == '' then return staysDead(entry, reason) end
   if name and not replayedAs and redis.call('EXISTS', jobs .. id) == 1 then return staysDead(entry, reason) end
   local stands = name and not replayedAs and store({
-    id = id, name = name, touser = touser, data = data, expiresAt = expiresAt ~= '' and expiresAt,
+    id = id, name = name, touser = touser, data = data, expiresAt = expiresAt ~= '' and expiresAt, onClosed = onClosed,
   }, at)
   finishLetter(entry, stands and 'done' or 'skipped', at)
   redis.call('ZREM', dead .. 'failed', letter)

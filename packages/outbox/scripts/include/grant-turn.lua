@@ -6,10 +6,11 @@
 -- read here: the run of such a message asks for its turn by itself (`admit`).
 --   at.jobs, at.lanes                                        prefixes
 --   at.wait, at.active, at.delayed, at.events, at.parkedLanes   keys
---   at.now, at.lockMs, at.version, at.grants
+--   at.now, at.lockMs, at.version, at.grants, and what `await-user` takes
 --- include behind
 --- include mark
 --- include park
+--- include await-user
 
 -- One fetch parks no more than this: Redis serves nobody else meanwhile.
 local PARKED_MAX = 100
@@ -18,7 +19,7 @@ local PARKED_MAX = 100
 -- of jobs that only BullMQ's own methods can complete; such jobs were added by other means.
 local FIELDS = {
   'name', 'data', 'opts', 'timestamp', 'atm', 'ats', 'stc', 'stacktrace', 'parked', 'sending', 'settled', 'parentKey', 'deid',
-  'rjk',
+  'rjk', 'onClosed',
 }
 
 local function readJob(id, at)
@@ -30,8 +31,9 @@ end
 
 -- Producers write version and recipient first, so that these can be read without the rest, which may be long.
 local function laneOf(job, at)
-  local touser = job.data and string.match(job.data, '^{"v":' .. at.version .. ',"touser":"([^"\\]+)"')
-  return touser and at.lanes .. touser
+  local v, touser = string.match(job.data or '', '^{"v":(%d+),"touser":"([^"\\]+)"')
+  if not touser or tonumber(v) > tonumber(at.version) then return nil end
+  return at.lanes .. touser, touser
 end
 
 local function isSentOnce(job)
@@ -48,6 +50,10 @@ local function begin(job, token, at)
   local changed = { 'processedOn', at.nowText, 'ats', fetches }
   if job.parked == '1' then
     changed[5], changed[6] = 'parked', '0'
+  elseif job.parked == 'user' then
+    -- Nobody has let it go, so its own time has come.
+    changed[5], changed[6] = 'parked', 'try'
+    redis.call('ZREM', awaitingKey(at.jobs), job.id)
   end
   if grants then
     changed[#changed + 1] = 'sending'
@@ -63,14 +69,16 @@ end
 local function fetch(token, successor, at)
   if successor then
     local job = readJob(successor, at)
-    job.lane = laneOf(job, at)
-    return begin(job, token, at)
+    job.lane, job.touser = laneOf(job, at)
+    if not (job.lane and mustAwait(job.onClosed, job.parked, job.touser, at)) then return begin(job, token, at) end
+    redis.call('LREM', at.active, '1', successor)
+    awaitUser(successor, at)
   end
   for _ = 1, PARKED_MAX do
     local id = redis.call('RPOPLPUSH', at.wait, at.active)
     if not id then return nil end
     local job = readJob(id, at)
-    job.lane = laneOf(job, at)
+    job.lane, job.touser = laneOf(job, at)
     local isFree = not job.settled and (not job.sending or job.sending == '')
     if not job.name then
       -- The job was deleted by hand, and its id was left; a worker that died with it has left a count of that.
@@ -80,6 +88,9 @@ local function fetch(token, successor, at)
       redis.call('LREM', at.active, '1', id)
       at.lane = job.lane
       park(id, at)
+    elseif job.lane and isFree and mustAwait(job.onClosed, job.parked, job.touser, at) then
+      redis.call('LREM', at.active, '1', id)
+      awaitUser(id, at)
     else
       return begin(job, token, at)
     end

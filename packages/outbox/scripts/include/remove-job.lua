@@ -11,6 +11,7 @@ local function removeWaiting(id, queue)
   if waited == 0 then waited = redis.call('ZREM', queue .. 'prioritized', id) + redis.call('LREM', queue .. 'paused', 1, id) end
   if waited == 0 then return false end
   removeJob(queue .. id)
+  redis.call('ZREM', queue .. 'awaiting-user', id)
   redis.call('XADD', queue .. 'events', '*', 'event', 'removed', 'jobId', id, 'prev', 'waiting')
   return true
 end

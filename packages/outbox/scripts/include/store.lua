@@ -2,7 +2,8 @@
 -- behind another. The lane comes first: without it nothing is stored. A message behind another is parked at once, so that it is
 -- never fetched too early: what the run of its predecessor settles lets it go. A scheduled message joins the lane when it
 -- becomes due; until then it holds nobody up.
---   message.id, message.name, message.touser, message.data (JSON), message.sendAt, message.expiresAt, message.idem
+--   message.id, message.name, message.touser, message.data (JSON), message.sendAt, message.expiresAt, message.idem,
+--   message.onClosed (its policy for a closed reply window, or '')
 --   at.jobs, at.lanes                              prefixes
 --   at.wait, at.delayed, at.events, at.marker, at.parkedLanes, at.expiring   keys
 --   at.now, at.eventsMax
@@ -20,6 +21,10 @@ local function store(message, at)
   }
   if message.idem then
     fields[13], fields[14] = 'idem', message.idem
+  end
+  if message.onClosed ~= '' then
+    local n = #fields
+    fields[n + 1], fields[n + 2] = 'onClosed', message.onClosed
   end
   redis.call('HSET', jobKey, unpack(fields))
   redis.call('XADD', at.events, '*', 'event', 'added', 'jobId', message.id, 'name', message.name)

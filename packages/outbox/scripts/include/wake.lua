@@ -5,6 +5,15 @@
 -- `parkedKey` lists the lanes with parked messages by when they last moved: `heal` looks after those that have not for a while.
 --- include clock
 --- include first
+
+local function promote(id, jobPrefix)
+  if redis.call('ZREM', jobPrefix .. 'delayed', id) == 0 then return end
+  redis.call('HSET', jobPrefix .. id, 'parked', '0', 'delay', 0)
+  redis.call('RPUSH', jobPrefix .. 'wait', id)
+  redis.call('ZADD', jobPrefix .. 'marker', 0, '0')
+  redis.call('XADD', jobPrefix .. 'events', '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
+end
+
 local function wake(laneKey, jobPrefix, parkedKey)
   local id, parked = first(laneKey, jobPrefix)
   if not id then
@@ -12,11 +21,6 @@ local function wake(laneKey, jobPrefix, parkedKey)
     return false
   end
   redis.call('ZADD', parkedKey, 'XX', nowMs(), laneKey)
-  if parked == '1' and redis.call('ZREM', jobPrefix .. 'delayed', id) == 1 then
-    redis.call('HSET', jobPrefix .. id, 'parked', '0', 'delay', 0)
-    redis.call('RPUSH', jobPrefix .. 'wait', id)
-    redis.call('ZADD', jobPrefix .. 'marker', 0, '0')
-    redis.call('XADD', jobPrefix .. 'events', '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
-  end
+  if parked == '1' then promote(id, jobPrefix) end
   return id
 end

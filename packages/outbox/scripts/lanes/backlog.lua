@@ -1,9 +1,10 @@
 -- How much waits in an app's two queues, and since when the oldest message that is due has waited. Retried and woken messages
 -- join the back of a queue, so the front is not always the oldest: a bounded number from each list is looked at.
 --   KEYS[1] prefix of the send queue's keys   KEYS[2] that of the dead letters   KEYS[3] replays that are due
+--   KEYS[4] prefix of lanes
 --   ARGV[1] now, in epoch milliseconds   ARGV[2] how many of each list are looked at
 -- Returns send waiting, active, delayed, failed; dead-letter waiting, active, failed; then since when the oldest has
--- waited, in epoch milliseconds, or 0: nothing waits.
+-- waited, in epoch milliseconds, or 0: nothing waits; and how many wait for their users, who are not waited for here.
 local send, dead = KEYS[1], KEYS[2]
 local now, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 
@@ -14,11 +15,17 @@ end
 
 -- When a message began to wait. One with a `sendAt` waits from then on, and not at all before.
 local function since(id)
-  local job = redis.call('HMGET', send .. id, 'timestamp', 'data')
+  local job = redis.call('HMGET', send .. id, 'timestamp', 'data', 'parked')
   local at = tonumber(job[1] or '')
-  if not at then return nil end
+  if not at or job[3] == 'user' then return nil end
   local readable, data = pcall(cjson.decode, job[2] or '')
-  if readable and type(data) == 'table' and type(data.sendAt) == 'number' then at = math.max(at, data.sendAt) end
+  if not (readable and type(data) == 'table') then return at end
+  if type(data.sendAt) == 'number' then at = math.max(at, data.sendAt) end
+  if job[3] == '1' and type(data.touser) == 'string' then
+    -- Behind one that waits for its user.
+    local turn = redis.call('LINDEX', KEYS[4] .. data.touser, '0')
+    if turn and redis.call('HGET', send .. turn, 'parked') == 'user' then return nil end
+  end
   return at
 end
 
@@ -44,4 +51,5 @@ return {
   redis.call('LLEN', dead .. 'active'),
   redis.call('ZCARD', dead .. 'failed'),
   oldest == math.huge and 0 or oldest,
+  redis.call('ZCARD', send .. 'awaiting-user'),
 }

@@ -11,4 +11,9 @@ for _, lane in ipairs(lanes) do
   if redis.call('EXISTS', lane) == 0 then answer[#answer + 1] = lane end
   wake(lane, ARGV[1], KEYS[1])
 end
+-- Nor does what was removed by hand wait for its user. What has waited longest is looked at: the rest becomes that in time.
+local awaiting = ARGV[1] .. 'awaiting-user'
+for _, id in ipairs(redis.call('ZRANGE', awaiting, 0, ARGV[3] - 1)) do
+  if redis.call('HGET', ARGV[1] .. id, 'parked') ~= 'user' then redis.call('ZREM', awaiting, id) end
+end
 return answer

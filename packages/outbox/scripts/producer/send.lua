@@ -3,17 +3,19 @@
 -- new only if nothing stands under the key. All times are Redis's, so that clocks of several hosts are never compared.
 --   KEYS[1] wait  KEYS[2] meta  KEYS[3] id  KEYS[4] delayed  KEYS[5] active  KEYS[6] events  KEYS[7] marker
 --   KEYS[8] parked lanes  KEYS[9] messages that expire
---   ARGV[1] prefix of jobs  ARGV[2] prefix of lanes  ARGV[3] prefix of idempotency records
---   ARGV[4..] ten for each: how many followers, id, name, recipient, data (JSON), `sendAt` and `expiresAt` in epoch ms or '',
+--   ARGV[1] prefix of jobs  ARGV[2] prefix of lanes  ARGV[3] prefix of idempotency records  ARGV[4] prefix of reply windows
+--   ARGV[5..] eleven for each: how many followers, id, name, recipient, data (JSON), `sendAt` and `expiresAt` in epoch ms or '',
+--             its policy for a closed reply window or '', where `refuse` is judged here and stored as `dead-letter`,
 --             digest of the idempotency key or '', fingerprint, the record's time to live in ms, from the later of now and `sendAt`;
 --             then id and data of each follower
--- Returns for each 'queued', 'parked' or 'scheduled'; {'taken', id, fingerprint, ending noted beside the key or ''};
+-- Returns for each 'queued', 'parked' or 'scheduled'; 'closed': its policy is `refuse`, and WeChat takes nothing now; {'taken', id, fingerprint, ending noted beside the key or ''};
 -- or {'failed', why}
 --- include clock
 --- include store
 --- include why-failed
-local jobs, lanes, records = unpack(ARGV, 1, 3)
-local WIDTH, FIRST = 10, 4
+--- include window
+local jobs, lanes, records, windows = unpack(ARGV, 1, 4)
+local WIDTH, FIRST = 11, 5
 local now, micros = nowAndMicros()
 local at = {
   jobs = jobs, lanes = lanes, wait = KEYS[1], delayed = KEYS[4], events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8],
@@ -23,7 +25,7 @@ local at = {
 local stored = 0
 
 local function send(n, followers)
-  local id, name, touser, data, sendAt, expiresAt, idem, fingerprint, ttlMs = unpack(ARGV, n + 1, n + WIDTH - 1)
+  local id, name, touser, data, sendAt, expiresAt, onClosed, idem, fingerprint, ttlMs = unpack(ARGV, n + 1, n + WIDTH - 1)
   local record = idem ~= '' and records .. idem
   if record then
     local taken = redis.call('HMGET', record, 'id', 'fp', 'status')
@@ -33,10 +35,15 @@ local function send(n, followers)
       return { 'taken', taken[1], taken[2], taken[3] or '' }
     end
   end
+  if onClosed == 'refuse' then
+    local window = readWindow(windows .. touser)
+    if window and takesNothing(window, now) then return 'closed' end
+    onClosed = 'dead-letter'
+  end
   sendAt = tonumber(sendAt)
   local message = {
     id = id, name = name, touser = touser, data = data, sendAt = sendAt, expiresAt = expiresAt ~= '' and expiresAt,
-    idem = record and idem,
+    idem = record and idem, onClosed = onClosed,
   }
   if followers > 0 then
     -- What hands have spoilt fails here, before the first is stored without the others.

@@ -7,19 +7,23 @@
 --
 --   KEYS[1] meta  KEYS[2] wait  KEYS[3] active  KEYS[4] delayed  KEYS[5] completed  KEYS[6] failed  KEYS[7] events
 --   KEYS[8] marker  KEYS[9] stalled  KEYS[10] prioritized  KEYS[11] parked lanes  KEYS[12] hold  KEYS[13] faults in a row
---   KEYS[14] messages that expire
+--   KEYS[14] messages that expire  KEYS[15] the app's mark that it has reply windows
 --   ARGV[1] prefix of jobs  ARGV[2] prefix of lanes  ARGV[3] prefix of the queue of dead letters
 --   ARGV[4] prefix of idempotency records  ARGV[5] lock in ms  ARGV[6] the version of job data that can be read
 --   ARGV[7] '1': what is fetched may have its turn  ARGV[8] delivered jobs are kept for so many seconds  ARGV[9] and so many
---   ARGV[10..] eight for each run: kind, id, lock token, recipient or '', '1' to fetch another, and three of the kind:
+--   ARGV[10] prefix of reply windows  ARGV[11] '1': `hold` is the policy of a message that has none  ARGV[12] and lasts so many ms
+--   ARGV[13..] eight for each run: kind, id, lock token, recipient or '', '1' to fetch another, and three of the kind:
 --     delivered   what the job returns (its attempts, JSON) or '' for what stands there, '1' if it had an `expiresAt`,
 --                 '1' if BullMQ completes the job afterwards
 --     snooze      delay in ms, '1' if it was a try, the history (JSON) or ''
---     dead        id of the dead letter, the letter (JSON), {reason, deadAt, acceptedAt, indexes} (JSON)
+--     dead        id of the dead letter, the letter (JSON), {reason, deadAt, acceptedAt, indexes, ifAgain} (JSON)
+--     await-user  the history (JSON) or ''
 --     park, give-back, fetch   nothing
 -- Returns {now, when the earliest delayed job is due or '', '1' if only BullMQ's own method may fetch, then for each run
 -- {outcome, what was fetched …}}. Outcomes: 'done'; 'gone': the message is another run's, or was settled; 'settled': WeChat has
--- it already; 'occupied': another message's letter has the id; 'failed', and then the error.
+-- it already; 'occupied': another message's letter has the id; 'again': its window may have opened since the call, so it waits
+-- a moment and does not die; 'failed', and then the error. Where WeChat's answer was not what the reply window had led
+-- to expect, a colon and that follow the outcome.
 --- include clock
 --- include grant-turn
 --- include delayed-score
@@ -29,10 +33,12 @@
 --- include bury
 --- include promote-due
 --- include why-failed
-local meta, wait, active, delayed, completed, failed, events, marker, stalled, prioritized, parkedLanes, hold, faults, expiring =
-  unpack(KEYS)
-local jobs, lanes, dead, records, lockMs, version, isReady, keepSeconds, keepCount = unpack(ARGV, 1, 9)
-local WIDTH, FIRST = 8, 10
+--- include await-user
+local meta, wait, active, delayed, completed, failed, events, marker, stalled, prioritized, parkedLanes, hold, faults, expiring,
+  windowsMark = unpack(KEYS)
+local jobs, lanes, dead, records, lockMs, version, isReady, keepSeconds, keepCount, windows, holds, holdMaxMs =
+  unpack(ARGV, 1, 12)
+local WIDTH, FIRST = 8, 13
 
 local now, micros = nowAndMicros()
 local nowText = string.format('%.0f', now)
@@ -44,12 +50,14 @@ local isTroubled = redis.call('EXISTS', faults, hold) > 0
 local isHeld = isTroubled and redis.call('EXISTS', hold) == 1
 local hasStalled = redis.call('EXISTS', stalled) == 1
 local hasParked = redis.call('EXISTS', parkedLanes) == 1
+local hasWindows = redis.call('EXISTS', windowsMark) == 1
 -- A queue with a rate is fetched by BullMQ's own method, which counts; one with a limit is counted after the settlements.
 local canFetch = not paused and not rateMax
 local at = {
   jobs = jobs, lanes = lanes, wait = wait, active = active, delayed = delayed, prioritized = prioritized, events = events,
   parkedLanes = parkedLanes, now = now, nowText = nowText, micros = micros, lockMs = lockMs, version = version,
-  grants = isReady == '1' and not isHeld,
+  grants = isReady == '1' and not isHeld, expiring = expiring, holds = holds, holdMaxMs = holdMaxMs, windows = windows,
+  hasWindows = hasWindows,
 }
 local hasWoken, hasDelivered, hasDelayed, hasEnded, hasFetched = false, false, false, false, false
 
@@ -126,14 +134,19 @@ local function deliver(run, returned, hadExpiry, isBullmqs)
     return 'gone'
   end
   noteEnding(records, run.idem, run.id, 'delivered')
+  local outcome = 'done'
+  if hasWindows and run.calledAt then
+    local unexpected = countReply(windows .. run.touser, run.calledAt)
+    if unexpected then outcome = 'done:' .. unexpected end
+  end
   if isBullmqs == '1' or not (run.holds or run.isLast) then
     -- What WeChat took is true whoever holds the lock: nobody sends it again.
     if returned ~= '' then redis.call('HSET', run.jobKey, 'returnvalue', returned) end
     redis.call('HSET', run.jobKey, 'settled', 'delivered', 'sending', '')
-    return 'done'
+    return outcome
   end
   complete(run, returned)
-  return 'done'
+  return outcome
 end
 
 local function snooze(run, delayMs, counts, history)
@@ -164,6 +177,15 @@ local function die(run, letterId, json, more)
   -- A lane that hands have spoilt fails here, before there is a letter of a message that is still open.
   if run.touser ~= '' then redis.call('LLEN', lanes .. run.touser) end
   more = cjson.decode(more)
+  local outcome = 'done'
+  if more.ifAgain and hasWindows and run.calledAt then
+    local againMs, unexpected = refusedReply(windows .. run.touser, run.calledAt, now, run.jobKey)
+    if againMs then
+      snooze(run, againMs, '', more.ifAgain)
+      return 'again'
+    end
+    if unexpected then outcome = 'done:' .. unexpected end
+  end
   local letter = {
     id = letterId, name = run.name, json = json, reason = more.reason, deadAt = more.deadAt, message = run.id,
     acceptedAt = more.acceptedAt, indexes = more.indexes, idem = run.idem,
@@ -179,7 +201,7 @@ local function die(run, letterId, json, more)
     return 'occupied'
   end
   removeJob(run.jobKey)
-  return 'done'
+  return outcome
 end
 
 -- It was fetched and its turn was refused. It may have become the first meanwhile, and then it goes on waiting for nobody.
@@ -198,7 +220,31 @@ local function stepBack(run)
   return 'done'
 end
 
-local function giveBack(run)
+local giveBack
+
+-- WeChat takes nothing for the person now, as it has said itself, or as the ledger says; unless the person has acted meanwhile.
+local function await(run, history)
+  local outcome = 'done'
+  if run.calledAt and hasWindows then
+    local againMs, unexpected = refusedReply(windows .. run.touser, run.calledAt, now, run.jobKey)
+    if againMs then
+      snooze(run, againMs, '', history)
+      return 'again'
+    end
+    if unexpected then outcome = 'done:' .. unexpected end
+  elseif not run.calledAt then
+    local window = hasWindows and readWindow(windows .. run.touser)
+    if not window or not takesNothing(window, now) then return giveBack(run) end
+  end
+  release(run)
+  if run.isLast then redis.call('HSET', run.jobKey, 'sending', '') end
+  if history ~= '' then redis.call('HSET', run.jobKey, 'stacktrace', history) end
+  awaitUser(run.id, at)
+  hasDelayed = true
+  return outcome
+end
+
+giveBack = function(run)
   release(run)
   redis.call('RPUSH', wait, run.id)
   if run.isLast then redis.call('HSET', run.jobKey, 'sending', '') end
@@ -216,8 +262,9 @@ local function settle(run, kind, n)
     unpack(redis.call('HMGET', run.jobKey, 'timestamp', 'settled', 'sending', 'atm', 'ats', 'name', 'idem'))
   run.exists = exists
   run.holds = redis.call('GET', run.jobKey .. ':lock') == run.token
-  local _, by = readMark(sending)
+  local calledAt, by = readMark(sending)
   run.isLast = by == run.token
+  run.calledAt = run.isLast and tonumber(calledAt)
   if kind == 'delivered' then return deliver(run, ARGV[n + 5], ARGV[n + 6], ARGV[n + 7]) end
   if not exists and run.holds then release(run) end
   if not exists or not (run.holds or run.isLast) then
@@ -230,6 +277,7 @@ local function settle(run, kind, n)
   end
   if kind == 'snooze' then return snooze(run, ARGV[n + 5], ARGV[n + 6], ARGV[n + 7]) end
   if kind == 'dead' then return die(run, ARGV[n + 5], ARGV[n + 6], ARGV[n + 7]) end
+  if kind == 'await-user' then return await(run, ARGV[n + 5]) end
   if kind == 'park' then return stepBack(run) end
   return giveBack(run)
 end

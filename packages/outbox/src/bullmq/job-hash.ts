@@ -19,6 +19,8 @@ export interface JobHash {
   readonly failedReason: string
   readonly settled: boolean
   readonly parked: boolean
+  /** It waits for the next action of its user. */
+  readonly awaitsUser: boolean
   /** Tries that counted. */
   readonly tries: number
   readonly stalledCount: number
@@ -47,6 +49,7 @@ export function readJobHash(fields: Record<string, string>): JobHash | null {
     failedReason: fields['failedReason'] ?? '',
     settled: fields['settled'] !== undefined,
     parked: fields['parked'] === '1',
+    awaitsUser: fields['parked'] === 'user',
     tries: Number(fields['atm'] ?? 0),
     stalledCount: Number(fields['stc'] ?? 0),
     history: readHistory(parseJson(fields['stacktrace'])),

@@ -10,6 +10,7 @@ import { attemptsOf, isWaiting, type JobHash, readJobHash, recipientIn } from '.
 import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
+import { CLOSED_RULE_DEFAULT } from '../windows/ledger.ts'
 import { letterOf, partsOf } from './letter.ts'
 
 export type Buried =
@@ -22,12 +23,16 @@ export type Buried =
   /** A dead letter of that id is there already, and it is another message's. It is left alone, and so is the job. */
   | { readonly kind: 'occupied'; readonly id: string }
 
+/** What ended the wait of a message: its `expiresAt`, or that its user did nothing for too long. */
+export type ExpiryOf = 'expired' | 'unanswered'
+
 export interface BurierOptions {
   readonly appid: string
   readonly store: Store
   /** Names the reason of a job that failed without one of ours, from BullMQ's text; `wasOpen`: while its call may have been open. */
   readonly explain: (failedReason: string, wasOpen: boolean) => Reason
-  readonly explainExpiry: (last: Attempt | undefined) => Reason
+  readonly explainExpiry: (last: Attempt | undefined, of: ExpiryOf) => Reason
+  readonly holdMaxMs?: number | undefined
   readonly onDead: (dead: { id: string; letter: DeadLetter }) => void
   readonly onOccupied: (id: string) => void
 }
@@ -83,18 +88,21 @@ async function buryFailed(id: string, options: BurierOptions): Promise<Buried> {
 
 /** In the time of a hold nobody else sees to it that a message dies when it should. */
 async function buryExpired(id: string, options: BurierOptions): Promise<Buried> {
-  const { appid, store, explainExpiry } = options
+  const { appid, store, explainExpiry, holdMaxMs = CLOSED_RULE_DEFAULT.holdMaxMs } = options
   const [state, fields] = await Promise.all([
     store.backend(appid, SEND_QUEUE).getState(id),
     store.redis.hgetall(appKeys(appid).sendJob(id)),
   ])
   const job = readJobHash(fields)
   if (job === null || job.settled) return { kind: 'settled' }
-  const expiresAt = expiryOf(job)
   const now = store.clock.now()
-  if (!isWaiting(state) || expiresAt === undefined || expiresAt > now) return { kind: 'changed' }
-  const letter = letterOf(id, job, { reason: explainExpiry(attemptsOf(job.history).at(-1)), deadAt: now })
-  return burying({ id, fields, letter, as: 'expired' }, options)
+  const isPast = (at: number | undefined): boolean => at !== undefined && at <= now
+  const isExpired = isPast(expiryOf(job))
+  const isGivenUp = job.awaitsUser && isPast(Number(fields['awaitsSince']) + holdMaxMs)
+  if (!isWaiting(state) || !(isExpired || isGivenUp)) return { kind: 'changed' }
+  const as: ExpiryOf = isExpired ? 'expired' : 'unanswered'
+  const letter = letterOf(id, job, { reason: explainExpiry(attemptsOf(job.history).at(-1), as), deadAt: now })
+  return burying({ id, fields, letter, as }, options)
 }
 
 function expiryOf(job: JobHash): number | undefined {
@@ -108,7 +116,7 @@ interface Burying {
   readonly fields: Record<string, string>
   /** Undefined for a message that needs none. */
   readonly letter: DeadLetter | undefined
-  readonly as: 'failed' | 'expired'
+  readonly as: 'failed' | ExpiryOf
 }
 
 async function burying({ id, fields, letter, as }: Burying, { appid, store }: BurierOptions): Promise<Buried> {

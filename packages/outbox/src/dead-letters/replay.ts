@@ -229,12 +229,13 @@ function partsOf(
   const message = letter === undefined || letter === null ? undefined : readMessage(letter)
   const where = [task, acceptance, person, id]
   if (letter === undefined || letter === null || message === undefined)
-    return [...where, '', '', '', '[]', '', '', '', '', reasonIn(letter), '']
+    return [...where, '', '', '', '[]', '', '', '', '', '', reasonIn(letter), '']
   const newId = replayIdOf(id)
   const data = replayedData(id, letter, { message, now })
   const ended: StatusReport = { ...reportOfDeadLetter(appid, letter), status: 'replayed', replayedAs: newId }
   const of = [letter.messageId, keys.ended(letter.messageId), JSON.stringify(ended)]
-  const replay = [newId, data.touser, JSON.stringify(data), data.expiresAt ?? '', reasonLine(letter.reason)]
+  const { expiresAt = '', onClosed = '' } = data
+  const replay = [newId, data.touser, JSON.stringify(data), expiresAt, onClosed, reasonLine(letter.reason)]
   return [...where, ...of, JSON.stringify(indexesOf(keys, letter)), ...replay, memoryOf(letter, idem)]
 }
 

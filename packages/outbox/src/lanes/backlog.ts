@@ -15,22 +15,35 @@ export interface Backlog {
   readonly deadLetter: { readonly waiting: number; readonly active: number; readonly failed: number }
   /** Epoch milliseconds since when the oldest message that is due has waited; null when none is. */
   readonly oldestSince: number | null
+  /** Messages that wait for their users; they are among `delayed`. */
+  readonly waitingForUser: number
 }
 
 /** Of each list. It costs Redis some microseconds a message. */
 const LOOKED_AT_MAX = 32
 
 export async function readBacklog(store: Store, appid: string, nowMs: number): Promise<Backlog> {
-  const { sendJobs, deadJobs, replaysDue } = appKeys(appid)
+  const { sendJobs, deadJobs, replaysDue, lanes } = appKeys(appid)
   const counts = await runScript<number[]>(store.redis, {
     name: 'backlog',
-    keys: [sendJobs, deadJobs, replaysDue],
+    keys: [sendJobs, deadJobs, replaysDue, lanes],
     args: [nowMs, LOOKED_AT_MAX],
   })
-  const [waiting = 0, active = 0, delayed = 0, failed = 0, retried = 0, replaying = 0, dead = 0, oldest = 0] = counts
+  const [
+    waiting = 0,
+    active = 0,
+    delayed = 0,
+    failed = 0,
+    retried = 0,
+    replaying = 0,
+    dead = 0,
+    oldest = 0,
+    waitingForUser = 0,
+  ] = counts
   return {
     send: { waiting, active, delayed, failed },
     deadLetter: { waiting: retried, active: replaying, failed: dead },
     oldestSince: oldest === 0 ? null : oldest,
+    waitingForUser,
   }
 }

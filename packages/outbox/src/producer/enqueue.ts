@@ -11,7 +11,7 @@
  * A script that Redis does not know is sent again as a whole, by the client: nothing has been done then. Nothing else is
  * sent twice.
  */
-import { type CheckedRequest, type JobData, partIdOf } from '@wechat-outbox/messages'
+import { type CheckedRequest, type JobData, newJobData, type OnClosed, partIdOf } from '@wechat-outbox/messages'
 import { Cluster } from 'ioredis'
 import { OutboxError, storeError } from '../errors.ts'
 import { COMMAND_WAIT_MS } from '../redis/connection.ts'
@@ -26,6 +26,8 @@ export interface NewMessage {
   readonly appid: string
   readonly id: string
   readonly data: JobData
+  /** What becomes of it while the reply window of its recipient is closed. */
+  readonly onClosed?: OnClosed | undefined
   /** What follows it to the same person, and is stored with it or not at all. */
   readonly followers?: readonly { readonly id: string; readonly data: JobData }[]
   /** `ttlMs` counts from the later of now and `sendAt`. */
@@ -168,6 +170,7 @@ type Answer =
   | 'parked'
   | 'scheduled'
   | 'duplicate'
+  | 'closed'
   | ['taken', id: string, fingerprint: string, ending: Ending | '']
   | ['failed', why: string]
 
@@ -196,7 +199,7 @@ async function storeAll(
   batch: readonly Pending[],
 ): Promise<{ answers: readonly Answer[]; isKept: boolean }> {
   const keys = appKeys(appid)
-  const args = [keys.sendJobs, keys.lanes, keys.idempotency]
+  const args = [keys.sendJobs, keys.lanes, keys.idempotency, keys.windowsOf]
   for (const { message } of batch) args.push(...argumentsOf(message))
   const confirm = replicaWait?.(store.redis, keys.sendJobs)
   const answers = await runScript<Answer[]>(store.redis, { name: 'send', keys: storeKeys(keys), args })
@@ -204,9 +207,18 @@ async function storeAll(
 }
 
 /** What the script takes for one message: text throughout, which the client puts into one piece. */
-function argumentsOf({ id, data, guard, followers = [] }: NewMessage): string[] {
+function argumentsOf({ id, data, onClosed, guard, followers = [] }: NewMessage): string[] {
   const { msgtype, touser, sendAt = '', expiresAt = '' } = data
-  const taken = [`${followers.length}`, id, msgtype, touser, JSON.stringify(data), `${sendAt}`, `${expiresAt}`]
+  const taken = [
+    `${followers.length}`,
+    id,
+    msgtype,
+    touser,
+    JSON.stringify(data),
+    `${sendAt}`,
+    `${expiresAt}`,
+    onClosed ?? '',
+  ]
   if (guard === undefined) taken.push('', '', '')
   else taken.push(idempotencyDigest(guard.key), guard.fingerprint, `${Math.ceil(guard.ttlMs)}`)
   for (const follower of followers) taken.push(follower.id, JSON.stringify(follower.data))
@@ -216,6 +228,7 @@ function argumentsOf({ id, data, guard, followers = [] }: NewMessage): string[] 
 function answer(item: Pending, answered: Answer | undefined, isKept: boolean): void {
   const { message, resolve, reject } = item
   const done = (enqueued: Enqueued): void => (isKept ? resolve(enqueued) : reject(notReplicated()))
+  if (answered === 'closed') return reject(new OutboxError('WXO_WINDOW_CLOSED', WINDOW_CLOSED))
   if (typeof answered === 'string') {
     // An id is drawn once: where a job has it already, the client has repeated the script.
     return done({ id: message.id, duplicate: false, stands: answered === 'duplicate' ? 'queued' : answered })
@@ -227,6 +240,8 @@ function answer(item: Pending, answered: Answer | undefined, isKept: boolean): v
   }
   done({ id: what, duplicate: true, ...(ending ? { ending } : {}) })
 }
+
+const WINDOW_CLOSED = 'the reply window of the recipient is closed: WeChat takes nothing until the user acts'
 
 const noAnswer = (): OutboxError => new OutboxError('WXO_UNAVAILABLE', 'Redis did not answer in time')
 
@@ -244,13 +259,18 @@ function refuse(items: readonly Pending[], error: unknown): readonly Pending[] {
  * ids that follow from the first.
  */
 export function newMessage(id: string, request: CheckedRequest, texts: readonly string[]): Omit<NewMessage, 'appid'> {
-  const { idempotencyKey: _key, ...rest } = request
-  const data: JobData = { v: 1, ...rest }
-  if (data.msgtype !== 'text') return { id, data }
+  const data = newJobData(request)
+  const { onClosed } = request
+  if (data.msgtype !== 'text') return { id, data, onClosed }
   const of = texts.length
   const [first = data, ...others] = texts.map((content, index): JobData => {
     const part = of === 1 ? {} : { part: { n: index + 1, of, first: id } }
     return { ...data, text: { content }, ...part }
   })
-  return { id, data: first, followers: others.map((other, index) => ({ id: partIdOf(id, index + 2), data: other })) }
+  return {
+    id,
+    data: first,
+    onClosed,
+    followers: others.map((other, index) => ({ id: partIdOf(id, index + 2), data: other })),
+  }
 }

@@ -4,11 +4,20 @@
  */
 import {
   appidSchema,
+  ON_CLOSED,
+  type OnClosed,
   type Problem,
   REQUEST_BYTES_MAX,
+  readWindowRule,
   TEXT_BYTES_MAX_DEFAULT,
   TEXT_BYTES_MAX_MIN,
   type TextRule,
+  WINDOW_ACTIONS,
+  WINDOW_RULE_FORM,
+  WINDOW_RULES_DEFAULT,
+  type WindowAction,
+  type WindowRule,
+  type WindowRules,
 } from '@wechat-outbox/messages'
 import { misconfigured, OutboxError } from '../errors.ts'
 import type { Store } from '../redis/store.ts'
@@ -34,6 +43,10 @@ export interface OutboxOptions {
    * stored, and repeating it with the same idempotency key is safe.
    */
   readonly durability?: 'primary' | 'replicated' | undefined
+  /** Of messages without an `onClosed` of their own. By default the workers' `ON_CLOSED` decides. */
+  readonly onClosed?: OnClosed | undefined
+  /** What `userActed` opens: rules, or their text (`5/48h`). The defaults are WeChat's: 5 in 48 hours after a message, 2 in a minute after entering. */
+  readonly windows?: { readonly [Action in WindowAction]?: WindowRule | string | undefined } | undefined
 }
 
 /** What an Outbox needs of Redis. Whoever hands it over closes it. */
@@ -48,6 +61,8 @@ interface OutboxSettings {
   readonly ttlMs: number
   readonly texts: TextRule
   readonly isReplicated: boolean
+  readonly onClosed: OnClosed | undefined
+  readonly windows: WindowRules
 }
 
 const HOUR_MS = 3_600_000
@@ -74,6 +89,12 @@ const CHECKS: Readonly<Record<keyof OutboxOptions, Check>> = {
       `must be a whole number from ${TEXT_BYTES_MAX_MIN} to ${REQUEST_BYTES_MAX}`,
     ),
   textSplit: (value) => unless(typeof value === 'boolean', 'must be true or false'),
+  onClosed: (value) =>
+    unless(
+      ON_CLOSED.some((one) => one === value),
+      `must be one of ${ON_CLOSED.join(', ')}`,
+    ),
+  windows: windowsProblem,
   durability: (value) => unless(value === 'primary' || value === 'replicated', 'must be primary or replicated'),
 }
 
@@ -81,7 +102,15 @@ const CHECKS: Readonly<Record<keyof OutboxOptions, Check>> = {
 export function readOptions(given: unknown): OutboxSettings {
   const problems = problemsOf(given)
   if (problems.length > 0) throw misconfigured(problems)
-  const { redis, appid, idempotencyTtlHours = TTL_HOURS_DEFAULT, durability, ...texts } = given as OutboxOptions
+  const {
+    redis,
+    appid,
+    idempotencyTtlHours = TTL_HOURS_DEFAULT,
+    durability,
+    onClosed,
+    windows,
+    ...texts
+  } = given as OutboxOptions
   const { textBytesMax: bytesMax = TEXT_BYTES_MAX_DEFAULT, textSplit: isSplit = false } = texts
   return {
     redis,
@@ -89,6 +118,8 @@ export function readOptions(given: unknown): OutboxSettings {
     ttlMs: idempotencyTtlHours * HOUR_MS,
     texts: { bytesMax, isSplit },
     isReplicated: durability === 'replicated',
+    onClosed,
+    windows: { ...WINDOW_RULES_DEFAULT, ...rulesOf(windows) },
   }
 }
 
@@ -104,6 +135,25 @@ function problemsOf(given: unknown): Problem[] {
   // One with a typing error would vanish silently, and its default be used.
   const unknown = Object.keys(options).filter((key) => !Object.hasOwn(CHECKS, key))
   return [...problems, ...unknown.map((key) => ({ path: key, message: 'is not an option' }))]
+}
+
+function rulesOf(windows: OutboxOptions['windows'] = {}): Partial<WindowRules> {
+  const read = WINDOW_ACTIONS.map((action) => [action, ruleOf(windows[action])] as const)
+  return Object.fromEntries(read.filter(([, rule]) => rule !== undefined))
+}
+
+function ruleOf(rule: unknown): WindowRule | undefined {
+  if (typeof rule === 'string') return readWindowRule(rule)
+  const { limit, ms } = (rule ?? {}) as Partial<WindowRule>
+  return limit === undefined || ms === undefined ? undefined : readWindowRule(`${limit}/${ms / 1000}s`)
+}
+
+function windowsProblem(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return `must be an object of ${WINDOW_ACTIONS.join(' and ')}`
+  const wrong = Object.entries(value).find(
+    ([action, rule]) => !WINDOW_ACTIONS.some((one) => one === action) || (rule !== undefined && !ruleOf(rule)),
+  )
+  return wrong === undefined ? undefined : `has ${wrong[0]}, which ${WINDOW_RULE_FORM}`
 }
 
 /** Never holds the URL, which may hold a password. */

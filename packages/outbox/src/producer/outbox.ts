@@ -6,18 +6,27 @@ import {
   appidSchema,
   BATCH_MAX,
   type CheckedRequest,
+  check,
   checkSendRequest,
   fingerprint,
   newMessageId,
+  type OnClosed,
+  type Problem,
+  type ReplyWindow,
   type SendRequest,
   type StatusReport,
   sendRequestSchema,
   splitText,
   type TextRule,
+  touserSchema,
+  type UserAction,
+  userActionSchema,
+  type WindowRules,
 } from '@wechat-outbox/messages'
 import { invalid, OutboxError, storeError } from '../errors.ts'
 import { type LazyStore, lazyStore } from '../redis/lazy-store.ts'
 import type { Store } from '../redis/store.ts'
+import { readWindow, recordAction } from '../windows/ledger.ts'
 import { type Cancellation, cancelMessage } from './cancel.ts'
 import { createEnqueuer, type Enqueued, type Enqueuer, newMessage } from './enqueue.ts'
 import { createMemoryGuard, type MemoryGuard } from './memory-guard.ts'
@@ -38,6 +47,8 @@ export class Outbox {
   readonly #appid: string | undefined
   readonly #ttlMs: number
   readonly #texts: TextRule
+  readonly #onClosed: OnClosed | undefined
+  readonly #windows: WindowRules
   readonly #schema: ReturnType<typeof sendRequestSchema>
   readonly #open: () => Promise<Store>
   readonly #close: () => Promise<void>
@@ -49,10 +60,12 @@ export class Outbox {
 
   /** Connects in the background. @throws OutboxError WXO_CONFIG when options cannot be meant; `issues` names each of them */
   constructor(options: OutboxOptions) {
-    const { redis, appid, ttlMs, texts, isReplicated } = readOptions(options)
+    const { redis, appid, ttlMs, texts, isReplicated, onClosed, windows } = readOptions(options)
     this.#appid = appid
     this.#ttlMs = ttlMs
     this.#texts = texts
+    this.#onClosed = onClosed
+    this.#windows = windows
     this.#schema = sendRequestSchema(texts)
     const own = typeof redis === 'string' ? ownStore(redis) : undefined
     const link = own ?? (redis as OutboxLink)
@@ -64,17 +77,18 @@ export class Outbox {
 
   /**
    * Stores one message. Resolves when Redis has it, rejects within two seconds while Redis is away.
-   * @throws OutboxError WXO_INVALID, WXO_CONFLICT, WXO_UNAVAILABLE, WXO_FULL, WXO_CLOSED, WXO_CONFIG (no appid)
+   * @throws OutboxError WXO_INVALID, WXO_CONFLICT, WXO_UNAVAILABLE, WXO_FULL, WXO_WINDOW_CLOSED, WXO_CLOSED, WXO_CONFIG (no appid)
    */
-  async send(request: SendRequest): Promise<Receipt> {
+  async send(given: SendRequest): Promise<Receipt> {
     return this.#guarded(async () => {
-      const { appid, checked } = this.#check(request)
+      const { appid, checked } = this.#check(given)
       if (this.#memory.isFull()) {
         throw new OutboxError('WXO_FULL', 'Redis is near its memory limit and takes no new messages')
       }
       const key = checked.idempotencyKey
       const guard = key === undefined ? {} : { guard: { key, fingerprint: fingerprint(checked), ttlMs: this.#ttlMs } }
-      const message = { appid, ...newMessage(newMessageId(), checked, this.#textsOf(checked)), ...guard }
+      const request = { ...checked, onClosed: checked.onClosed ?? this.#onClosed }
+      const message = { appid, ...newMessage(newMessageId(), request, this.#textsOf(checked)), ...guard }
       const enqueued = await this.#enqueuer.enqueue(message)
       const { id, duplicate } = enqueued
       if (duplicate) return { id, status: await this.#statusOfRepeat(appid, enqueued), duplicate }
@@ -107,6 +121,34 @@ export class Outbox {
     return this.#guarded(async () => {
       const at = this.#placeOf(id, appid)
       return cancelMessage(await this.#open(), at, this.#ttlMs)
+    })
+  }
+
+  /**
+   * Records what a user did, which opens the reply window and lets go what waits for it. Resolves when Redis has it; may be repeated with
+   * the same `at` and `id`.
+   * @throws OutboxError WXO_INVALID, WXO_UNAVAILABLE, WXO_CLOSED, WXO_CONFIG (no appid)
+   */
+  async userActed(given: UserAction): Promise<void> {
+    return this.#guarded(async () => {
+      const { appid = this.#appid, ...rest } = (isObject(given) ? given : {}) as Partial<UserAction>
+      const app = this.#appOf(appid)
+      const action = check(isObject(given) ? rest : given, userActionSchema)
+      if (!action.ok || 'problems' in app)
+        throw invalid([...(app.problems ?? []), ...(action.ok ? [] : action.problems)])
+      const rule = this.#windows[action.value.action]
+      await recordAction(await this.#open(), app.appid, { ...action.value, rule })
+    })
+  }
+
+  /** What is known of a person's reply window: how many messages WeChat still takes, and until when. */
+  async window(touser: string, appid: string | undefined = this.#appid): Promise<ReplyWindow> {
+    return this.#guarded(async () => {
+      const app = this.#appOf(appid)
+      const person = check(touser, touserSchema)
+      const problems = person.ok ? [] : person.problems.map((problem) => ({ ...problem, path: 'touser' }))
+      if (!person.ok || 'problems' in app) throw invalid([...(app.problems ?? []), ...problems])
+      return readWindow(await this.#open(), app.appid, person.value)
     })
   }
 
@@ -146,6 +188,12 @@ export class Outbox {
     if (ending !== undefined) return ending
     const report = await readStatus(await this.#open(), appid, id)
     return report?.status ?? 'unknown'
+  }
+
+  #appOf(appid: unknown): { appid: string; problems?: undefined } | { problems: Problem[] } {
+    if (appid === undefined) throw new OutboxError('WXO_CONFIG', 'neither the call nor the Outbox names an appid')
+    const app = appidSchema.safeParse(appid)
+    return app.success ? { appid: app.data } : { problems: [{ path: 'appid', message: APPID_RULE }] }
   }
 
   /** Any text is an id: what no message has is known of none. */

@@ -115,6 +115,7 @@ function statusOf(job: JobHash, state: string): MessageStatus {
       return 'sending'
     case 'delayed':
       if (job.parked) return 'held'
+      if (job.awaitsUser) return 'waiting-for-user'
       return job.tries > 0 ? 'retrying' : isScheduled(job) ? 'scheduled' : 'queued'
     default:
       return 'queued'

@@ -48,6 +48,8 @@ export function appKeys(appid: string) {
     sendStalled: `${sendJobs}stalled`,
     sendEvents: `${sendJobs}events`,
     sendMarker: `${sendJobs}marker`,
+    /** Sorted set: messages that wait for their users, by when they began to. Scripts make the key of the prefix. */
+    sendAwaitingUser: `${sendJobs}awaiting-user`,
     deadJobs,
     deadJob: (id: string) => deadJobs + id,
     deadWait: `${deadJobs}wait`,
@@ -88,6 +90,12 @@ export function appKeys(appid: string) {
     faultsInARow: `${prefix}:faults`,
     /** Sorted set: ids of messages that have an `expiresAt`, by it. */
     expiring: `${prefix}:expiring`,
+    /** What stands before a person in the key of a reply window. */
+    windowsOf: `${prefix}:window:`,
+    /** Hash, expiring: what is known of a person's reply window. */
+    window: (touser: string) => `${prefix}:window:${touser}`,
+    /** String, expiring with the last of the app's reply windows: without it no script looks for one. */
+    windows: `${prefix}:windows`,
     ...taskKeys(prefix),
     ...tokenKeys(prefix),
   }

@@ -26,6 +26,7 @@ const folders = {
     'token-unlock',
     'token-want',
   ],
+  windows: ['act'],
   worker: ['admit', 'give-back', 'queue-poll', 'settle', 'trim', 'unmark'],
 } as const
 

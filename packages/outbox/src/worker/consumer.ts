@@ -2,18 +2,19 @@
  * The workers' end of the outbox: for one app, a BullMQ Worker that hands each message to `deliver` and whose runs the settler
  * makes true; the replayer of dead letters that somebody has retried; the queue poll and the sweep beside them.
  */
-import type { Attempt, DeadLetter, Reason } from '@wechat-outbox/messages'
+import type { Attempt, DeadLetter, Reason, WindowDisagreement } from '@wechat-outbox/messages'
 import { type Job, Worker, type WorkerOptions } from 'bullmq'
 import { createHoldKeeper, type HoldKeeper, type HoldReport } from '../app-hold/keeper.ts'
 import { Ended } from '../bullmq/backend.ts'
 import { IDLE_S, openBackend } from '../bullmq/idle-backend.ts'
 import type { SharedWait } from '../bullmq/shared-wait.ts'
 import { STALLED_COUNT_MAX } from '../bullmq/stalled.ts'
-import { createBurier } from '../dead-letters/bury.ts'
+import { createBurier, type ExpiryOf } from '../dead-letters/bury.ts'
 import { isRefusal, messageOf } from '../errors.ts'
 import { type AppKeys, appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 import type { Task } from '../tasks/task.ts'
+import type { ClosedRule } from '../windows/ledger.ts'
 import { createPresence } from './presence.ts'
 import { createQueuePoll, type QueuePoll } from './queue-poll.ts'
 import { createReplayer } from './replayer.ts'
@@ -32,8 +33,8 @@ export interface ConsumerOptions {
   readonly deliver: (run: Run) => Promise<Settlement>
   /** The reason of a message whose job other hands have failed; `wasOpen`: while a call of it may have been open. */
   readonly explainFailure: (failedReason: string, wasOpen: boolean) => Reason
-  /** The reason of a message that dies of its `expiresAt` while it waits, from the last attempt if there was one. */
-  readonly explainExpiry: (last: Attempt | undefined) => Reason
+  /** The reason of a message that dies while it waits, from the last attempt if there was one. */
+  readonly explainExpiry: (last: Attempt | undefined, of: ExpiryOf) => Reason
   /** Whether a message that is fetched now can be sent at once: then it need not ask for its turn. */
   readonly isReady: () => boolean
   /** Asks the token endpoint now, for an app that is held for want of a token. Whether it gave one. */
@@ -47,6 +48,7 @@ export interface ConsumerOptions {
   readonly stalledAfterMs: number
   readonly retain: { readonly deliveredMs: number; readonly deliveredMax: number; readonly deadMs: number }
   readonly rememberMs: number
+  readonly closedRule?: ClosedRule | undefined
   /** 0: no limit. */
   readonly replayPerSecond: number
   /** From one sweep to the next, and from one registration of the app to the next. Default 30 s, and more would not keep what is promised within a minute. */
@@ -58,6 +60,8 @@ export interface ConsumerReport extends HoldReport, SettlerReport {
   readonly dead: (dead: { id: string; letter: DeadLetter }) => void
   readonly replayed: (replayed: { id: string; replayOf: string }) => void
   readonly task: (task: Task, event: 'started' | 'ended') => void
+  /** WeChat's answer was not what a person's reply window had led to expect. */
+  readonly windowDisagreed: (kind: WindowDisagreement) => void
   readonly expired: (count: number) => void
   readonly problem: (problem: { what: string; error: string; id?: string }) => void
   /** Work waits and none is fetched: the process should end, so that its supervisor starts another. */
@@ -94,6 +98,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     store,
     explain: options.explainFailure,
     explainExpiry: options.explainExpiry,
+    holdMaxMs: options.closedRule?.holdMaxMs,
     onDead: report.dead,
     onOccupied: (id) => report.problem({ what: 'a dead letter of that id is another message’s', error: '', id }),
   })
@@ -165,13 +170,15 @@ function workerOptions({ store, appid, stalledAfterMs, sharedWait }: ConsumerOpt
   }
 }
 
-function settlerFor({ appid, store, stalledAfterMs, retain, maxPerSecond, isReady, report }: ConsumerOptions): Settler {
+function settlerFor(options: ConsumerOptions): Settler {
+  const { appid, store, stalledAfterMs, retain, maxPerSecond, isReady, report, closedRule } = options
   return new Settler({
     appid,
     store,
     report,
     lockMs: stalledAfterMs,
     keepDelivered: { ms: retain.deliveredMs, count: retain.deliveredMax },
+    closedRule,
     // A turn that has to keep to a rate is a wait, which is asked for.
     isReady: () => maxPerSecond === undefined && isReady(),
   })
@@ -238,9 +245,9 @@ async function runJob(
   at: { token: string; signal: AbortSignal },
   options: ConsumerOptions & Parts & { keys: AppKeys; slots: RunSlots },
 ): Promise<Ended> {
-  const { appid, keys, store, stalledAfterMs: leaseMs, maxPerSecond, keeper, settler, report } = options
+  const { appid, keys, store, stalledAfterMs: leaseMs, maxPerSecond, closedRule, keeper, settler, report } = options
   const started = performance.now()
-  const run = createRun(job, at, { appid, keys, store, leaseMs, maxPerSecond, keeper, settler, report })
+  const run = createRun(job, at, { appid, keys, store, leaseMs, maxPerSecond, closedRule, keeper, settler, report })
   const failed = (error: unknown): Settlement => {
     report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
     const delayMs = isRefusal(error) ? AFTER_REFUSAL_MS : AFTER_BUG_MS
@@ -250,9 +257,10 @@ async function runJob(
   await run.end().catch((error: unknown) => report.problem({ what: 'a probe', error: messageOf(error), id: run.id }))
   const ending = run.ending(settlement)
   const ended = performance.now()
-  const onSettled = ({ outcome }: Settled): void => {
+  const onSettled = ({ outcome, disagreement }: Settled): void => {
     options.slots.ended(ended - started, performance.now() - ended)
     told(ending, outcome, report)
+    if (disagreement !== undefined) report.windowDisagreed(disagreement)
   }
   return new Ended(ending.item, onSettled, returnedOf(settlement))
 }

@@ -13,6 +13,7 @@ import { messageOf } from '../errors.ts'
 import type { AppKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
+import { CLOSED_RULE_DEFAULT, type ClosedRule } from '../windows/ledger.ts'
 import type { Item, Settler } from './settler.ts'
 import { type Answer, askForTurn, type Turn } from './turn.ts'
 
@@ -28,7 +29,15 @@ export type Settlement =
       readonly counts: boolean
       readonly attempts: readonly Attempt[]
     }
-  | { readonly kind: 'dead'; readonly reason: Reason; readonly attempts: readonly Attempt[] }
+  /** `isWindows`: WeChat refused it because of the reply window of its recipient. */
+  | {
+      readonly kind: 'dead'
+      readonly reason: Reason
+      readonly attempts: readonly Attempt[]
+      readonly isWindows?: boolean | undefined
+    }
+  /** The reply window is closed, and the message waits for the next action of its user. */
+  | { readonly kind: 'await-user'; readonly attempts: readonly Attempt[] }
   /** Nothing of it was sent: the next run begins as if this one had not been. */
   | { readonly kind: 'give-back' }
   /** Its app is held: it steps back, and no try is counted. */
@@ -92,6 +101,7 @@ export interface RunOptions {
   readonly leaseMs: number
   /** Calls that may start per second, over all workers of the app. */
   readonly maxPerSecond?: number | undefined
+  readonly closedRule?: ClosedRule | undefined
   readonly keeper: HoldKeeper
   /** Where a turn may have come from. */
   readonly settler: Pick<Settler, 'admissionOf'>
@@ -99,7 +109,7 @@ export interface RunOptions {
 }
 
 export function createRun(job: Job, at: { token: string; signal: AbortSignal }, options: RunOptions): OwnRun {
-  const { appid, keys, store, leaseMs, maxPerSecond = 0, keeper, settler } = options
+  const { appid, keys, store, leaseMs, maxPerSecond = 0, closedRule = CLOSED_RULE_DEFAULT, keeper, settler } = options
   const id = String(job.id)
   let admission = settler.admissionOf(id, at.token)
   let member: LaneMember | undefined
@@ -107,8 +117,27 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
   const ask = ({ touser, sendAt }: LaneMember, canWait: number | ''): Promise<Answer> => {
     return runScript(store.redis, {
       name: 'admit',
-      keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser), keys.parkedLanes, keys.rate, keys.hold],
-      args: [id, at.token, leaseMs, keys.sendJobs, sendAt === undefined ? 0 : 1, maxPerSecond, canWait],
+      keys: [
+        keys.sendJob(id),
+        keys.sendLock(id),
+        keys.lane(touser),
+        keys.parkedLanes,
+        keys.rate,
+        keys.hold,
+        keys.windows,
+      ],
+      args: [
+        id,
+        at.token,
+        leaseMs,
+        keys.sendJobs,
+        sendAt === undefined ? 0 : 1,
+        maxPerSecond,
+        canWait,
+        keys.windowsOf,
+        touser,
+        closedRule.onClosed === 'hold' ? 1 : 0,
+      ],
     })
   }
   const unmark = async (): Promise<boolean> => {
@@ -193,12 +222,19 @@ function endingOf({ job, token, member, keys, store }: Settling, settlement: Set
       const end = { reason: settlement.reason, deadAt: store.clock.now() }
       const letter = letterOf(id, { data: job.data, timestamp: job.timestamp, history }, end)
       const parts = partsOf(keys, letter)
-      return { item: { ...run, kind: 'dead', ...parts.dead }, dead: { id: parts.dead.letterId, letter } }
+      const { isWindows = false, attempts } = settlement
+      const ifAgain = isWindows ? appendHistory(readHistory(job.stacktrace), { attempts }) : undefined
+      return { item: { ...run, kind: 'dead', ...parts.dead, ifAgain }, dead: { id: parts.dead.letterId, letter } }
     }
     case 'snooze': {
       const { delayMs, counts, attempts } = settlement
       const history = attempts.length === 0 ? '' : appendHistory(readHistory(job.stacktrace), { attempts })
       return { item: { ...run, kind: 'snooze', delayMs, counts, history } }
+    }
+    case 'await-user': {
+      const { attempts } = settlement
+      const history = attempts.length === 0 ? '' : appendHistory(readHistory(job.stacktrace), { attempts })
+      return { item: { ...run, kind: 'await-user', history } }
     }
     case 'held':
       return { item: { ...run, kind: 'snooze', delayMs: HELD_MS, counts: false, history: '' } }

@@ -1,8 +1,9 @@
 /** What a worker tells `settle.lua` and hears of it: pure translations, so that the settler is about time and trouble alone. */
-import { JOB_DATA_VERSION } from '@wechat-outbox/messages'
+import { JOB_DATA_VERSION, type WindowDisagreement } from '@wechat-outbox/messages'
 import type { JobJson } from 'bullmq'
 import type { AppKeys } from '../redis/keys.ts'
 import type { ScriptCall } from '../redis/scripts.ts'
+import { CLOSED_RULE_DEFAULT, type ClosedRule } from '../windows/ledger.ts'
 import { type KeepDelivered, keepArguments } from './trim.ts'
 
 interface OfRun {
@@ -45,10 +46,17 @@ export type Item =
       readonly letterId: string
       readonly letter: string
       readonly more: { reason: string; deadAt: number; acceptedAt: number; indexes: readonly string[] }
+      /**
+       * Given where WeChat refused it because of its recipient's reply window: the whole history with this run, as JSON, for a message
+       * that is tried once more because the window may have opened since.
+       */
+      readonly ifAgain: string | undefined
     })
+  | (OfRun & { readonly kind: 'await-user'; readonly history: string })
   | (OfRun & { readonly kind: 'park' | 'give-back' })
 
-export type Outcome = 'done' | 'gone' | 'settled' | 'occupied' | 'failed'
+/** `again`: its reply window may have opened since the call, so it does not die. */
+export type Outcome = 'done' | 'gone' | 'settled' | 'occupied' | 'again' | 'failed'
 
 export interface Fetched {
   readonly id: string
@@ -59,6 +67,8 @@ export interface Fetched {
 
 export interface Settled {
   readonly outcome: Outcome
+  /** WeChat's answer was not what the reply window had led to expect. */
+  readonly disagreement?: WindowDisagreement
   readonly error?: string
   readonly fetched: Fetched | undefined
   /** When the earliest delayed job becomes due, in epoch ms by Redis's clock; 0 where that is not known. */
@@ -71,11 +81,12 @@ export interface SettleScript {
   /** Every lock lasts so long, in ms. */
   readonly lockMs: number
   readonly keepDelivered: KeepDelivered
+  readonly closedRule?: ClosedRule | undefined
   readonly isReady: boolean
 }
 
 export function argumentsOf(keys: AppKeys, items: readonly Item[], script: SettleScript): ScriptCall {
-  const { lockMs, keepDelivered, isReady } = script
+  const { lockMs, keepDelivered, isReady, closedRule = CLOSED_RULE_DEFAULT } = script
   const args: (string | number)[] = [
     keys.sendJobs,
     keys.lanes,
@@ -85,6 +96,9 @@ export function argumentsOf(keys: AppKeys, items: readonly Item[], script: Settl
     JOB_DATA_VERSION,
     isReady ? '1' : '',
     ...keepArguments(keepDelivered),
+    keys.windowsOf,
+    closedRule.onClosed === 'hold' ? '1' : '',
+    closedRule.holdMaxMs,
   ]
   for (const item of items) {
     args.push(item.kind, item.id, item.token, item.touser ?? '', item.fetches ? '1' : '', ...ofKind(item))
@@ -108,6 +122,7 @@ function keysOf(keys: AppKeys): string[] {
     keys.hold,
     keys.faultsInARow,
     keys.expiring,
+    keys.windows,
   ]
 }
 
@@ -118,7 +133,9 @@ function ofKind(item: Item): [string, string, string] {
     case 'snooze':
       return [String(Math.max(1, Math.ceil(item.delayMs))), item.counts ? '1' : '', item.history]
     case 'dead':
-      return [item.letterId, item.letter, JSON.stringify(item.more)]
+      return [item.letterId, item.letter, JSON.stringify({ ...item.more, ifAgain: item.ifAgain })]
+    case 'await-user':
+      return [item.history, '', '']
     case 'park':
     case 'give-back':
     case 'fetch':
@@ -131,10 +148,12 @@ const BEFORE_RUNS = 3
 
 export function readAnswer(answered: readonly unknown[], n: number, item: Item): Settled {
   const [, dueAt, onlyBullmq] = answered as [string, string, string]
-  const [outcome, ...rest] = answered[BEFORE_RUNS + n] as [Outcome, ...(string | null)[]]
+  const [said, ...rest] = answered[BEFORE_RUNS + n] as [string, ...(string | null)[]]
+  const [outcome, disagreement] = said.split(':') as [Outcome, WindowDisagreement?]
   const at = { dueAt: Number(dueAt), onlyBullmq: item.fetches && onlyBullmq === '1' }
   if (outcome === 'failed') return { outcome, error: rest[0] ?? '', fetched: undefined, ...at }
-  return { outcome, fetched: rest.length === 0 ? undefined : readFetched(rest), ...at }
+  const unexpected = disagreement === undefined ? {} : { disagreement }
+  return { outcome, ...unexpected, fetched: rest.length === 0 ? undefined : readFetched(rest), ...at }
 }
 
 /** What every message of ours begins with. */

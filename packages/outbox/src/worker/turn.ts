@@ -17,6 +17,8 @@ export type Turn =
   | { readonly kind: 'held' }
   | { readonly kind: 'settled' }
   | { readonly kind: 'lost' }
+  /** WeChat is known to take nothing for the person now. */
+  | { readonly kind: 'await-user'; readonly attempts: readonly [] }
   /** The app's rate leaves no room for a while: the message waits in the queue, and no try is counted. */
   | { readonly kind: 'snooze'; readonly delayMs: number; readonly counts: false; readonly attempts: readonly [] }
 
@@ -47,6 +49,7 @@ export async function askForTurn(
 }
 
 function readTurn([kind, tries, since]: Answer, leaseFrom: number): Turn {
+  if (kind === 'await-user') return { kind, attempts: [] }
   if (kind !== 'go') return { kind } as Turn
   const turn = { kind, leaseFrom, tries: Number(tries ?? 0) } as const
   return since === undefined || since === '' ? turn : { ...turn, interruptedMsAgo: Number(since) }

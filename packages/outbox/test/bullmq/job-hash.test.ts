@@ -31,6 +31,7 @@ describe('readJobHash', () => {
       failedReason: '',
       settled: false,
       parked: false,
+      awaitsUser: false,
       tries: 0,
       stalledCount: 0,
       history: [],

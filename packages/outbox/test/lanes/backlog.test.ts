@@ -16,6 +16,7 @@ const read = (nowMs = Date.now()) => readBacklog(world.store, APP, nowMs)
 const nothing = {
   send: { waiting: 0, active: 0, delayed: 0, failed: 0 },
   deadLetter: { waiting: 0, active: 0, failed: 0 },
+  waitingForUser: 0,
 }
 
 describe('a backlog', () => {

@@ -1,3 +1,4 @@
+import { WINDOW_RULES_DEFAULT } from '@wechat-outbox/messages'
 import { describe, expect, it } from 'vitest'
 import { OutboxError } from '../../src/errors.ts'
 import { readOptions } from '../../src/producer/options.ts'
@@ -57,6 +58,11 @@ describe('options that cannot be meant', () => {
     ]),
     ...[3, 65_537, 5.5, Number.NaN, '2048', null].map((value): [string, unknown] => ['textBytesMax', value]),
     ...['true', 1, null].map((value): [string, unknown] => ['textSplit', value]),
+    ...['wait', true, null].map((value): [string, unknown] => ['onClosed', value]),
+    ...[null, { message: '5' }, { enter: '0/1m' }, { wave: '5/48h' }].map((value): [string, unknown] => [
+      'windows',
+      value,
+    ]),
     ['idempotencyTTLHours', 24],
   ])('are named: %s %j', (path, value) => {
     expect(refusalOf({ redis: REDIS, [path]: value })).toMatchObject({ code: 'WXO_CONFIG', issues: [{ path }] })
@@ -77,8 +83,16 @@ it('what is undefined has its default', () => {
     textBytesMax: undefined,
     textSplit: undefined,
     durability: undefined,
+    onClosed: undefined,
+    windows: undefined,
   }
-  const defaults = { ttlMs: 72 * 3_600_000, texts: { bytesMax: 2048, isSplit: false }, isReplicated: false }
+  const defaults = {
+    onClosed: undefined,
+    windows: WINDOW_RULES_DEFAULT,
+    ttlMs: 72 * 3_600_000,
+    texts: { bytesMax: 2048, isSplit: false },
+    isReplicated: false,
+  }
   expect(readOptions({ redis: REDIS, ...given })).toEqual({ redis: REDIS, appid: undefined, ...defaults })
 })
 

@@ -30,6 +30,7 @@ const consumer = createConsumer({
     dead: () => undefined,
     replayed: () => undefined,
     task: () => undefined,
+    windowDisagreed: () => undefined,
     expired: () => undefined,
     problem: () => undefined,
     stuck: () => undefined,

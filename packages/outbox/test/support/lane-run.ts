@@ -88,6 +88,8 @@ async function admit(at: LaneContext, run: Running): Promise<At> {
   const turn = await run.run.admit({ touser: message.person, sendAt: message.sendAt })
   if (turn.kind === 'go' || turn.kind === 'park') join(at.ledger, message.person, run.id)
   switch (turn.kind) {
+    case 'await-user':
+      assert.fail(`${run.id} waits for its user, and nothing is known of any window`)
     case 'held':
       assert.fail(`${run.id} is held, and nothing holds the app`)
     case 'lost':

@@ -181,12 +181,24 @@ export function outboxSide(options: SideOptions): Side {
       const nowMs = Number(now[0]) * 1000 + Math.floor(Number(now[1]) / 1000)
       const args = jobs.flatMap(({ id, delayMs }) => {
         const data = dataOf(id)
-        return ['0', id, 'text', data.touser, JSON.stringify(data), delayMs > 0 ? nowMs + delayMs : '', '', '', '', '']
+        return [
+          '0',
+          id,
+          'text',
+          data.touser,
+          JSON.stringify(data),
+          delayMs > 0 ? nowMs + delayMs : '',
+          '',
+          '',
+          '',
+          '',
+          '',
+        ]
       })
       const call = {
         name: 'send',
         keys: storeKeys(keys),
-        args: [keys.sendJobs, keys.lanes, keys.idempotency, ...args],
+        args: [keys.sendJobs, keys.lanes, keys.idempotency, keys.windowsOf, ...args],
       } as const
       await runScript(store.redis, call)
     },

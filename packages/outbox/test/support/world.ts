@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { AppFault, Attempt, DeadLetter, Reason, SendRequest } from '@wechat-outbox/messages'
+import type { AppFault, Attempt, DeadLetter, Reason, SendRequest, WindowDisagreement } from '@wechat-outbox/messages'
 import { startLocalRedis } from '@wechat-outbox/sandbox'
 import { Queue } from 'bullmq'
 import type { HoldKeeper } from '../../src/app-hold/keeper.ts'
@@ -48,6 +48,7 @@ export interface Reported {
   readonly suspended: { fault: AppFault; until: number }[]
   /** What became of probes, in order. */
   readonly resumed: ('resumed' | 'again')[]
+  readonly disagreements: WindowDisagreement[]
   /** What Redis refused to record. */
   readonly troubles: Trouble[]
 }
@@ -94,6 +95,7 @@ export async function createWorld(): Promise<World> {
         problems: [],
         suspended: [],
         resumed: [],
+        disagreements: [],
         troubles: [],
       }
       const consumer = createConsumer({
@@ -104,6 +106,7 @@ export async function createWorld(): Promise<World> {
           dead: (one) => reported.dead.push(one),
           replayed: (one) => reported.replayed.push(one),
           task: (task, event) => reported.tasks.push({ task, event }),
+          windowDisagreed: (kind) => reported.disagreements.push(kind),
           expired: () => undefined,
           problem: (one) => reported.problems.push(one),
           stuck: () => undefined,

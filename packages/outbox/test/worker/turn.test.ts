@@ -79,7 +79,7 @@ describe('a turn', () => {
   })
 
   it.each([
-    ['newer than this worker', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '{"v":2,"touser":"o-turn"}')],
+    ['newer than this worker', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '{"v":3,"touser":"o-turn"}')],
     ['unreadable', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '"?"')],
     ['not JSON', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '{')],
     ['to nobody', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '{"v":1,"touser":[]}')],
