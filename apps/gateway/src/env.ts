@@ -8,6 +8,7 @@ import {
   inspectEnv,
   integer,
   logLevel,
+  onClosed,
   port,
   proxyOf,
   proxyVariables,
@@ -15,6 +16,7 @@ import {
   redisUrl,
   text,
   textVariables,
+  windowVariables,
   withProxyNames,
 } from '@wechat-outbox/runtime'
 import { baseUrlProblems, isLoopback, proxyProblems } from '@wechat-outbox/wechat'
@@ -58,6 +60,12 @@ export const gatewayEnvSchema = z.object({
     .default(72)
     .describe('For how long a repeat with the same idempotency key is recognised, from the later of now and `sendAt`'),
   ...textVariables,
+  ON_CLOSED: onClosed
+    .optional()
+    .describe(
+      'What becomes of a message without an `onClosed` while the reply window of its recipient is closed: `dead-letter`, `hold` or `refuse` (`docs/reply-windows.md`). Without it the workers’ own decides',
+    ),
+  ...windowVariables,
   DASHBOARD_USER: text.optional().describe('Without user and password the dashboard is off on any host but loopback'),
   DASHBOARD_PASSWORD: text
     .optional()

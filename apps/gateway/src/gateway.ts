@@ -42,7 +42,9 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const texts = { bytesMax: textBytesMax, isSplit: textSplit }
   const store = (): Promise<Store> => link.store()
   // The one connection serves all: what an Outbox does and what it does not.
-  const outbox = new Outbox({ redis: { open: store }, idempotencyTtlHours, textBytesMax, textSplit })
+  const { ON_CLOSED: onClosed, WINDOW_MESSAGE: message, WINDOW_ENTER: enter } = config
+  const windows = { message, enter }
+  const outbox = new Outbox({ redis: { open: store }, idempotencyTtlHours, textBytesMax, textSplit, onClosed, windows })
   // So that the first page a person opens has its queues. Without Redis there is nothing to wait for; with settings that no Redis accepts, there never will be.
   await whenReady(link.redis, FIRST_REDIS_WAIT_MS).catch(async (error: unknown) => {
     if (!(error instanceof OutboxError && error.code === 'WXO_CONFIG')) return

@@ -38,6 +38,7 @@ export const PROBLEMS = {
   'unknown-task': { status: 404, title: 'No such task' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
+  WXO_WINDOW_CLOSED: { status: 409, title: 'The reply window is closed' },
   'too-late': { status: 409, title: 'Too late to cancel' },
   'being-replayed': { status: 409, title: 'The dead letter is being replayed' },
   'not-replayable': { status: 409, title: 'The dead letter cannot be replayed' },
@@ -135,6 +136,8 @@ function outboxProblem({ code, message, issues }: OutboxError): Problem {
       return REDIS_AWAY
     case 'WXO_FULL':
       return { status: 503, code, detail: 'Redis is near its memory limit and takes no new messages.' }
+    case 'WXO_WINDOW_CLOSED':
+      return { status: 409, code, detail: `T${message.slice(1)}.` }
     case 'WXO_CONFIG':
       return INTERNAL
   }

@@ -25,7 +25,7 @@ describe('GATEWAY_API_KEYS', () => {
     const { keys, problems } = readKeys({ GATEWAY_API_KEYS: `${first}, ${second}` })
     expect(problems).toEqual([])
     expect(keys.map(({ rights, apps }) => ({ rights, apps }))).toEqual(
-      [1, 2].map(() => ({ rights: ['send', 'read', 'replay'], apps: undefined })),
+      [1, 2].map(() => ({ rights: ['send', 'read', 'replay', 'act'], apps: undefined })),
     )
   })
 
@@ -53,7 +53,7 @@ describe('GATEWAY_KEYS_FILE', () => {
     const { keys, problems } = readKeys({ GATEWAY_KEYS_FILE: path })
     expect(problems).toEqual([])
     expect(keys.map(({ id, apps, rights }) => ({ id, apps, rights }))).toEqual([
-      { id: 'crm', apps: undefined, rights: ['send', 'read', 'replay'] },
+      { id: 'crm', apps: undefined, rights: ['send', 'read', 'replay', 'act'] },
       { id: 'bi', apps, rights: ['read'] },
     ])
   })

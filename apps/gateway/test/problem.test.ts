@@ -28,7 +28,7 @@ describe('the catalogue of problems', () => {
 it('has every call of the API on the page, with a line that calls it', () => {
   for (const { method, path } of Object.values(operations)) {
     const [start = '', end] = path.split('{appid}')
-    const pattern = (end ?? '').replaceAll(/\{id\}/g, '[dmr]-\\w+')
+    const pattern = (end ?? '').replaceAll(/\{id\}/g, '[dmr]-\\w+').replaceAll(/\{openid\}/g, '[\\w-]+')
     const flag = method === 'DELETE' || /:(replay|pause|resume)$/.test(path) ? `-X ${method} ` : ''
     if (end === undefined) {
       expect(page).toContain(`curl http://127.0.0.1:3000${start} `)

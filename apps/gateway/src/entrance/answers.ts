@@ -22,6 +22,7 @@ const sentences = {
   44002: 'empty post data',
   44004: 'empty content',
   45002: 'content size out of limit',
+  45015: 'response out of time limit or subscription is canceled',
   45011: 'api minute-quota reach limit, must slower, retry next minute',
   47001: 'data format error',
 } as const

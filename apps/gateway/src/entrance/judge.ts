@@ -67,6 +67,8 @@ export function refusalOf(error: unknown): Refusal | null {
       return BUSY
     case 'WXO_FULL':
       return { errcode: -1, detail: 'the message store is full, try again later' }
+    case 'WXO_WINDOW_CLOSED':
+      return { errcode: 45_015, detail: error.message }
     case 'WXO_CONFIG':
       return null
   }

@@ -26,6 +26,7 @@ import type { Operation } from './operation.ts'
 import { type OperationId, operations } from './operations.ts'
 import { sendBatch, sendMessage } from './send.ts'
 import { cancelTask, createTask, listTasks, readTask } from './tasks.ts'
+import { readWindow, recordAction } from './windows.ts'
 
 export type SendSchema = ReturnType<typeof sendRequestSchema>
 
@@ -60,6 +61,8 @@ const handlers: Record<OperationId, Handler> = {
   listApps,
   pauseApp,
   resumeApp,
+  recordAction,
+  readWindow,
 }
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']

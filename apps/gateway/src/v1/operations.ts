@@ -7,6 +7,7 @@ import { IDEMPOTENCY_HEADER } from './idempotency-key.ts'
 import { APP, failing, json, LETTERS, type Operation, ofApp } from './operation.ts'
 import { type OperatorOperationId, operatorOperations } from './operator-operations.ts'
 import * as schemas from './schemas.ts'
+import { type WindowOperationId, windowOperations } from './window-operations.ts'
 
 /** Text in which every character is written `\uXXXX` takes three times what is allowed of it. */
 const MESSAGE_BYTES_MAX = 262_144
@@ -27,6 +28,7 @@ const keyHeader = z
 
 export type OperationId =
   | OperatorOperationId
+  | WindowOperationId
   | 'sendMessage'
   | 'sendBatch'
   | 'readMessage'
@@ -38,6 +40,7 @@ export type OperationId =
 
 export const operations: Readonly<Record<OperationId, Operation>> = {
   ...operatorOperations,
+  ...windowOperations,
   sendMessage: {
     method: 'POST',
     path: `${APP}/messages`,

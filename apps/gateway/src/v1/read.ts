@@ -7,6 +7,7 @@ import {
   type JsonSize,
   limitProblems,
   type Problem,
+  touserSchema,
   traceparentSchema,
 } from '@wechat-outbox/messages'
 import { OutboxError } from '@wechat-outbox/outbox'
@@ -20,13 +21,13 @@ export function invalid(problems: readonly Problem[]): OutboxError {
   return new OutboxError('WXO_INVALID', 'the request is refused', { issues: limitProblems(problems) })
 }
 
-const pathSchema = z.object({ appid: appidSchema, id: z.string().default('') })
+const pathSchema = z.object({ appid: appidSchema, id: z.string().default(''), openid: touserSchema.default('') })
 
 /** The parameters in the path and the query. @throws OutboxError WXO_INVALID */
 export function readParameters<T>(
   request: FastifyRequest,
   query: z.ZodType<T>,
-): { appid: string; id: string; query: T } {
+): { appid: string; id: string; openid: string; query: T } {
   const path = check(plain(request.params), pathSchema)
   const asked = check(plain(request.query), query)
   if (path.ok && asked.ok) return { ...path.value, query: asked.value }
@@ -47,11 +48,11 @@ export function readBody<T>(
   request: Pick<FastifyRequest, 'params' | 'query' | 'body'>,
   schema: z.ZodType<T>,
   size?: JsonSize,
-): { appid: string; body: T } {
+): { appid: string; openid: string; body: T } {
   const path = check(plain(request.params), pathSchema)
   const asked = check(plain(request.query), noQuery)
   const body = check(request.body, schema, size)
-  if (path.ok && asked.ok && body.ok) return { appid: path.value.appid, body: body.value }
+  if (path.ok && asked.ok && body.ok) return { ...path.value, body: body.value }
   throw invalid([path, asked, body].flatMap((one) => (one.ok ? [] : one.problems)))
 }
 

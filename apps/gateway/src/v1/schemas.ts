@@ -89,6 +89,7 @@ const STATUSES = [
   'scheduled',
   'queued',
   'held',
+  'waiting-for-user',
   'sending',
   'retrying',
   'delivered',
@@ -162,7 +163,12 @@ const reason = z
 
 /** The request as it was stored. What a letter of a foreign making holds is nobody's to promise. */
 const storedMessage = z.union([
-  z.looseObject({ v: z.literal(1), touser: touserSchema, msgtype: z.enum(MSGTYPES), part: part.exactOptional() }),
+  z.looseObject({
+    v: z.union([z.literal(1), z.literal(2)]),
+    touser: touserSchema,
+    msgtype: z.enum(MSGTYPES),
+    part: part.exactOptional(),
+  }),
   z.strictObject({ unreadable: z.unknown() }),
 ])
 

@@ -94,6 +94,7 @@ export async function startUndertaker(
       dead: () => undefined,
       replayed: () => undefined,
       task: () => undefined,
+      windowDisagreed: () => undefined,
       expired: () => undefined,
       problem: (problem) => console.error('undertaker', problem),
       stuck: () => undefined,

@@ -118,11 +118,13 @@ it('has every call of the API, each with its parameters and its errors', () => {
     'GET /messages/{id}',
     'GET /tasks',
     'GET /tasks/{id}',
+    'GET /users/{openid}/window',
     'GET /v1/apps',
     'POST /dead-letters/{id}:replay',
     'POST /messages',
     'POST /messages:batch',
     'POST /tasks',
+    'POST /users/{openid}/actions',
     'POST :pause',
     'POST :resume',
   ])
