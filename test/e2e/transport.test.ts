@@ -126,7 +126,7 @@ describe('jobs of other makes', () => {
     await queue.add('text', first, { jobId: 'm-first' })
     await queue.add(
       'voice',
-      { v: 2, touser: 'o-newer', msgtype: 'voice', voice: { media_id: 'M' } },
+      { v: 3, touser: 'o-newer', msgtype: 'voice', voice: { media_id: 'M' } },
       { jobId: 'm-newer' },
     )
     await queue.add('text', { v: 1, touser: 'o-nonsense', msgtype: 'text' }, { jobId: 'm-nonsense' })
