@@ -27,7 +27,6 @@ export {
   pauseApp,
   readHold,
   readHolds,
-  readSuspensions,
   resumeApp,
 } from './app-hold/hold.ts'
 export type { HoldReport } from './app-hold/keeper.ts'
@@ -58,7 +57,14 @@ export {
   type RedisClient,
   whenReady,
 } from './redis/connection.ts'
-export { type RedisHealth, readRedisHealth, redisProblems, redisUnknowns } from './redis/health.ts'
+export {
+  type RedisHealth,
+  type RedisMemory,
+  readMemory,
+  readRedisHealth,
+  redisProblems,
+  redisUnknowns,
+} from './redis/health.ts'
 export { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './redis/keys.ts'
 export { readKnownApps, readServed, readUnserved, type UnservedApp, unservedSentence } from './redis/known-apps.ts'
 export { type LazyStore, lazyStore } from './redis/lazy-store.ts'

@@ -5,8 +5,11 @@
  */
 import {
   type Backlog,
+  type Hold,
+  type RedisMemory,
   readBacklog,
-  readSuspensions,
+  readHolds,
+  readMemory,
   readUnserved,
   type Store,
   type UnservedApp,
@@ -23,8 +26,6 @@ export interface BacklogMetricsOptions {
   readonly store: () => Promise<Store>
   /** The apps to tell of; their number bounds that of the series. */
   readonly apps: (store: Store) => Promise<readonly string[]>
-  /** Which of them are held for a fault or a quota, and the name of the reason. Default: as Redis has it. */
-  readonly suspensions?: (store: Store, apps: readonly string[]) => Promise<ReadonlyMap<string, string>>
 }
 
 interface Reading {
@@ -32,14 +33,17 @@ interface Reading {
   /** Epoch milliseconds by Redis's clock. */
   readonly now: () => number
   readonly backlogs: ReadonlyMap<string, Backlog>
-  readonly suspensions: ReadonlyMap<string, string>
+  readonly holds: readonly Hold[]
   readonly unserved: readonly UnservedApp[]
+  readonly memory: RedisMemory
 }
+
+type Fill = (gauge: { reset(): void }, set: (reading: Reading) => void) => Promise<void>
 
 export function addBacklogMetrics(registry: Registry, options: BacklogMetricsOptions): void {
   const read = createReader(options)
   const registers = [registry]
-  const fill = async (gauge: { reset(): void }, set: (reading: Reading) => void): Promise<void> => {
+  const fill: Fill = async (gauge, set) => {
     const { reading } = await read()
     gauge.reset()
     if (reading !== undefined) set(reading)
@@ -82,16 +86,7 @@ export function addBacklogMetrics(registry: Registry, options: BacklogMetricsOpt
         for (const [app, { waitingForUser }] of backlogs) awaiting.set({ app }, waitingForUser)
       }),
   })
-  const suspended: Gauge<'app' | 'reason'> = new Gauge({
-    name: 'wxo_app_suspended',
-    help: '1 for an app whose messages wait because of a fault that is its own.',
-    labelNames: ['app', 'reason'],
-    registers,
-    collect: () =>
-      fill(suspended, ({ suspensions }) => {
-        for (const [app, reason] of suspensions) suspended.set({ app, reason }, 1)
-      }),
-  })
+  addHoldMetrics(registers, fill)
   const unserved: Gauge<'app'> = new Gauge({
     name: 'wxo_unserved_messages',
     help: 'Messages and replays of an app that no worker serves now.',
@@ -102,12 +97,65 @@ export function addBacklogMetrics(registry: Registry, options: BacklogMetricsOpt
         for (const { appid: app, waiting } of reading.unserved) unserved.set({ app }, waiting)
       }),
   })
+  addMemoryMetrics(registers, fill)
   const up: Gauge<never> = new Gauge({
     name: 'wxo_redis_up',
     help: 'Whether Redis answered when it was last asked for these metrics.',
     registers,
     collect: async () => up.set((await read()).isCurrent ? 1 : 0),
   })
+}
+
+/** An app may be suspended and paused at once, and whoever ends one of them has not ended the other. */
+function addHoldMetrics(registers: Registry[], fill: Fill): void {
+  const suspended: Gauge<'app' | 'reason'> = new Gauge({
+    name: 'wxo_app_suspended',
+    help: '1 for an app whose messages wait because of a fault that is its own.',
+    labelNames: ['app', 'reason'],
+    registers,
+    collect: () =>
+      fill(suspended, ({ holds }) => {
+        for (const { appid: app, fault } of holds) {
+          if (fault !== undefined) suspended.set({ app, reason: fault.reason.name }, 1)
+        }
+      }),
+  })
+  const paused: Gauge<'app' | 'by'> = new Gauge({
+    name: 'wxo_app_paused',
+    help: '1 for an app that an operator, or somebody with BullMQ, has paused: only they end it.',
+    labelNames: ['app', 'by'],
+    registers,
+    collect: () =>
+      fill(paused, ({ holds }) => {
+        for (const { appid: app, operator, pausedElsewhere } of holds) {
+          if (operator !== undefined) paused.set({ app, by: 'operator' }, 1)
+          if (pausedElsewhere) paused.set({ app, by: 'bullmq' }, 1)
+        }
+      }),
+  })
+}
+
+/** Where Redis does not tell, because an access list refuses INFO, there are no series. */
+function addMemoryMetrics(registers: Registry[], fill: Fill): void {
+  const used: Gauge<never> = new Gauge({
+    name: 'wxo_redis_memory_bytes',
+    help: 'Memory that Redis uses; of a cluster, the master that is nearest to its limit.',
+    registers,
+    collect: () => fill(absentOf(used), ({ memory }) => setIfTold(used, memory.usedMemoryBytes)),
+  })
+  const limit: Gauge<never> = new Gauge({
+    name: 'wxo_redis_memory_limit_bytes',
+    help: 'maxmemory of the same server; 0: no limit.',
+    registers,
+    collect: () => fill(absentOf(limit), ({ memory }) => setIfTold(limit, memory.maxMemoryBytes)),
+  })
+}
+
+/** A gauge without labels has the value 0 after a reset, which is not the same as no value. */
+const absentOf = (gauge: Gauge<never>) => ({ reset: () => gauge.remove() })
+
+function setIfTold(gauge: Gauge<never>, value: number | undefined): void {
+  if (value !== undefined) gauge.set(value)
 }
 
 interface Read {
@@ -154,23 +202,24 @@ function createReader(options: BacklogMetricsOptions): () => Promise<Read> {
   }
 }
 
-async function readAll({
-  store: open,
-  apps: list,
-  suspensions = readSuspensions,
-}: BacklogMetricsOptions): Promise<Reading> {
+async function readAll({ store: open, apps: list }: BacklogMetricsOptions): Promise<Reading> {
   const store = await open()
   const apps = await list(store)
   // Messages bear Redis's times.
   await store.clock.measure()
   const now = store.clock.now()
   // ioredis writes what is asked at once in one go: 200 apps cost one round trip.
-  const backlogs = await Promise.all(apps.map(async (app) => [app, await readBacklog(store, app, now)] as const))
+  const [backlogs, holds, memory] = await Promise.all([
+    Promise.all(apps.map(async (app) => [app, await readBacklog(store, app, now)] as const)),
+    readHolds(store, apps),
+    readMemory(store.redis),
+  ])
   return {
     at: performance.now(),
     now: () => store.clock.now(),
     backlogs: new Map(backlogs),
-    suspensions: await suspensions(store, apps),
+    holds,
     unserved: await readUnserved(store),
+    memory,
   }
 }

@@ -2,13 +2,21 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Outbox } from '@wechat-outbox/outbox'
-import { connectRedis, openStore, type RedisClient, type Store, whenReady } from '@wechat-outbox/outbox/engine'
+import {
+  connectRedis,
+  openStore,
+  pauseApp,
+  type RedisClient,
+  type Store,
+  whenReady,
+} from '@wechat-outbox/outbox/engine'
 import { type LocalRedis, startLocalRedis, startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { addBacklogMetrics } from '../src/index.ts'
 
 const APPS = ['wx0000000000000001', 'wx0000000000000002']
+const HELD = ['wx0000000000000003', 'wx0000000000000004']
 
 let dir: string
 let server: LocalRedis
@@ -40,11 +48,7 @@ const samples = async (registry: Registry, name: string): Promise<string[]> =>
 
 it('tells of every app what waits and for how long', async () => {
   const registry = new Registry()
-  addBacklogMetrics(registry, {
-    store: async () => store,
-    apps: async () => APPS,
-    suspensions: async (_, apps) => new Map([[apps[1] ?? '', 'ip-not-allowed']]),
-  })
+  addBacklogMetrics(registry, { store: async () => store, apps: async () => APPS })
   const depth = await samples(registry, 'wxo_queue_depth')
   expect(depth).toHaveLength(APPS.length * 7)
   expect(depth).toContain(`wxo_queue_depth{app="${APPS[0]}",queue="send",state="waiting"} 1`)
@@ -52,12 +56,49 @@ it('tells of every app what waits and for how long', async () => {
   const [first = '', second = ''] = await samples(registry, 'wxo_oldest_message_age_seconds')
   expect(Number(first.split(' ')[1])).toBeGreaterThan(0)
   expect(second).toBe(`wxo_oldest_message_age_seconds{app="${APPS[1]}"} 0`)
-  expect(await samples(registry, 'wxo_app_suspended')).toEqual([
-    `wxo_app_suspended{app="${APPS[1]}",reason="ip-not-allowed"} 1`,
-  ])
   // The message of the first app waits, and no worker runs here; which apps are asked for does not matter.
   expect(await samples(registry, 'wxo_unserved_messages')).toEqual([`wxo_unserved_messages{app="${APPS[0]}"} 1`])
   expect(await samples(registry, 'wxo_redis_up')).toEqual(['wxo_redis_up 1'])
+})
+
+it('tells of an app what holds it: a fault, an operator, and a pause made with BullMQ, each by itself', async () => {
+  const [suspended = '', paused = ''] = HELD
+  const reason = JSON.stringify({ errcode: 40164, name: 'ip-not-allowed' })
+  await pauseApp(store, suspended)
+  await client.hset(`{wxo:${suspended}}:hold`, { kind: 'suspended', cause: 'send', reason, since: 1, until: 2 })
+  await client.hset(`{wxo:${paused}}:send:meta`, 'paused', '1')
+  const registry = new Registry()
+  addBacklogMetrics(registry, { store: async () => store, apps: async () => [...APPS, ...HELD] })
+  expect(await samples(registry, 'wxo_app_suspended')).toEqual([
+    `wxo_app_suspended{app="${suspended}",reason="ip-not-allowed"} 1`,
+  ])
+  expect(await samples(registry, 'wxo_app_paused')).toEqual([
+    `wxo_app_paused{app="${suspended}",by="operator"} 1`,
+    `wxo_app_paused{app="${paused}",by="bullmq"} 1`,
+  ])
+})
+
+it('tells how full Redis is, and nothing of it where INFO is refused', async () => {
+  const memory = async (at: { store: () => Promise<Store> }) => {
+    const registry = new Registry()
+    addBacklogMetrics(registry, { ...at, apps: async () => [] })
+    return (await samples(registry, 'wxo_redis_memory')).map((line) => line.split(' '))
+  }
+  await client.config('SET', 'maxmemory', '1gb')
+  const told = [
+    ['wxo_redis_memory_bytes', expect.stringMatching(/^[1-9]\d{5,8}$/)],
+    ['wxo_redis_memory_limit_bytes', String(2 ** 30)],
+  ]
+  expect(await memory({ store: async () => store })).toEqual(told)
+  await client.acl('SETUSER', 'uninformed', 'on', 'nopass', '~*', '+@all', '-info')
+  const uninformed = connectRedis(server.url.replace('//', '//uninformed:any@'), 'work')
+  try {
+    await whenReady(uninformed, 5000)
+    const silent = await openStore(uninformed)
+    expect(await memory({ store: async () => silent })).toEqual([])
+  } finally {
+    uninformed.disconnect()
+  }
 })
 
 it('asks Redis once for all gauges of several scrapes', async () => {

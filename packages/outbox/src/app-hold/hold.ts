@@ -59,12 +59,6 @@ export async function readHolds(store: Store, appids: readonly string[]): Promis
   return holds.filter((hold) => hold !== null)
 }
 
-/** Apps that are suspended or throttled, and the name of the reason, as a metric has it. */
-export async function readSuspensions(store: Store, appids: readonly string[]): Promise<Map<string, string>> {
-  const holds = await readHolds(store, appids)
-  return new Map(holds.flatMap(({ appid, fault }) => (fault === undefined ? [] : [[appid, fault.reason.name]])))
-}
-
 function readFault(fields: Record<string, string>): HeldFault {
   return {
     kind: fields['kind'] as HoldKind,

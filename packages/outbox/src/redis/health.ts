@@ -2,6 +2,7 @@
  * What the promise rests on: a Redis that persists what it has acknowledged and never throws anything away. Read from
  * INFO and CONFIG, which an access list may refuse: then it cannot be judged, which is no fault and has to be said.
  */
+import { Cluster } from 'ioredis'
 import type { RedisClient } from './connection.ts'
 import { isNotAllowed } from './server-info.ts'
 
@@ -30,11 +31,38 @@ export async function readRedisHealth(redis: RedisClient): Promise<RedisHealth> 
   }
 }
 
-export async function readMemory(redis: RedisClient): Promise<Pick<RedisHealth, 'usedMemoryBytes' | 'maxMemoryBytes'>> {
-  return memoryIn(parseInfo(await redis.info('memory')))
+export type RedisMemory = Pick<RedisHealth, 'usedMemoryBytes' | 'maxMemoryBytes'>
+
+/**
+ * How full Redis is; of a cluster, the master that is nearest to its limit, because the apps of its slots are refused first.
+ * @throws where Redis does not answer
+ */
+export async function readMemory(redis: RedisClient): Promise<RedisMemory> {
+  const servers = redis instanceof Cluster ? redis.nodes('master') : [redis]
+  const answers = await Promise.allSettled(servers.map(readMemoryOf))
+  const told = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  const [first] = answers
+  // A master that is away says nothing of the others.
+  if (told.length === 0 && first?.status === 'rejected') throw first.reason
+  return told.toSorted((one, other) => fullness(other) - fullness(one))[0] ?? memoryIn(new Map())
 }
 
-function memoryIn(info: ReadonlyMap<string, string>): Pick<RedisHealth, 'usedMemoryBytes' | 'maxMemoryBytes'> {
+/** The client answers where INFO is refused, the nodes of a cluster do not. */
+async function readMemoryOf(server: Pick<RedisClient, 'info'>): Promise<RedisMemory> {
+  try {
+    return memoryIn(parseInfo(await server.info('memory')))
+  } catch (error) {
+    if (!isNotAllowed(error)) throw error
+    return memoryIn(new Map())
+  }
+}
+
+/** A server without a limit is as full as it may get; of several, the one that holds most. */
+function fullness({ usedMemoryBytes = 0, maxMemoryBytes = 0 }: RedisMemory): number {
+  return usedMemoryBytes / (maxMemoryBytes > 0 ? maxMemoryBytes : Number.MAX_SAFE_INTEGER)
+}
+
+function memoryIn(info: ReadonlyMap<string, string>): RedisMemory {
   const [used, max] = [info.get('used_memory'), info.get('maxmemory')]
   return {
     usedMemoryBytes: used === undefined ? undefined : Number(used),

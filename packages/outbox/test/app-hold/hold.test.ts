@@ -6,7 +6,6 @@ import {
   proveApp,
   readHold,
   readHolds,
-  readSuspensions,
   reportFault,
   resumeApp,
   takeProbeTurn,
@@ -77,7 +76,6 @@ describe('a fault of the app', () => {
     expect(await isPaused()).toBe(true)
     const [hold] = await readHolds(world.store, [APP, 'wxffffffffffffffff'])
     expect(hold).toMatchObject({ appid: APP, pausedElsewhere: false, fault: { kind: 'suspended', cause: 'send' } })
-    expect(await readSuspensions(world.store, [APP])).toEqual(new Map([[APP, 'ip-not-allowed']]))
     expect(hold?.fault?.reason).toMatchObject({ errcode: 40164, name: 'ip-not-allowed' })
     expect((hold?.fault?.until ?? 0) - (hold?.fault?.since ?? 0)).toBe(60_000)
   })
