@@ -1,15 +1,26 @@
 // What Prometheus gets from real processes: the values, the names that docs/metrics.md promises, and Prometheus's own
-// judgement on them and on the rules of docs/alerts.yml.
+// judgement on them, on the rules of docs/alerts.yml and on the queries of docs/grafana.json.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { parse } from 'yaml'
 import { ROOT } from '../../scripts/run.ts'
+import { type Prometheus, startPrometheus } from './support/prometheus.ts'
 import { APP, type System, startSystem, text } from './support/system.ts'
+
+const promtool = (args: readonly string[], input = '') => {
+  const { status, error, stdout, stderr } = spawnSync('promtool', args, { input, encoding: 'utf8' })
+  return { missing: error !== undefined, status, output: `${stdout}${stderr}` }
+}
+// Debian's package `prometheus` has it, and .ci/run installs that. Elsewhere the suite must not need root.
+const noPromtool = promtool(['--version']).missing && process.env['CI'] === undefined
 
 let system: System
 let urls: { worker: string; gateway: string }
 const scraped = { worker: '', gateway: '' }
+/** It takes some seconds to begin, while there is other work. */
+let prometheus: Promise<Prometheus> | undefined
 beforeAll(async () => {
   system = await startSystem()
   const [worker] = system.workers
@@ -28,9 +39,17 @@ beforeAll(async () => {
   await fetch(`${urls.gateway}/dashboard/api/queues?x=1`)
   await fetch(`${urls.gateway}/nowhere/o-late`)
   await fetch(`${urls.gateway}/v1/apps/${APP}/dead-letters/d-0:replay`, { method: 'POST' })
+  const paused = await fetch(`${urls.gateway}/v1/apps/${APP}:pause`, { method: 'POST' })
+  expect(paused.status).toBe(200)
   for (const name of ['worker', 'gateway'] as const) scraped[name] = await scrape(urls[name])
+  // Not earlier: what a process has read of Redis it tells for some seconds.
+  if (!noPromtool) prometheus = startPrometheus({ 'wxo-worker': urls.worker, 'wxo-gateway': urls.gateway })
+  prometheus?.catch(() => undefined)
 }, 60_000)
-afterAll(() => system?.close())
+afterAll(async () => {
+  await prometheus?.then((started) => started.close()).catch(() => undefined)
+  await system?.close()
+})
 
 async function scrape(url: string): Promise<string> {
   const answer = await fetch(`${url}/metrics`)
@@ -92,14 +111,45 @@ describe('the metrics', () => {
     expect(asked.length).toBeGreaterThan(5)
     expect(asked.filter((name) => !known.includes(name))).toEqual([])
   })
+
+  it('are all that the dashboard asks for', () => {
+    const known = [scraped.worker, scraped.gateway].flatMap((text) => [...text.matchAll(/^# TYPE (\w+)/gm)])
+    const names = new Set(known.map(([, name]) => name))
+    const asked = queries.flatMap(({ expr }) => expr.match(/\b(?:wxo|process|nodejs)_\w+/g) ?? [])
+    expect(asked.length).toBeGreaterThan(20)
+    expect(asked.filter((name) => !names.has(name.replace(/_(?:bucket|sum|count)$/, '')))).toEqual([])
+  })
 })
 
-const promtool = (args: readonly string[], input = '') => {
-  const { status, error, stdout, stderr } = spawnSync('promtool', args, { input, encoding: 'utf8' })
-  return { missing: error !== undefined, status, output: `${stdout}${stderr}` }
+interface Panel {
+  readonly type: string
+  readonly title: string
+  readonly description?: string
+  readonly targets?: readonly { readonly expr: string }[]
 }
-// Debian's package `prometheus` has it, and .ci/run installs that. Elsewhere the suite must not need root.
-const noPromtool = promtool(['--version']).missing && process.env['CI'] === undefined
+
+const { panels } = JSON.parse(readFileSync(join(ROOT, 'docs/grafana.json'), 'utf8')) as { panels: Panel[] }
+const queries = panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ title, expr })))
+
+it('every panel of the dashboard says what to look for', () => {
+  const silent = panels.filter(({ type, description = '' }) => type !== 'row' && description.length < 30)
+  expect(silent.map(({ title }) => title)).toEqual([])
+})
+
+const CASES = join(import.meta.dirname, 'alerts.promtool.yml')
+
+interface AlertRules {
+  readonly groups: readonly { readonly rules: readonly { readonly alert?: string }[] }[]
+}
+
+interface AlertCases {
+  readonly tests: readonly {
+    readonly alert_rule_test: readonly { readonly alertname: string; readonly exp_alerts?: readonly unknown[] }[]
+  }[]
+}
+
+/** No app is suspended or without a worker, nothing is being replayed, and every attempt ended its message. */
+const HAPPENED_NOT = ['wxo_app_suspended', 'wxo_unserved_messages', 'state=~"waiting|active"', 'outcome!~']
 
 describe.skipIf(noPromtool)('Prometheus itself', () => {
   it.each(['worker', 'gateway'] as const)('finds nothing wrong with the metrics of the %s', (name) => {
@@ -110,5 +160,30 @@ describe.skipIf(noPromtool)('Prometheus itself', () => {
     const { status, output } = promtool(['check', 'rules', join(ROOT, 'docs/alerts.yml')])
     expect(status, output).toBe(0)
     expect(output).toMatch(/SUCCESS: \d+ rules found/)
+  })
+
+  it('lets each alert fire when it should, and not otherwise', () => {
+    const { status, output } = promtool(['test', 'rules', CASES])
+    expect(status, output).toBe(0)
+    const { groups } = parse(readFileSync(join(ROOT, 'docs/alerts.yml'), 'utf8')) as AlertRules
+    const { tests } = parse(readFileSync(CASES, 'utf8')) as AlertCases
+    const looks = tests.flatMap((test) => test.alert_rule_test)
+    const names = (isFiring: boolean) =>
+      new Set(looks.filter((look) => (look.exp_alerts !== undefined) === isFiring).map((look) => look.alertname))
+    const alerts = groups.flatMap(({ rules }) => rules.flatMap(({ alert }) => (alert === undefined ? [] : [alert])))
+    expect([...names(true)].toSorted()).toEqual(alerts.toSorted())
+    expect([...names(false)].toSorted()).toEqual(alerts.toSorted())
+  })
+
+  it('answers every query of the dashboard, with series for what has happened', async () => {
+    const started = await prometheus
+    const counts = await Promise.all(
+      queries.map(async ({ expr }) => {
+        const substituted = expr.replaceAll('$__rate_interval', '1m').replaceAll('$app', '.*')
+        return { expr, series: await started?.seriesOf(substituted) }
+      }),
+    )
+    const empty = counts.filter(({ series }) => series === 0).map(({ expr }) => expr)
+    expect(empty.filter((expr) => !HAPPENED_NOT.some((part) => expr.includes(part)))).toEqual([])
   })
 })
