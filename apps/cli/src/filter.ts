@@ -1,9 +1,8 @@
 /** The options that choose dead letters, and the walk through all pages of what they choose. */
-import { check, type DeadLetterFilter, deadLetterFilterSchema, matchesFilter } from '@wechat-outbox/messages'
+import { check, type DeadLetterFilter, deadLetterFilterSchema } from '@wechat-outbox/messages'
 import {
   type DeadLetterPage,
   type ListedDeadLetter,
-  type ListFilter,
   listDeadLetters,
   type Store,
   storeError,
@@ -109,17 +108,15 @@ export async function walkDeadLetters(
 ): Promise<boolean> {
   let taken = 0
   let cursor: string | null = null
-  const listed = listFilterOf(filter)
   do {
     const page: DeadLetterPage = await listDeadLetters(store, appid, {
-      ...listed,
+      ...filter,
       limit: PAGE_LETTERS,
       ...(cursor === null ? {} : { cursor }),
     }).catch((error: unknown) => {
       throw storeError(error)
     })
     for (const letter of page.items) {
-      if (!matchesFilter(filter, letter)) continue
       if (taken === max) return true
       take(letter)
       taken += 1
@@ -127,17 +124,4 @@ export async function walkDeadLetters(
     cursor = page.next
   } while (cursor !== null)
   return false
-}
-
-/** What a list can leave out by itself: one code and one person have an index. */
-function listFilterOf({ errcode = [], touser = [], since, until }: DeadLetterFilter): ListFilter {
-  const [reason, otherReason] = errcode
-  const [person, otherPerson] = touser
-  const hasIndex = reason !== undefined && otherReason === undefined && /^-?\d+$/.test(reason)
-  return {
-    ...(hasIndex ? { errcode: Number(reason) } : {}),
-    ...(person !== undefined && otherPerson === undefined ? { touser: person } : {}),
-    ...(since === undefined ? {} : { since }),
-    ...(until === undefined ? {} : { until }),
-  }
 }

@@ -75,10 +75,15 @@ export function deadLetterFilterSchema(keyOf: ReasonKey) {
 
 const REASON = 'an errcode or the name of a reason, such as expired or reply-window-closed'
 
+/** Codes of nine digits, and no more: WeChat's have seven at most. */
+const CODE_MAX = 999_999_999
+
 function reasonSchema(keyOf: ReasonKey) {
   const message = `must be ${REASON}`
   return z
-    .union([z.number().int(), z.string()], { error: message })
+    .union([z.int().min(-CODE_MAX).max(CODE_MAX), z.string().meta({ examples: ['expired', '45015'] })], {
+      error: message,
+    })
     .transform((given) => (/^-?\d{1,9}$/.test(String(given)) ? String(given) : keyOf(String(given))))
     .pipe(z.string({ error: message }))
 }

@@ -126,8 +126,8 @@ describe.each([
           touser: about.messages[messageId]?.touser,
           reason: about.messages[messageId]?.end.reason,
         })
-        const filter = reason.errcode === null ? { name: reason.name } : { errcode: reason.errcode }
-        const found = await listDeadLetters(world.store, APP, { ...filter, touser })
+        const errcode = [String(reason.errcode ?? reason.name)]
+        const found = await listDeadLetters(world.store, APP, { errcode, touser: [touser] })
         expect(found.items.map((one) => one.messageId)).toContain(messageId)
         expect(attempts.length > 0 || reason.name === 'expired').toBe(true)
       }
@@ -163,7 +163,7 @@ describe.each([
     it(
       'gives one message when one of its dead letters is replayed',
       async () => {
-        const [letter] = (await listDeadLetters(world.store, APP, { touser: 'o-closed', limit: 1 })).items
+        const [letter] = (await listDeadLetters(world.store, APP, { touser: ['o-closed'], limit: 1 })).items
         const asked = await Promise.all([1, 2].map(() => requestReplay(world.store, APP, letter?.id ?? '')))
         const id = `${letter?.messageId}-1`
         expect(asked).toEqual([1, 2].map(() => ({ kind: 'requested', id, replayOf: letter?.id })))

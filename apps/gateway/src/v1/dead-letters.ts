@@ -1,27 +1,33 @@
 /** Dead letters over HTTP: pages of them, how many there are, one, discarding and replaying it. */
-import { check, isDeadLetterId } from '@wechat-outbox/messages'
+import { check, type DeadLetterFilter, isDeadLetterId } from '@wechat-outbox/messages'
 import { OutboxError } from '@wechat-outbox/outbox'
 import * as engine from '@wechat-outbox/outbox/engine'
 import { reasonKeys } from '@wechat-outbox/policy'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Problem, sendProblem } from '../problem.ts'
 import type { V1Deps } from './add-v1.ts'
-import { countQuery, filterSchema } from './operator-schemas.ts'
+import { countQuery, filterSchema, listQuery } from './operator-schemas.ts'
 import { guarded, invalid, noQuery, readParameters } from './read.ts'
-import { listQuery } from './schemas.ts'
 
 export async function listDeadLetters({ store }: V1Deps, request: FastifyRequest) {
   const { appid, query } = readParameters(request, listQuery)
-  return guarded(async () => engine.listDeadLetters(await store(), appid, query as engine.ListFilter))
+  const { limit, cursor, ...given } = query
+  const asked = { ...readFilter(given), limit, cursor }
+  return guarded(async () => engine.listDeadLetters(await store(), appid, asked))
 }
 
 export async function countDeadLetters({ store }: V1Deps, request: FastifyRequest) {
   const { appid, query } = readParameters(request, countQuery)
   const { by, ...given } = query
-  const filter = check(given, filterSchema)
-  if (!filter.ok) throw invalid(filter.problems)
-  const asked = { filter: filter.value, by, reasons: reasonKeys() }
+  const asked = { filter: readFilter(given), by, reasons: reasonKeys() }
   return guarded(async () => engine.countDeadLetters(await store(), appid, asked))
+}
+
+/** What no parameter can say alone: that times are in order. @throws OutboxError WXO_INVALID */
+function readFilter(given: object): DeadLetterFilter {
+  const filter = check(given, filterSchema)
+  if (filter.ok) return filter.value
+  throw invalid(filter.problems)
 }
 
 export async function readDeadLetter({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { IDEMPOTENCY_HEADER } from './idempotency-key.ts'
 import { APP, failing, json, LETTERS, type Operation, ofApp } from './operation.ts'
 import { type OperatorOperationId, operatorOperations } from './operator-operations.ts'
+import { listQuery } from './operator-schemas.ts'
 import * as schemas from './schemas.ts'
 import { type WindowOperationId, windowOperations } from './window-operations.ts'
 
@@ -119,7 +120,9 @@ export const operations: Readonly<Record<OperationId, Operation>> = {
     right: 'read',
     document: {
       summary: 'Dead letters, newest first',
-      requestParams: { path: ofApp, query: schemas.listQuery },
+      description:
+        'With the filter of counts and tasks. Codes, people and times have indexes; for `notTouser`, names of reasons and times of acceptance letters are looked at, some two thousand for a page.',
+      requestParams: { path: ofApp, query: listQuery },
       responses: { 200: { description: 'A page', content: json(schemas.deadLetterPage) }, ...failing() },
     },
   },

@@ -3,7 +3,7 @@ import { appidSchema, type DeadLetterFilter, deadLetterFilterSchema, taskRequest
 import type { CountedBy, LetterCounts, Task } from '@wechat-outbox/outbox/engine'
 import { reasonKeyByName } from '@wechat-outbox/policy'
 import { z } from 'zod'
-import { instantParameter, shownAs, time } from './schemas.ts'
+import { instantParameter, pageParameters, shownAs, time } from './schemas.ts'
 
 const filter = deadLetterFilterSchema(reasonKeyByName)
 export const filterSchema = filter.meta({
@@ -19,8 +19,7 @@ const COUNTED_BY = ['errcode', 'touser', 'hour'] as const satisfies readonly Cou
 const LIMIT_MESSAGE = 'must be a number from 1 to 1000000'
 
 /** The filter as parameters of an address: lists are repeated parameters. */
-export const countQuery = z.strictObject({
-  by: z.enum(COUNTED_BY).default('errcode').meta({ description: '`hour`: that of the death, in UTC' }),
+const filterParameters = {
   errcode: filter.shape.errcode,
   touser: filter.shape.touser,
   notTouser: filter.shape.notTouser,
@@ -28,6 +27,13 @@ export const countQuery = z.strictObject({
   until: instantParameter.optional().meta({ description: 'Died then or earlier' }),
   acceptedSince: instantParameter.optional().meta({ description: 'Their messages were accepted then or later' }),
   acceptedUntil: instantParameter.optional().meta({ description: 'Accepted then or earlier' }),
+}
+
+export const listQuery = z.strictObject({ ...filterParameters, ...pageParameters })
+
+export const countQuery = z.strictObject({
+  by: z.enum(COUNTED_BY).default('errcode').meta({ description: '`hour`: that of the death, in UTC' }),
+  ...filterParameters,
   limit: z
     .string()
     .regex(/^[1-9]\d{0,6}$/, LIMIT_MESSAGE)

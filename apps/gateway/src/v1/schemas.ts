@@ -44,39 +44,24 @@ export const instantParameter = z
 const LIMIT_MAX = 1000
 const LIMIT_MESSAGE = `must be a number from 1 to ${LIMIT_MAX}`
 
-export const listQuery = z
-  .strictObject({
-    errcode: z
-      .string()
-      .regex(/^-?\d{1,9}$/, 'must be a whole number')
-      .transform(Number)
-      .optional()
-      .meta({ ...shownAs({ type: 'integer' }), description: 'Died of this code of WeChat’s' }),
-    name: z
-      .string()
-      .regex(/^[a-z][a-z-]{0,63}$/, 'must be the name of a reason, such as expired')
-      .optional()
-      .meta({ description: 'Died of this reason, one that has no errcode: `expired`, `unsure`, `invalid-message`' }),
-    touser: touserSchema.optional(),
-    since: instantParameter.optional().meta({ description: 'Died then or later: ISO 8601 or epoch milliseconds' }),
-    until: instantParameter.optional().meta({ description: 'Died then or earlier' }),
-    limit: z
-      .string()
-      .regex(/^\d{1,4}$/, LIMIT_MESSAGE)
-      .transform(Number)
-      .refine((limit) => limit >= 1 && limit <= LIMIT_MAX, LIMIT_MESSAGE)
-      .optional()
-      .meta(shownAs({ type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: 50 })),
-    cursor: z.string().optional().meta({ description: '`next` of the page before' }),
-  })
-  .refine(({ errcode, name }) => errcode === undefined || name === undefined, {
-    path: ['name'],
-    error: 'excludes errcode: a reason has one or the other',
-  })
-  .refine(({ since, until }) => since === undefined || until === undefined || since <= until, {
-    path: ['since'],
-    error: 'must not be later than until',
-  })
+/** Of every call that answers in pages. */
+export const pageParameters = {
+  limit: z
+    .string()
+    .regex(/^\d{1,4}$/, LIMIT_MESSAGE)
+    .transform(Number)
+    .refine((limit) => limit >= 1 && limit <= LIMIT_MAX, LIMIT_MESSAGE)
+    .optional()
+    .meta({
+      ...shownAs({ type: 'integer', minimum: 1, maximum: LIMIT_MAX, default: 50 }),
+      description: 'Of a page',
+    }),
+  cursor: z.string().optional().meta({ description: '`next` of the page before' }),
+}
+
+const next = z.string().nullable().meta({
+  description: '`cursor` of the next page; null at the end. A page may have fewer than `limit`, or none, and a `next`',
+})
 
 export const messageId = z.string().meta({ description: 'Of a message', examples: ['m-4fZ8hQ2sVx0LmN6tRw1B'] })
 export const deadLetterId = z.string().meta({ description: 'Of a dead letter', examples: ['d-4fZ8hQ2sVx0LmN6tRw1B'] })
@@ -188,7 +173,7 @@ export const deadLetter = z
 export const deadLetterPage = z
   .object({
     items: z.array(deadLetter),
-    next: z.string().nullable().meta({ description: '`cursor` of the next page; null at the end' }),
+    next,
   })
   .meta({ id: 'DeadLetterPage' })
 

@@ -221,7 +221,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Dead letters, newest first */
+        /**
+         * Dead letters, newest first
+         * @description With the filter of counts and tasks. Codes, people and times have indexes; for `notTouser`, names of reasons and times of acceptance letters are looked at, some two thousand for a page.
+         */
         get: operations["listDeadLetters"];
         put?: never;
         post?: never;
@@ -680,7 +683,7 @@ export interface components {
         };
         DeadLetterPage: {
             items: components["schemas"]["DeadLetter"][];
-            /** @description `cursor` of the next page; null at the end */
+            /** @description `cursor` of the next page; null at the end. A page may have fewer than `limit`, or none, and a `next` */
             next: string | null;
         };
         DeadLetter: {
@@ -2159,15 +2162,18 @@ export interface operations {
     listDeadLetters: {
         parameters: {
             query?: {
-                /** @description Died of this code of WeChat’s */
-                errcode?: number;
-                /** @description Died of this reason, one that has no errcode: `expired`, `unsure`, `invalid-message` */
-                name?: string;
-                touser?: string;
-                /** @description Died then or later: ISO 8601 or epoch milliseconds */
+                errcode?: (number | string) | (number | string)[];
+                touser?: string | string[];
+                notTouser?: string | string[];
+                /** @description Died then or later */
                 since?: string | number;
                 /** @description Died then or earlier */
                 until?: string | number;
+                /** @description Their messages were accepted then or later */
+                acceptedSince?: string | number;
+                /** @description Accepted then or earlier */
+                acceptedUntil?: string | number;
+                /** @description Of a page */
                 limit?: number;
                 /** @description `next` of the page before */
                 cursor?: string;

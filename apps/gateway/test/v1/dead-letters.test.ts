@@ -53,7 +53,16 @@ describe('the list', () => {
       idsOf({ items: body.items.filter(keep) })
     expect(idsOf((await list('?errcode=45015&limit=1000')).body)).toHaveLength(25)
     expect((await list('?errcode=40003')).body).toEqual({ items: [], next: null })
-    expect((await list('?name=expired')).body).toEqual({ items: [], next: null })
+    expect((await list('?errcode=expired')).body).toEqual({ items: [], next: null })
+    // A reason by its name, one code of several, one person of several, and anybody but one.
+    expect(idsOf((await list('?errcode=reply-window-closed&limit=1000')).body)).toHaveLength(25)
+    expect(idsOf((await list('?errcode=45047&errcode=45015&touser=o-0&touser=o-1&limit=1000')).body)).toEqual(
+      idsOf(body),
+    )
+    expect(idsOf((await list('?notTouser=o-0&limit=1000')).body)).toEqual(
+      among(({ message }) => message.touser === 'o-1'),
+    )
+    expect((await list('?acceptedUntil=2026-01-01T00:00:00Z')).body).toEqual({ items: [], next: null })
     expect(idsOf((await list('?touser=o-1&errcode=45015')).body)).toEqual(
       among(({ message }) => message.touser === 'o-1'),
     )
@@ -65,7 +74,7 @@ describe('the list', () => {
   })
 
   it('names every parameter that is wrong', async () => {
-    const refused = await list('?errcode=x&touser=a%20b&since=soon&until=1&limit=1001&color=red')
+    const refused = await list('?errcode=no-reason&touser=a%20b&since=soon&until=1&limit=1001&color=red')
     expect({ status: refused.status, paths: new Set(pathsOf(refused)) }).toEqual({
       status: 400,
       paths: new Set(['errcode', 'touser', 'since', 'until', 'limit', 'color']),
@@ -75,7 +84,7 @@ describe('the list', () => {
       ['?limit=1&limit=2', 'limit'],
       ['?cursor=nonsense', 'cursor'],
       [`?cursor=${Buffer.from('1.m-1').toString('base64url')}`, 'cursor'],
-      ['?errcode=45015&name=expired', 'name'],
+      ['?name=expired', 'name'],
       ['?since=1800000000001&until=1800000000000', 'since'],
     ] as const) {
       const one = await list(query)

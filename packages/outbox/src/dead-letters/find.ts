@@ -4,9 +4,10 @@
  */
 import { type DeadLetter, type DeadLetterFilter, matchesFilter } from '@wechat-outbox/messages'
 import { parseJson } from '../bullmq/job-hash.ts'
-import { type AppKeys, appKeys } from '../redis/keys.ts'
+import { appKeys } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
-import { type Place, placesAfter } from './list.ts'
+import { letterIn } from './letter.ts'
+import { indexesFor, type Place, placesAfter } from './places.ts'
 
 /** Letters looked at for one page. */
 const PAGE = 250
@@ -41,14 +42,6 @@ export function findLetters(
   return findIn(store, appid, { indexes: indexesFor(appKeys(appid), filter), from, filter, matches })
 }
 
-/** The fewest indexes in which all that a filter means stand, each letter in one of them. */
-function indexesFor(keys: AppKeys, { touser, errcode }: DeadLetterFilter): string[] {
-  if (touser !== undefined) return [...new Set(touser)].map(keys.deadByPerson)
-  // A reason that is given by its name may stand under an errcode.
-  if (errcode?.every((reason) => /^-?\d+$/.test(reason))) return [...new Set(errcode)].map(keys.deadByReason)
-  return [keys.deadByTime]
-}
-
 export interface Search {
   readonly indexes: readonly string[]
   readonly from: Cursor
@@ -77,14 +70,7 @@ export async function findIn(
   }
   const letters = await Promise.all(places.map(({ id }) => store.redis.hget(keys.deadJob(id), 'data')))
   const found = places
-    .map(({ id }, n) => ({ id, letter: letterIn(letters[n]) }))
+    .map(({ id }, n) => ({ id, letter: letterIn(parseJson(letters[n])) }))
     .filter(({ letter }) => matches(letter))
   return { found, next: index < indexes.length ? { index, at } : undefined }
-}
-
-/** A job of this queue that other hands have added may hold anything. */
-function letterIn(json: string | null | undefined): DeadLetter | null {
-  const letter = parseJson(json) as Partial<DeadLetter> | null | undefined
-  const isLetter = typeof letter?.reason === 'object' && typeof letter.message === 'object'
-  return isLetter ? (letter as DeadLetter) : null
 }

@@ -36,6 +36,17 @@ export function partsOf(keys: AppKeys, letter: DeadLetter) {
   return { touser, dead: { letterId: deadLetterIdOf(letter.messageId), letter: JSON.stringify(letter), more } }
 }
 
+/** What stands in a dead letter's job, if it is a letter: one that other hands have added may hold anything. */
+export function letterIn(data: unknown): DeadLetter | null {
+  const letter = data as Partial<DeadLetter> | null | undefined
+  const isLetter =
+    typeof letter?.reason === 'object' &&
+    letter.reason !== null &&
+    typeof letter.message === 'object' &&
+    letter.message !== null
+  return isLetter ? (letter as DeadLetter) : null
+}
+
 /** Whom a letter's message is for, whoever wrote it; undefined where nobody can tell. */
 export function personOf(letter: Partial<DeadLetter> | null | undefined): string | undefined {
   const { message } = letter ?? {}

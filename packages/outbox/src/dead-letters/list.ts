@@ -1,24 +1,25 @@
 /** What an operator does with dead letters: list them, look at one, have it replayed, discard it. */
-import { type DeadLetter, isDeadLetterId, replayIdOf, type StatusReport } from '@wechat-outbox/messages'
+import {
+  type DeadLetter,
+  type DeadLetterFilter,
+  isDeadLetterId,
+  matchesFilter,
+  replayIdOf,
+  type StatusReport,
+} from '@wechat-outbox/messages'
 import { type JobHash, parseJson, readJobHash } from '../bullmq/job-hash.ts'
 import { invalid } from '../errors.ts'
-import { appKeys, DEAD_LETTER_QUEUE } from '../redis/keys.ts'
-import { runScript } from '../redis/scripts.ts'
+import { type AppKeys, appKeys, DEAD_LETTER_QUEUE } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 import { discardDeadLetter } from './discard.ts'
+import { letterIn } from './letter.ts'
+import { type IndexPlace, indexesFor, isCode, newestFirst, type Place } from './places.ts'
 
-export interface ListFilter {
-  readonly errcode?: number
-  /** A reason of ours that has no errcode: `expired`, `unsure`, `invalid-message`. */
-  readonly name?: string
-  readonly touser?: string
-  /** Epoch milliseconds, both included. */
-  readonly since?: number
-  readonly until?: number
-  /** 1 to 1000; 50 by default. */
-  readonly limit?: number
+export interface ListFilter extends Omit<DeadLetterFilter, 'limit'> {
+  /** Letters of a page: 1 to 1000; 50 by default. */
+  readonly limit?: number | undefined
   /** `next` of the page before. */
-  readonly cursor?: string
+  readonly cursor?: string | undefined
 }
 
 export interface ListedDeadLetter extends DeadLetter {
@@ -33,59 +34,73 @@ export interface DeadLetterPage {
 
 /** Ids asked for at once. */
 const CHUNK = 100
-/** Ids looked at for one page, beyond its own: where jobs were removed by hand, a page may end early, with a `next`. */
+/**
+ * Letters looked at for one page, beyond its own: where jobs were removed by hand, or no index tells what a filter leaves out, a page may
+ * end early, or be empty, with a `next`.
+ */
 const LOOKED_MAX = 2000
+/** One for each person with each code; where that is more, letters of the people are looked at one by one. */
+const INDEXES_MAX = 100
 
-/** Newest first. Costs what a page costs: every filter has an index of its own, walked from the cursor on. */
+/** Newest first. Costs what a page costs: codes, people and both have indexes, walked from the cursor on. */
 export async function listDeadLetters(store: Store, appid: string, filter: ListFilter): Promise<DeadLetterPage> {
-  const index = indexFor(appid, filter)
+  const { indexes, isExact } = indexesOfList(appKeys(appid), filter)
   const limit = filter.limit ?? 50
   const items: ListedDeadLetter[] = []
+  // One more than fits tells whether there is a next page.
+  const wanted = (): number => Math.min(CHUNK, isExact ? limit + 1 - items.length : CHUNK)
   let at = readCursor(filter.cursor)
+  const walk = newestFirst(store, indexes, { at, filter, wanted: wanted() })
   for (let looked = 0; looked < limit + LOOKED_MAX; looked += CHUNK) {
-    // One more than fits tells whether there is a next page.
-    const wanted = Math.min(CHUNK, limit + 1 - items.length)
-    const places = await placesAfter(store, index, { at, filter, wanted })
+    const asked = wanted()
+    const places = await take(walk, asked)
     const letters = await Promise.all(places.map(({ id }) => readLetter(store, appid, id)))
-    // An entry whose job is gone was cleaned by hand; so it leaves the index.
-    const gone = places.filter((_, position) => letters[position] === null).map(({ id }) => id)
-    if (gone.length > 0) await store.redis.zrem(index, ...gone)
+    await forget(
+      store,
+      places.filter((_, position) => letters[position] === null),
+    )
     for (const [position, place] of places.entries()) {
       const letter = letters[position] ?? null
-      if (letter !== null && items.length === limit) return { items, next: writeCursor(at) }
-      if (letter !== null) items.push(letter)
+      if (letter !== null && (isExact || isMeant(filter, letter))) {
+        if (items.length === limit) return { items, next: writeCursor(at) }
+        items.push(letter)
+      }
       at = place
     }
-    if (places.length < wanted) return { items, next: null }
+    if (places.length < asked) return { items, next: null }
   }
   return { items, next: writeCursor(at) }
 }
 
-function indexFor(appid: string, { errcode, name, touser }: ListFilter): string {
-  const keys = appKeys(appid)
-  const reason = errcode === undefined ? name : String(errcode)
-  if (touser === undefined) return reason === undefined ? keys.deadByTime : keys.deadByReason(reason)
-  return reason === undefined ? keys.deadByPerson(touser) : keys.deadByPersonAndReason(touser, reason)
+/** The indexes that hold what a filter means, and whether they hold nothing else. */
+function indexesOfList(keys: AppKeys, filter: ListFilter): { indexes: readonly string[]; isExact: boolean } {
+  const { errcode, touser, notTouser, acceptedSince, acceptedUntil } = filter
+  const areCodes = errcode === undefined || errcode.every(isCode)
+  const isExact = areCodes && [notTouser, acceptedSince, acceptedUntil].every((given) => given === undefined)
+  if (touser === undefined || errcode === undefined) return { indexes: indexesFor(keys, filter), isExact }
+  const pairs = [...new Set(touser)].flatMap((person) => [...new Set(errcode)].map((code) => [person, code] as const))
+  if (!areCodes || pairs.length > INDEXES_MAX) return { indexes: indexesFor(keys, filter), isExact: false }
+  return { indexes: pairs.map(([person, code]) => keys.deadByPersonAndReason(person, code)), isExact }
 }
 
-/** A place in an index, and so in the walk over it. */
-export interface Place {
-  readonly deadAt: number
-  readonly id: string
+async function take(walk: AsyncGenerator<IndexPlace>, count: number): Promise<IndexPlace[]> {
+  const taken: IndexPlace[] = []
+  while (taken.length < count) {
+    const { value, done } = await walk.next()
+    if (done === true) break
+    taken.push(value)
+  }
+  return taken
 }
 
-/** The next places of an index, newest first. */
-export async function placesAfter(
-  store: Store,
-  index: string,
-  walk: { at: Place | null; filter: { since?: number | undefined; until?: number | undefined }; wanted: number },
-): Promise<Place[]> {
-  const { at, filter, wanted } = walk
-  const args = [at?.deadAt ?? 0, at?.id ?? '', filter.since ?? '-inf', filter.until ?? '+inf', wanted]
-  const found = await runScript<string[]>(store.redis, { name: 'dead-page', keys: [index], args })
-  const places: Place[] = []
-  for (let n = 0; n + 1 < found.length; n += 2) places.push({ id: found[n] ?? '', deadAt: Number(found[n + 1]) })
-  return places
+/** Entries whose jobs are gone were cleaned by hand; so they leave the index. */
+async function forget({ redis }: Store, gone: readonly IndexPlace[]): Promise<void> {
+  const byIndex = Map.groupBy(gone, ({ index }) => index)
+  await Promise.all([...byIndex].map(([index, places]) => redis.zrem(index, ...places.map(({ id }) => id))))
+}
+
+function isMeant(filter: ListFilter, letter: ListedDeadLetter): boolean {
+  return letterIn(letter) !== null && matchesFilter(filter, letter)
 }
 
 /** A cursor is a place. It stays good whatever becomes of the letter there. */

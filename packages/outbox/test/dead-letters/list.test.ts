@@ -30,11 +30,11 @@ describe('an operator', () => {
     expect(new Set(all).size).toBe(230)
     const times = (await listDeadLetters(world.store, APP, { limit: 230 })).items.map((item) => item.deadAt)
     expect(times).toEqual(times.toSorted((a, b) => b - a))
-    const person = await listDeadLetters(world.store, APP, { touser: 'o-1', limit: 1000 })
+    const person = await listDeadLetters(world.store, APP, { touser: ['o-1'], limit: 1000 })
     expect(person.items).toHaveLength(77)
     const [some] = person.items
     const code = some?.reason.errcode ?? 0
-    const narrow = await listDeadLetters(world.store, APP, { touser: 'o-1', errcode: code, limit: 1000 })
+    const narrow = await listDeadLetters(world.store, APP, { touser: ['o-1'], errcode: [String(code)], limit: 1000 })
     expect(
       narrow.items.every(
         (item) => item.reason.errcode === code && 'touser' in item.message && item.message.touser === 'o-1',
@@ -60,7 +60,10 @@ describe('an operator', () => {
     }
     expect(seen.toSorted()).toEqual(ids.filter((_, n) => n % 4 !== 0).toSorted())
     expect(await world.redis.zcard(keys.deadByTime)).toBe(45)
-    expect(await listDeadLetters(world.store, APP, { touser: 'o-1', errcode: 1 })).toEqual({ items: [], next: null })
+    expect(await listDeadLetters(world.store, APP, { touser: ['o-1'], errcode: ['1'] })).toEqual({
+      items: [],
+      next: null,
+    })
   })
 
   it('still sees a dead letter that waits to be replayed, and cannot discard it then', async () => {
