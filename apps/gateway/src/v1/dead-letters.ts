@@ -8,12 +8,14 @@ import { type Problem, sendProblem } from '../problem.ts'
 import type { V1Deps } from './add-v1.ts'
 import { countQuery, filterSchema, listQuery } from './operator-schemas.ts'
 import { guarded, invalid, noQuery, readParameters } from './read.ts'
+import { shownLetter } from './times.ts'
 
 export async function listDeadLetters({ store }: V1Deps, request: FastifyRequest) {
   const { appid, query } = readParameters(request, listQuery)
   const { limit, cursor, ...given } = query
   const asked = { ...readFilter(given), limit, cursor }
-  return guarded(async () => engine.listDeadLetters(await store(), appid, asked))
+  const { items, next } = await guarded(async () => engine.listDeadLetters(await store(), appid, asked))
+  return { items: items.map(shownLetter), next }
 }
 
 export async function countDeadLetters({ store }: V1Deps, request: FastifyRequest) {
@@ -33,7 +35,7 @@ function readFilter(given: object): DeadLetterFilter {
 export async function readDeadLetter({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
   const { appid, id } = readParameters(request, noQuery)
   const letter = await guarded(async () => engine.readDeadLetter(await store(), appid, id))
-  return letter ?? sendProblem(reply, UNKNOWN)
+  return letter === null ? sendProblem(reply, UNKNOWN) : shownLetter(letter)
 }
 
 export async function discardDeadLetter(deps: V1Deps, request: FastifyRequest, reply: FastifyReply) {

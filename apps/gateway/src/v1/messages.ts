@@ -4,12 +4,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Problem, sendProblem } from '../problem.ts'
 import type { V1Deps } from './add-v1.ts'
 import { noQuery, readParameters } from './read.ts'
+import { shownReport } from './times.ts'
 
 export async function readMessage({ outbox }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
   const { appid, id } = readParameters(request, noQuery)
   // Whatever else stands under the prefix of messages is not asked for.
   const report = isMessageId(id) ? await outbox.status(id, appid) : null
-  return report ?? sendProblem(reply, UNKNOWN)
+  return report === null ? sendProblem(reply, UNKNOWN) : shownReport(report)
 }
 
 export async function cancelMessage({ outbox }: V1Deps, request: FastifyRequest, reply: FastifyReply) {

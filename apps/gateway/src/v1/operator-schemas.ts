@@ -69,15 +69,15 @@ export const dryRun = z
 
 export const taskId = z.string().meta({ description: 'Of a task', examples: ['r-4fZ8hQ2sVx0LmN6tRw1B'] })
 
-/** A filter as it is kept: lists, and times in epoch milliseconds. */
+/** A filter as it is kept: lists, whatever was given. */
 const keptFilter = z.object({
   errcode: z.array(z.string()).exactOptional(),
   touser: z.array(z.string()).exactOptional(),
   notTouser: z.array(z.string()).exactOptional(),
-  since: z.number().exactOptional(),
-  until: z.number().exactOptional(),
-  acceptedSince: z.number().exactOptional(),
-  acceptedUntil: z.number().exactOptional(),
+  since: time.exactOptional(),
+  until: time.exactOptional(),
+  acceptedSince: time.exactOptional(),
+  acceptedUntil: time.exactOptional(),
   limit: z.int().exactOptional(),
 }) satisfies z.ZodType<{ [Field in keyof DeadLetterFilter]: unknown }>
 

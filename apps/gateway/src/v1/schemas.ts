@@ -85,11 +85,14 @@ const STATUSES = [
 ] as const satisfies readonly MessageStatus[]
 const status = z.enum(STATUSES).meta({ id: 'Status' }) satisfies z.ZodType<MessageStatus>
 
+/** As answers have it: in UTC. */
+export const time = z.iso.datetime().meta(shownAs({ type: 'string', format: 'date-time' }))
+
 const attempt = z
   .object({
-    at: z.number().meta({ description: 'Epoch milliseconds' }),
+    at: time,
     outcome: z.string(),
-    ms: z.number().meta({ description: 'How long the call took' }),
+    ms: z.number().meta({ description: 'How long the call took, in milliseconds' }),
     errcode: z.number().exactOptional(),
     errmsg: z.string().exactOptional(),
     rid: z.string().exactOptional().meta({ description: 'WeChat’s request id' }),
@@ -106,7 +109,6 @@ const part = z
 
 export const receipt = z.object({ id: messageId, status }).meta({ id: 'Receipt' })
 
-export const time = z.iso.datetime().meta(shownAs({ type: 'string', format: 'date-time' }))
 export const statusReport = z
   .object({
     id: messageId,
@@ -153,6 +155,8 @@ const storedMessage = z.union([
     touser: touserSchema,
     msgtype: z.enum(MSGTYPES),
     part: part.exactOptional(),
+    sendAt: time.exactOptional(),
+    expiresAt: time.exactOptional(),
   }),
   z.strictObject({ unreadable: z.unknown() }),
 ])
@@ -165,8 +169,8 @@ export const deadLetter = z
     message: storedMessage,
     reason,
     attempts: z.array(attempt),
-    acceptedAt: z.number().meta({ description: 'Epoch milliseconds' }),
-    deadAt: z.number().meta({ description: 'Epoch milliseconds' }),
+    acceptedAt: time,
+    deadAt: time,
   })
   .meta({ id: 'DeadLetter' }) satisfies z.ZodType<{ [Field in keyof ListedDeadLetter]: unknown }>
 

@@ -7,6 +7,7 @@ import { type Problem, sendProblem } from '../problem.ts'
 import type { V1Deps } from './add-v1.ts'
 import { cancelQuery, taskRequest } from './operator-schemas.ts'
 import { guarded, noQuery, readBody, readParameters } from './read.ts'
+import { shownTask } from './times.ts'
 
 export async function createTask({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
   const { appid, body } = readBody(request, taskRequest, TASK_SIZE)
@@ -24,18 +25,19 @@ export async function createTask({ store }: V1Deps, request: FastifyRequest, rep
   const task = await guarded(async () => engine.createTask(await store(), appid, { ...asked, by }))
   if (task === null) return sendProblem(reply, TOO_MANY)
   reply.code(202).header('location', `/v1/apps/${appid}/tasks/${task.id}`)
-  return task
+  return shownTask(task)
 }
 
 export async function listTasks({ store }: V1Deps, request: FastifyRequest) {
   const { appid } = readParameters(request, noQuery)
-  return { items: await guarded(async () => engine.listTasks(await store(), appid)) }
+  const tasks = await guarded(async () => engine.listTasks(await store(), appid))
+  return { items: tasks.map(shownTask) }
 }
 
 export async function readTask({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
   const { appid, id } = readParameters(request, noQuery)
   const task = isTaskId(id) ? await guarded(async () => engine.readTask(await store(), appid, id)) : null
-  return task ?? sendProblem(reply, UNKNOWN)
+  return task === null ? sendProblem(reply, UNKNOWN) : shownTask(task)
 }
 
 export async function cancelTask({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
@@ -43,7 +45,7 @@ export async function cancelTask({ store }: V1Deps, request: FastifyRequest, rep
   if (!isTaskId(id)) return sendProblem(reply, UNKNOWN)
   const takeBack = query.takeBack === true
   const cancelled = await guarded(async () => engine.cancelTask(await store(), { appid, id }, takeBack))
-  return cancelled?.task ?? sendProblem(reply, UNKNOWN)
+  return cancelled === null ? sendProblem(reply, UNKNOWN) : shownTask(cancelled.task)
 }
 
 const UNKNOWN: Problem = {

@@ -539,10 +539,14 @@ export interface components {
                 errcode?: string[];
                 touser?: string[];
                 notTouser?: string[];
-                since?: number;
-                until?: number;
-                acceptedSince?: number;
-                acceptedUntil?: number;
+                /** Format: date-time */
+                since?: string;
+                /** Format: date-time */
+                until?: string;
+                /** Format: date-time */
+                acceptedSince?: string;
+                /** Format: date-time */
+                acceptedUntil?: string;
                 limit?: number;
             } | null;
             /** @enum {string} */
@@ -671,10 +675,10 @@ export interface components {
             first: string;
         };
         Attempt: {
-            /** @description Epoch milliseconds */
-            at: number;
+            /** Format: date-time */
+            at: string;
             outcome: string;
-            /** @description How long the call took */
+            /** @description How long the call took, in milliseconds */
             ms: number;
             errcode?: number;
             errmsg?: string;
@@ -709,6 +713,10 @@ export interface components {
                 /** @enum {string} */
                 msgtype: "text" | "image" | "link" | "miniprogrampage";
                 part?: components["schemas"]["Part"];
+                /** Format: date-time */
+                sendAt?: string;
+                /** Format: date-time */
+                expiresAt?: string;
             } & {
                 [key: string]: unknown;
             }) | {
@@ -716,10 +724,10 @@ export interface components {
             };
             reason: components["schemas"]["Reason"];
             attempts: components["schemas"]["Attempt"][];
-            /** @description Epoch milliseconds */
-            acceptedAt: number;
-            /** @description Epoch milliseconds */
-            deadAt: number;
+            /** Format: date-time */
+            acceptedAt: string;
+            /** Format: date-time */
+            deadAt: string;
         };
         Reason: {
             /** @description WeChat’s, or null where the reason is the outbox’s own */

@@ -32,24 +32,24 @@ const idsOf = (body: { items: { id: string }[] }): string[] => body.items.map(({
 describe('the list', () => {
   it('is walked by its cursor, newest first, without a gap or a repeat', async () => {
     const seen: string[] = []
-    const times: number[] = []
+    const times: string[] = []
     for (let cursor = ''; ; ) {
       const { status, body } = await list(`?limit=4${cursor}`)
       expect(status).toBe(200)
       seen.push(...idsOf(body))
-      times.push(...body.items.map(({ deadAt }: { deadAt: number }) => deadAt))
+      times.push(...body.items.map(({ deadAt }: { deadAt: string }) => deadAt))
       if (body.next === null) break
       cursor = `&cursor=${encodeURIComponent(body.next)}`
     }
     expect(seen.toSorted()).toEqual(letters.toSorted())
-    expect(times).toEqual(times.toSorted((a, b) => b - a))
+    expect(times).toEqual(times.toSorted().toReversed())
   })
 
   it('is filtered by code, person and time, also together', async () => {
     const { body } = await list('?limit=1000')
     const { deadAt } = body.items[10]
-    const iso = encodeURIComponent(new Date(deadAt).toISOString())
-    const among = (keep: (item: { deadAt: number; message: { touser: string } }) => boolean): string[] =>
+    const deadAtMs = Date.parse(deadAt)
+    const among = (keep: (item: { deadAt: string; message: { touser: string } }) => boolean): string[] =>
       idsOf({ items: body.items.filter(keep) })
     expect(idsOf((await list('?errcode=45015&limit=1000')).body)).toHaveLength(25)
     expect((await list('?errcode=40003')).body).toEqual({ items: [], next: null })
@@ -66,10 +66,12 @@ describe('the list', () => {
     expect(idsOf((await list('?touser=o-1&errcode=45015')).body)).toEqual(
       among(({ message }) => message.touser === 'o-1'),
     )
-    expect(idsOf((await list(`?since=${deadAt}`)).body)).toEqual(among((item) => item.deadAt >= deadAt))
-    expect(idsOf((await list(`?until=${iso}`)).body)).toEqual(among((item) => item.deadAt <= deadAt))
+    expect(idsOf((await list(`?since=${deadAtMs}`)).body)).toEqual(among((item) => item.deadAt >= deadAt))
+    expect(idsOf((await list(`?until=${encodeURIComponent(deadAt)}`)).body)).toEqual(
+      among((item) => item.deadAt <= deadAt),
+    )
     // The plus sign of an offset, as it is when nobody encodes it.
-    const east = new Date(deadAt + 8 * 3_600_000).toISOString().replace('Z', '+08:00')
+    const east = new Date(deadAtMs + 8 * 3_600_000).toISOString().replace('Z', '+08:00')
     expect(idsOf((await list(`?since=${east}&until=${east}`)).body)).toEqual(among((item) => item.deadAt === deadAt))
   })
 
@@ -105,6 +107,8 @@ describe('a dead letter', () => {
       reason: { errcode: 45015, name: 'reply-window-closed', meaning: { zh: expect.any(String) } },
       attempts: [{ outcome: 'dead', errcode: 45015 }],
     })
+    for (const time of [body.acceptedAt, body.deadAt, body.attempts[0].at])
+      expect(time).toMatch(/^2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
     for (let times = 0; times < 2; times += 1) {
       const discarded = await call(gateway.url, `DELETE ${LETTERS}/${id}`)
       expect(discarded).toMatchObject({ status: 200, body: { id, status: 'discarded' } })
@@ -149,6 +153,21 @@ describe('a dead letter', () => {
       body: { id: `${id.replace('d-', 'm-')}-2` },
     })
   }, 40_000)
+
+  it('of a foreign making is shown as it stands', async () => {
+    const message = { expiresAt: 8_640_000_000_000_001, sendAt: 1_800_000_000_000 }
+    for (const data of [
+      { message: 7, attempts: [7], deadAt: 'soon' },
+      { message, attempts: 'none' },
+    ]) {
+      await world.store.redis.hset(`{wxo:${APPID}}:dead-letter:d-foreign`, { name: 'x', data: JSON.stringify(data) })
+      const shown = message === data.message ? { ...message, sendAt: '2027-01-15T08:00:00.000Z' } : data.message
+      expect(await call(gateway.url, `GET ${LETTERS}/d-foreign`)).toMatchObject({
+        status: 200,
+        body: { ...data, message: shown },
+      })
+    }
+  })
 
   it('that cannot be read cannot be replayed', async () => {
     await world.store.redis.hset(`{wxo:${APPID}}:dead-letter:d-odd`, {
