@@ -52,6 +52,10 @@ export { isRefusal, messageOf, storeError } from './errors.ts'
 export { type Backlog, readBacklog } from './lanes/backlog.ts'
 export { inspectLanes, type LaneInspection, type LaneProblem } from './lanes/inspect.ts'
 export {
+  LISTED_STATUSES,
+  listPersonMessages,
+} from './producer/person-messages.ts'
+export {
   type ConnectionUse,
   connectRedis,
   type RedisClient,

@@ -21,7 +21,7 @@ import {
 import { addDocsPage } from './docs-page.ts'
 import { openApiDocument } from './document.ts'
 import { addJsonBodies } from './json-body.ts'
-import { cancelMessage, readMessage } from './messages.ts'
+import { cancelMessage, listMessages, readMessage } from './messages.ts'
 import type { Operation } from './operation.ts'
 import { type OperationId, operations } from './operations.ts'
 import { sendBatch, sendMessage } from './send.ts'
@@ -47,6 +47,7 @@ type Handler = (deps: V1Deps, request: FastifyRequest, reply: FastifyReply) => P
 const handlers: Record<OperationId, Handler> = {
   sendMessage,
   sendBatch,
+  listMessages,
   readMessage,
   cancelMessage,
   listDeadLetters,

@@ -1,10 +1,18 @@
-/** Where a message stands, and taking it back. */
+/** Where messages stand, one or a person's, and taking one back. */
 import { isMessageId } from '@wechat-outbox/messages'
+import { listPersonMessages } from '@wechat-outbox/outbox/engine'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Problem, sendProblem } from '../problem.ts'
 import type { V1Deps } from './add-v1.ts'
-import { noQuery, readParameters } from './read.ts'
+import { guarded, noQuery, readParameters } from './read.ts'
+import { messagesQuery } from './schemas.ts'
 import { shownReport } from './times.ts'
+
+export async function listMessages({ store }: V1Deps, request: FastifyRequest) {
+  const { appid, query } = readParameters(request, messagesQuery)
+  const { items, next } = await guarded(async () => listPersonMessages(await store(), appid, query))
+  return { items: items.map(shownReport), next }
+}
 
 export async function readMessage({ outbox }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
   const { appid, id } = readParameters(request, noQuery)

@@ -32,6 +32,7 @@ export type OperationId =
   | WindowOperationId
   | 'sendMessage'
   | 'sendBatch'
+  | 'listMessages'
   | 'readMessage'
   | 'cancelMessage'
   | 'listDeadLetters'
@@ -84,6 +85,18 @@ export const operations: Readonly<Record<OperationId, Operation>> = {
         207: { description: 'What became of each', content: json(schemas.batchResults) },
         ...failing('unknown-app', 'WXO_FULL', 'too-large', 'content-type'),
       },
+    },
+  },
+  listMessages: {
+    method: 'GET',
+    path: `${APP}/messages`,
+    right: 'read',
+    document: {
+      summary: 'A person’s messages',
+      description:
+        'What is open, then what is scheduled, dead, and delivered, each newest first. A page looks at a thousand jobs of the app at most, so it may be empty and have a `next`. What is cancelled, replayed or discarded is told of by its id alone.',
+      requestParams: { path: ofApp, query: schemas.messagesQuery },
+      responses: { 200: { description: 'A page', content: json(schemas.messagePage) }, ...failing() },
     },
   },
   readMessage: {

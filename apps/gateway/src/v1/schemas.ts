@@ -15,7 +15,7 @@ import {
   sendRequestSchema,
   touserSchema,
 } from '@wechat-outbox/messages'
-import type { ListedDeadLetter } from '@wechat-outbox/outbox/engine'
+import { LISTED_STATUSES, type ListedDeadLetter } from '@wechat-outbox/outbox/engine'
 import { z } from 'zod'
 import { PROBLEMS, type ProblemCode } from '../problem.ts'
 
@@ -132,6 +132,24 @@ export const statusReport = z
     metadata: z.record(z.string(), z.unknown()).exactOptional(),
   })
   .meta({ id: 'StatusReport' }) satisfies z.ZodType<{ [Field in keyof StatusReport]: unknown }>
+
+const LISTED = LISTED_STATUSES.join(', ')
+const listedStatus = z.enum(LISTED_STATUSES, { error: `must be one of ${LISTED}, or several of them` })
+
+export const messagesQuery = z.strictObject({
+  touser: touserSchema,
+  status: z
+    .union([listedStatus, z.array(listedStatus).min(1).max(LISTED_STATUSES.length)], {
+      error: `must be one of ${LISTED}, or several of them`,
+    })
+    .transform((given) => (Array.isArray(given) ? given : [given]))
+    .optional()
+    .meta({ description: 'In one of these states' }),
+  since: instantParameter.optional().meta({ description: 'Accepted then or later' }),
+  ...pageParameters,
+})
+
+export const messagePage = z.object({ items: z.array(statusReport), next }).meta({ id: 'MessagePage' })
 
 export const cancelled = z.object({ id: messageId, status: z.literal('cancelled') })
 export const discarded = z.object({ id: deadLetterId, status: z.literal('discarded') })

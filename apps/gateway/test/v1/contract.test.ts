@@ -134,6 +134,7 @@ it('has every call of the API, each with its parameters and its errors', () => {
     'GET /dead-letters',
     'GET /dead-letters/{id}',
     'GET /dead-letters:count',
+    'GET /messages',
     'GET /messages/{id}',
     'GET /tasks',
     'GET /tasks/{id}',
@@ -260,5 +261,25 @@ describe('a call with values made of its schema', () => {
     expect(query.map(({ name }) => name)).toEqual(['errcode', 'touser', 'notTouser', ...times, 'limit', 'cursor'])
     expect(await make('listDeadLetters', {})).toMatchObject({ status: 200 })
     for (const parameter of query) await tryParameter('listDeadLetters', parameter)
+  })
+
+  it('lists the messages of a person, by every parameter', async () => {
+    const query = queryOf('listMessages')
+    expect(query.map(({ name }) => name)).toEqual(['touser', 'status', 'since', 'limit', 'cursor'])
+    expect(pathsOf(await make('listMessages', {}))).toEqual(['touser'])
+    for (const parameter of query)
+      await tryParameter('listMessages', parameter, parameter.name === 'touser' ? '' : 'touser=o-dead&')
+    const [id = ''] = await bury(world, [textTo('o-person')])
+    const { body: open } = await make('sendMessage', { body: textTo('o-person') })
+    const { body } = await make('listMessages', { query: '?touser=o-person&status=dead&status=queued' })
+    expect(body).toMatchObject({
+      items: [
+        { id: open.id, status: 'queued' },
+        { status: 'dead', deadLetter: id },
+      ],
+      next: null,
+    })
+    expect(pathsOf(await make('listMessages', { query: '?touser=o-person&status=cancelled' }))).toEqual(['status'])
+    expect(pathsOf(await make('listMessages', { query: '?touser=o-person&cursor=x' }))).toEqual(['cursor'])
   })
 })
