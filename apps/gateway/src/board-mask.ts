@@ -5,11 +5,9 @@
 import type { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import type { FastifyAdapter } from '@bull-board/fastify'
 import { isDeadLetterId, isMessageId } from '@wechat-outbox/messages'
+import { changeJobs, type JobJson } from './board-jobs.ts'
 import { maskDeadLetter, maskMessage, maskReturnValue } from './mask.ts'
 import { HIDDEN, maskErrmsg, maskFailedReason } from './mask-words.ts'
-
-type Job = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>
-type JobJson = ReturnType<Job['toJSON']>
 
 /** The options of a job that are numbers and nothing else. */
 const OPTIONS = ['attempts', 'delay', 'priority', 'timestamp'] as const
@@ -18,13 +16,7 @@ export function maskAdapter(adapter: BullMQAdapter, kind: 'send' | 'dead-letter'
   adapter.setFormatter('data', kind === 'send' ? maskMessage : maskDeadLetter)
   adapter.setFormatter('returnValue', maskReturnValue)
   adapter.setFormatter('progress', (progress: unknown) => (typeof progress === 'number' ? progress : 0))
-  const getJob = adapter.getJob.bind(adapter)
-  const getJobs = adapter.getJobs.bind(adapter)
-  adapter.getJob = async (id) => {
-    const job = await getJob(id)
-    return job ? masked(job) : job
-  }
-  adapter.getJobs = async (...range) => (await getJobs(...range)).map(masked)
+  changeJobs(adapter, maskJson)
   adapter.getJobLogs = () => Promise.resolve([])
   adapter.getJobSchedulers = () => Promise.resolve([])
   adapter.getJobSchedulersCount = () => Promise.resolve(0)
@@ -40,12 +32,6 @@ export function maskRoute(route: Route): Route {
     return { status: 200, body: { nodeId: shownId(jobId), flowRoot: null, isFlowNode: false } }
   }
   return { ...route, handler }
-}
-
-/** Bull Board looks at what a job says of itself as JSON; its data, name, result and progress go through the formatters. */
-function masked(job: Job): Job {
-  const toJSON = job.toJSON.bind(job)
-  return Object.assign(job, { toJSON: () => maskJson(toJSON()) })
 }
 
 function maskJson(json: JobJson): JobJson {

@@ -16,9 +16,10 @@ import {
   unservedSentence,
 } from '@wechat-outbox/outbox/engine'
 import { Queue } from 'bullmq'
-import { holdSentence, holdWord } from './board-hold.ts'
+import { holdSentence, holdWords } from './board-hold.ts'
+import { changeJobs, tellAttempts } from './board-jobs.ts'
 import { maskAdapter, maskRoute } from './board-mask.ts'
-import { deadLetterName, shownName } from './mask.ts'
+import { deadLetterName, maskOpenid, messageName } from './mask.ts'
 
 export const DASHBOARD_PATH = '/dashboard'
 
@@ -114,7 +115,7 @@ function adaptersOf(appid: string, store: Store, { showContent, stateOf }: Shown
   const { displayName, description } = send
   send.getDisplayName = () => {
     const { hold, unserved } = stateOf(appid)
-    const words = [hold && holdWord(hold), unserved && 'no worker'].filter((word) => word !== undefined)
+    const words = [...(hold === undefined ? [] : holdWords(hold, showContent)), ...(unserved ? ['no worker'] : [])]
     return words.length === 0 ? displayName : `${displayName} – ${words.join(', ')}`
   }
   send.getDescription = () => {
@@ -126,10 +127,13 @@ function adaptersOf(appid: string, store: Store, { showContent, stateOf }: Shown
   const dead = new BullMQAdapter(openQueue(appid, DEAD_LETTER_QUEUE, store), {
     prefix: `${appid}-`,
     displayName: `${appid} dead letters`,
-    description: 'Messages that could not be delivered, with the reason. Retry sends one again, as a new message.',
+    description:
+      'Why each message died. Retry sends one again, as a new message; many at once: the page /dead-letters.',
   })
-  send.setFormatter('name', (job) => shownName(job.name))
-  dead.setFormatter('name', (job) => deadLetterName(job.name, job.data))
+  const openidOf = showContent ? String : maskOpenid
+  send.setFormatter('name', (job) => messageName(job.name, job.data, openidOf))
+  dead.setFormatter('name', (job) => deadLetterName(job.name, job.data, openidOf))
+  changeJobs(send, tellAttempts)
   for (const adapter of [send, dead]) refuseForeignKeys(adapter)
   if (showContent) return [send, dead]
   maskAdapter(send, SEND_QUEUE)

@@ -3,7 +3,7 @@
  * nothing that was written to a person. It shows what it knows and hides the rest, names included, because job data may be
  * anybody's: a newer version's, metadata, or added by hand.
  */
-import { isDeadLetterId, isMessageId, MSGTYPES } from '@wechat-outbox/messages'
+import { isDeadLetterId, isMessageId, MSGTYPES, touserSchema } from '@wechat-outbox/messages'
 import { HIDDEN, isRid, knownReason, maskErrmsg } from './mask-words.ts'
 
 const ENTRIES_MAX = 100
@@ -135,15 +135,33 @@ export const maskDeadLetter: Show = withFields({
 export const maskReturnValue: Show = withFields({ attempts: maskAttempts })
 
 /** A job's name is its msgtype; one that was added by hand may have any. */
-export function shownName(name: unknown): string {
+function shownName(name: unknown): string {
   return isMsgtype(name) ? String(name) : HIDDEN
 }
 
-/** `text · 45015 reply-window-closed`: the reason stands where one looks first. */
-export function deadLetterName(name: unknown, data: unknown): string {
-  const reason = isObject(data) && isObject(data['reason']) ? data['reason'] : {}
-  if (knownReason(reason['name']) === undefined) return shownName(name)
-  const { errcode } = reason
+/** How the openid of a person is shown. */
+type ShowOpenid = (openid: string) => unknown
+
+/** `text · oABC…wxyz`: what it is and whom it is for. */
+export function messageName(name: unknown, data: unknown, show: ShowOpenid): string {
+  return [shownName(name), ...person(data, show)].join(' · ')
+}
+
+/** `text · 45015 reply-window-closed · oABC…wxyz`: the reason stands where one looks first. */
+export function deadLetterName(name: unknown, data: unknown, show: ShowOpenid): string {
+  const { reason, message } = isObject(data) ? data : {}
+  return [shownName(name), ...reasonOf(reason), ...person(message, show)].join(' · ')
+}
+
+function reasonOf(reason: unknown): string[] {
+  if (!isObject(reason) || knownReason(reason['name']) === undefined) return []
+  const { errcode, name } = reason
   const code = typeof errcode === 'number' && isErrcode(errcode) ? `${errcode} ` : ''
-  return `${shownName(name)} · ${code}${String(reason['name'])}`
+  return [`${code}${String(name)}`]
+}
+
+/** What is no openid stands in the data alone. */
+function person(message: unknown, show: ShowOpenid): string[] {
+  const openid = isObject(message) ? touserSchema.safeParse(message['touser']).data : undefined
+  return openid === undefined ? [] : [String(show(openid))]
 }

@@ -160,7 +160,7 @@ describe('masking', () => {
     }
     const dead = (JSON.parse(lists[0]?.text ?? '') as { queues: BoardQueue[] }).queues.find(({ name }) => name === DEAD)
     const letter = dead?.jobs.find(({ name }) => name.startsWith('text'))
-    expect(letter?.name).toBe('text · 45015 reply-window-closed')
+    expect(letter?.name).toBe('text · 45015 reply-window-closed · oABC…Hijk')
     expect(letter?.failedReason).toBe('45015 reply-window-closed: response out of time limit')
     expect(letter?.data).toMatchObject({
       message: {
@@ -174,7 +174,12 @@ describe('masking', () => {
       attempts: [{ outcome: 'dead', errcode: 45015 }],
     })
     const sent = (JSON.parse(lists[1]?.text ?? '') as { queues: BoardQueue[] }).queues.find(({ name }) => name === SEND)
-    expect(sent?.jobs.map(({ name }) => name).sort()).toEqual(['image', 'link', 'miniprogrampage', 'text'])
+    expect(sent?.jobs.map(({ name }) => name.split(' · ')[0]).sort()).toEqual([
+      'image',
+      'link',
+      'miniprogrampage',
+      'text',
+    ])
   })
 
   it('shows content where it is asked for', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { deadLetterName, maskDeadLetter, maskMessage, maskOpenid, maskReturnValue, shownName } from '../src/mask.ts'
+import { deadLetterName, maskDeadLetter, maskMessage, maskOpenid, maskReturnValue, messageName } from '../src/mask.ts'
 
 const NOW = 1_764_000_000_000
 
@@ -122,12 +122,19 @@ it('keeps the attempts of a delivered message', () => {
   expect(maskReturnValue(null)).toBe(null)
 })
 
-it('puts the reason into the name', () => {
-  expect(deadLetterName('text', { reason: { errcode: 45015, name: 'reply-window-closed' } })).toBe(
-    'text · 45015 reply-window-closed',
+it('puts the reason and the person into the name', () => {
+  const name = (msgtype: unknown, data: unknown) => deadLetterName(msgtype, data, maskOpenid)
+  const message = { touser: 'oABCDEFGHIJKLMNOP' }
+  expect(name('text', { reason: { errcode: 45015, name: 'reply-window-closed' }, message })).toBe(
+    'text · 45015 reply-window-closed · oABC…MNOP',
   )
-  expect(deadLetterName('image', { reason: { errcode: null, name: 'expired' } })).toBe('image · expired')
-  expect(deadLetterName('text', { reason: { errcode: 'a secret', name: 'a secret' } })).toBe('text')
-  expect(deadLetterName('a secret', null)).toBe('•••')
-  expect(shownName('miniprogrampage')).toBe('miniprogrampage')
+  expect(name('image', { reason: { errcode: null, name: 'expired' } })).toBe('image · expired')
+  expect(name('text', { reason: { errcode: 'a secret', name: 'a secret' }, message: { touser: 'a secret' } })).toBe(
+    'text',
+  )
+  expect(name('a secret', null)).toBe('•••')
+  expect(messageName('miniprogrampage', message, maskOpenid)).toBe('miniprogrampage · oABC…MNOP')
+  expect(messageName('text', message, String)).toBe('text · oABCDEFGHIJKLMNOP')
+  for (const data of [null, 'a secret', { touser: 7 }, { touser: 'a'.repeat(65) }])
+    expect(messageName('text', data, String)).toBe('text')
 })

@@ -30,6 +30,7 @@ export {
   resumeApp,
 } from './app-hold/hold.ts'
 export type { HoldReport } from './app-hold/keeper.ts'
+export { attemptsOf, readHistory } from './bullmq/job-hash.ts'
 export { type SharedWait, sharedWaitFor } from './bullmq/shared-wait.ts'
 export {
   type CountedBy,

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { pauseApp, resumeApp } from '@wechat-outbox/outbox/engine'
 import { type FakeWechat, type StartedProcess, startFakeWechat, startProcess } from '@wechat-outbox/sandbox'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
@@ -96,7 +97,8 @@ it('shows a dead letter with its reason, and Retry sends it again', async () => 
   await photograph('1-overview')
   // The worker is there, although Bull Board cannot see it.
   expect(await page.locator('body').innerText()).not.toMatch(/no workers/i)
-  expect(await page.getByRole('menuitem', { name: 'Pause all' }).isVisible()).toBe(false)
+  for (const name of [/^Pause all/, /^Retry/])
+    expect(await page.getByRole('menuitem', { name }).isVisible(), String(name)).toBe(false)
   expect(await page.locator("[class*='headerContext-'] button[aria-haspopup='menu']:visible").count()).toBe(0)
   await page.keyboard.press('Escape')
 
@@ -111,7 +113,10 @@ it('shows a dead letter with its reason, and Retry sends it again', async () => 
   expect(await page.locator('body').innerText()).not.toContain(SECRET_TEXT)
   expect(await page.locator("[class*='jobActions-'] > li:visible").count()).toBe(1)
   expect(await page.locator("[class*='trailing-'] > button:visible").count()).toBe(0)
-  expect(await page.locator("[class*='queueActions-'] > li:visible").allInnerTexts()).toEqual(['Retry all'])
+  // What is done to all of them at once has a page of its own, and the queue says where.
+  expect(await page.locator("[class*='queueActions-'] > li:visible").count()).toBe(0)
+  expect(await page.locator("[class*='queueTitle-'] > p").innerText()).toContain('/dead-letters')
+  expect(await page.locator('body').innerText()).toContain('text · 45015 reply-window-closed · oABC…Hijk')
 
   // The person writes, the window opens, and the operator retries.
   wechat.control.user(OPENID, 'message')
@@ -133,6 +138,60 @@ it('shows delivered messages in the send queue without their content and without
   await photograph('7-send')
   expect(await page.locator('body').innerText()).not.toContain(SECRET_TEXT)
   expect(await page.locator("[class*='jobActions-'] > li:visible").count()).toBe(0)
+}, 30_000)
+
+const NOTICE = "[class*='queueTitle-'] > p"
+/** What the notice looks like; run by the browser. */
+const LOOK_OF_NOTICE = `(() => {
+  const element = document.querySelector("${NOTICE}")
+  const { backgroundColor, color, opacity } = getComputedStyle(element)
+  const { top, bottom, left, width } = element.getBoundingClientRect()
+  const isWhole = element.scrollHeight <= element.clientHeight && element.scrollWidth <= element.clientWidth
+  const isOnTop = document.elementFromPoint(left + width / 2, (top + bottom) / 2) === element
+  const isAboveJobs = bottom <= document.querySelector('main section').getBoundingClientRect().top
+  return { backgroundColor, color, opacity, isWhole, isOnTop, isAboveJobs }
+})()`
+
+it('says at once why an app is held, whole and in a colour that is read', async () => {
+  const reason = {
+    errcode: 40164,
+    name: 'ip-not-allowed',
+    errmsg: 'invalid ip',
+    meaning: { en: '', zh: '' },
+    source: '',
+  }
+  const now = Date.now()
+  await pauseApp(world.store, APPID, 'moving house')
+  await world.store.redis.hset(`{wxo:${APPID}}:hold`, {
+    kind: 'suspended',
+    cause: 'send',
+    reason: JSON.stringify(reason),
+    since: now,
+    until: now + 600_000,
+  })
+  const heading = page.getByRole('heading', { name: `${APPID} send – suspended: 40164 ip-not-allowed, paused` })
+  await heading.waitFor()
+  await photograph('8-held')
+  const notice = page.locator(NOTICE)
+  expect(await notice.innerText()).toMatch(
+    /^Suspended since .*40164 ip-not-allowed\. Paused by an operator .*moving house/,
+  )
+  const shown = await page.evaluate(LOOK_OF_NOTICE)
+  expect(shown).toEqual({
+    backgroundColor: 'rgb(255, 243, 205)',
+    color: 'rgb(74, 53, 0)',
+    opacity: '1',
+    isWhole: true,
+    isOnTop: true,
+    isAboveJobs: true,
+  })
+  await page.goto(`${gateway.url}/dashboard`)
+  await page
+    .getByRole('link', { name: `${APPID} send – suspended: 40164 ip-not-allowed, paused` })
+    .first()
+    .waitFor()
+  await photograph('9-overview-held')
+  await resumeApp(world.store, APPID)
 }, 30_000)
 
 it('asked no other host for anything, and nothing on the page broke', () => {

@@ -12,6 +12,8 @@ import {
   createConsumer,
   openStore,
   type RedisClient,
+  type Run,
+  type Settlement,
   type Store,
   whenReady,
 } from '@wechat-outbox/outbox/engine'
@@ -72,10 +74,10 @@ export async function startWorld(): Promise<World> {
   }
 }
 
-/** A consumer that declares every message dead, and every dead letter replayed, as real ones are. */
+/** A consumer that declares every message dead, unless it is told what to do, and every dead letter replayed, as real ones are. */
 export async function startUndertaker(
   world: World,
-  options: { appid?: string; replayPerSecond?: number } = {},
+  options: { appid?: string; replayPerSecond?: number; settle?: (run: Run) => Settlement } = {},
 ): Promise<Consumer> {
   const consumer = createConsumer({
     appid: options.appid ?? APPID,
@@ -83,6 +85,7 @@ export async function startUndertaker(
     deliver: async (run) => {
       const turn = await run.admit(run.data as { touser: string })
       if (turn.kind !== 'go') return { kind: turn.kind === 'park' ? 'park' : 'lost' }
+      if (options.settle !== undefined) return options.settle(run)
       const attempt = { at: Date.now(), outcome: 'dead', ms: 12, errcode: 45015, errmsg: windowClosed.errmsg } as const
       return { kind: 'dead', reason: windowClosed, attempts: [attempt] }
     },
