@@ -1,21 +1,16 @@
 /**
- * What may be changed from the dashboard: a dead letter may be retried, or all of them. Nothing else, whatever the page
- * asks for; and every request to change something leaves one line in the log, without content.
+ * What may be changed from the dashboard: a dead letter may be retried. Nothing else, whatever the page asks for, and not all of
+ * them at once: Bull Board does not tell beforehand what that would send and to whom, and has no way back. Every
+ * request to change something leaves one line in the log, without content.
  */
 import { isDeadLetterId } from '@wechat-outbox/messages'
 import { OutboxError } from '@wechat-outbox/outbox'
-import { DEAD_LETTER_QUEUE, requestReplay, type Store } from '@wechat-outbox/outbox/engine'
+import { DEAD_LETTER_QUEUE, requestReplay } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { readBoardName } from './board.ts'
 import { type Problem, sendProblem } from './problem.ts'
 import type { RedisLink } from './redis-link.ts'
-
-/** Jobs moved by one script. Redis does nothing else meanwhile, and a thousand take about ten milliseconds. */
-const BATCH = 1000
-const RETRY_ALL_MS_MAX = 60_000
-/** For the last batch, and for the answer that tells how far it came. */
-const ANSWER_MS_MAX = 5000
 
 /** `requested`: they will be replayed, by a worker and at its rate. */
 type Outcome = 'requested' | 'refused' | 'unknown' | 'failed'
@@ -32,12 +27,18 @@ const REFUSED: Problem = {
   code: 'read-only',
   detail: 'The dashboard only retries dead letters. Everything else is for the wxo command line.',
 }
+const RETRY_ALL_OFF: Problem = {
+  status: 409,
+  code: 'retry-all-off',
+  detail:
+    'Retry all is off here: open /dead-letters, which shows beforehand what a replay sends, or use wxo dead replay.',
+}
 const UNKNOWN: Problem = { status: 404, code: 'unknown-dead-letter', detail: 'There is no such dead letter.' }
 
 /** Adds the routes inside the dashboard's own scope, whose hooks have checked who asks. */
 export function addBoardWrites(app: FastifyInstance, options: WritesOptions): void {
   const { link, log, userOf } = options
-  const audit = (request: FastifyRequest, done: { action: string; outcome: Outcome; count?: number }): void => {
+  const audit = (request: FastifyRequest, done: { action: string; outcome: Outcome }): void => {
     const { queueName = '', jobId = '' } = request.params as { queueName?: string; jobId?: string }
     // A name or an id that is not one of ours may hold anything, so it is not repeated.
     const at = readBoardName(queueName)
@@ -62,23 +63,12 @@ export function addBoardWrites(app: FastifyInstance, options: WritesOptions): vo
     return retried.problem === undefined ? reply.code(204).send() : sendProblem(reply, retried.problem)
   })
 
-  const retryAllRoute = '/api/queues/:queueName/retry/:queueStatus'
-  app.put(retryAllRoute, { handlerTimeout: RETRY_ALL_MS_MAX + ANSWER_MS_MAX }, async (request, reply) => {
+  app.put('/api/queues/:queueName/retry/:queueStatus', (request, reply) => {
     const { queueName, queueStatus } = request.params as { queueName: string; queueStatus: string }
     const at = readBoardName(queueName)
     if (at?.queue !== DEAD_LETTER_QUEUE || queueStatus !== 'failed') return refuse(request, reply)
-    const progress = { retried: 0 }
-    const until = performance.now() + RETRY_ALL_MS_MAX
-    // fastify's `request.signal` says that a request has been read to its end as well as that its caller has gone.
-    const goesOn = (): boolean => !reply.raw.destroyed && performance.now() < until
-    try {
-      await retryAll(at.appid, await link.store(), { progress, goesOn })
-    } catch (error) {
-      audit(request, { action: 'retry-all', outcome: 'failed', count: progress.retried })
-      throw error
-    }
-    audit(request, { action: 'retry-all', outcome: 'requested', count: progress.retried })
-    return { retried: progress.retried, skipped: 0 }
+    audit(request, { action: 'retry-all', outcome: 'refused' })
+    return sendProblem(reply, RETRY_ALL_OFF)
   })
 
   const everythingElse = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']
@@ -98,25 +88,5 @@ async function retryOne(
     if (!(error instanceof OutboxError && error.code === 'WXO_INVALID')) throw error
     const detail = 'This dead letter holds nothing that could be sent again.'
     return { outcome: 'refused', problem: { status: 409, code: 'not-replayable', detail } }
-  }
-}
-
-/**
- * Makes every dead letter waiting that stands there now, in batches; a worker replays them. Those that cannot be replayed
- * come back as failed with a later time, so they are not met again and the loop ends.
- */
-async function retryAll(
-  appid: string,
-  store: Store,
-  at: { readonly progress: { retried: number }; readonly goesOn: () => boolean },
-): Promise<void> {
-  const backend = store.backend(appid, DEAD_LETTER_QUEUE)
-  const failed = backend.keys.failed
-  const until = Date.now()
-  const total = await store.redis.zcount(String(failed), '-inf', until)
-  for (let left = total; left > 0; left -= BATCH) {
-    if (!at.goesOn()) return
-    await backend.retryFinishedJobs('failed', Math.min(BATCH, left), until)
-    at.progress.retried += Math.min(BATCH, left)
   }
 }

@@ -42,6 +42,7 @@ export const PROBLEMS = {
   'too-late': { status: 409, title: 'Too late to cancel' },
   'being-replayed': { status: 409, title: 'The dead letter is being replayed' },
   'not-replayable': { status: 409, title: 'The dead letter cannot be replayed' },
+  'retry-all-off': { status: 409, title: 'The dashboard retries one by one' },
   'too-many-tasks': { status: 409, title: 'Too many tasks run already' },
   'too-large': { status: 413, title: 'The body is too large' },
   'uri-too-long': { status: 414, title: 'The address is too long' },
