@@ -7,15 +7,6 @@ export interface Terminal {
   readonly interactive: boolean
 }
 
-/** The question goes to stderr, so that stdout stays the result's. */
-export function processTerminal(): Terminal {
-  return {
-    input: process.stdin,
-    output: process.stderr,
-    interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
-  }
-}
-
 export async function confirm(question: string, terminal: Terminal): Promise<boolean> {
   const lines = createInterface({ input: terminal.input, output: terminal.output })
   try {

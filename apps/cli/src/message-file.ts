@@ -6,9 +6,9 @@ import { CommandFailure } from './failure.ts'
 const FILE_BYTES_MAX = 1024 * 1024
 
 /** @throws CommandFailure */
-export async function readMessageFile(path: string): Promise<Record<string, unknown>> {
+export async function readMessageFile(path: string, stdin: NodeJS.ReadableStream): Promise<Record<string, unknown>> {
   const name = path === '-' ? 'the standard input' : path
-  const bytes = await readBounded(path, name)
+  const bytes = await readBounded(path === '-' ? stdin : createReadStream(path), name)
   const value = parse(decode(bytes, name), name)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new CommandFailure(
@@ -18,8 +18,7 @@ export async function readMessageFile(path: string): Promise<Record<string, unkn
   return value as Record<string, unknown>
 }
 
-async function readBounded(path: string, name: string): Promise<Buffer> {
-  const stream = path === '-' ? process.stdin : createReadStream(path)
+async function readBounded(stream: NodeJS.ReadableStream, name: string): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
   try {

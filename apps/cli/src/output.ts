@@ -22,8 +22,8 @@ export interface Output {
 }
 
 export interface Streams {
-  readonly stdout: NodeJS.WriteStream
-  readonly stderr: NodeJS.WriteStream
+  readonly stdout: NodeJS.WritableStream
+  readonly stderr: NodeJS.WritableStream
 }
 
 export function createOutput(json: boolean, { stdout, stderr }: Streams): Output {

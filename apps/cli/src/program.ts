@@ -11,6 +11,7 @@ import { addShow } from './commands/show.ts'
 import { addStatus } from './commands/status.ts'
 import { addTask } from './commands/task.ts'
 import type { Terminal } from './confirm.ts'
+import type { Streams } from './output.ts'
 import type { Session } from './session.ts'
 
 /** Runs a command with connections that are closed afterwards. What it returns is the exit code; nothing is 0. */
@@ -20,13 +21,16 @@ const AFTER_HELP = `
 Environment: REDIS_URL (required, except by key new), WECHAT_APP_ID, WECHAT_API_BASE_URL, IDEMPOTENCY_TTL_HOURS, TEXT_BYTES_MAX, TEXT_SPLIT, NO_COLOR.
 Exit codes: 0 done, 1 failed, 2 wrong usage. Times are UTC.`
 
-export function createProgram(act: Act): Command {
+export function createProgram(act: Act, { stdout, stderr }: Streams): Command {
   const program = new Command('wxo')
     .description("The operator's command line of wechat-outbox")
     .version(readVersion(), '--version', 'print the version')
     .option('--json', 'one JSON document on stdout instead of text')
-    // It repeats what it was given.
-    .configureOutput({ writeErr: (text) => process.stderr.write(printableLines(text)) })
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      // It repeats what it was given.
+      writeErr: (text) => stderr.write(printableLines(text)),
+    })
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(--help says how)')
     .addHelpText('after', AFTER_HELP)

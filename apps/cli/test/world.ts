@@ -1,11 +1,13 @@
 /**
- * A real Redis, a real consumer that lets every message die as its text says, and the command line as a process of its own.
+ * A real Redis, a real consumer that lets every message die as its text says, and the command line as a whole, from its arguments to
+ * its exit code. `main.test.ts` shows that it is the same as a process of its own.
  */
 
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable, Writable } from 'node:stream'
 import { type JobData, type Reason, readJobData } from '@wechat-outbox/messages'
 import { Outbox } from '@wechat-outbox/outbox'
 import {
@@ -20,10 +22,14 @@ import {
   whenReady,
 } from '@wechat-outbox/outbox/engine'
 import { type LocalRedis, type LocalRedisOptions, startLocalRedis } from '@wechat-outbox/sandbox'
+import { runWxo } from '../src/run.ts'
 
 export const APP = 'wx00000000000000aa'
 export const SECRET_TOKEN = 'token-that-nobody-may-see'
-const MAIN = join(import.meta.dirname, '../src/main.ts')
+// Vitest asks for colours.
+delete process.env['FORCE_COLOR']
+
+export const MAIN = join(import.meta.dirname, '../src/main.ts')
 
 export interface CliResult {
   readonly code: number | null
@@ -134,8 +140,31 @@ function reasonOf(errcode: number | null, name: string, errmsg: string): Reason 
   return { errcode, name, errmsg, meaning: { en: 'It was too late.', zh: '太晚了。' }, source: 'a test' }
 }
 
-/** Runs `wxo` to its end. Nothing of our own environment that it reads goes with it. */
-export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+/** Runs `wxo` to its end, in this process: a process of its own costs half a second of work each time. */
+export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  const stdout = collector()
+  const stderr = collector()
+  const stdin = Readable.from(options.input === undefined ? [] : [Buffer.from(options.input)])
+  const { env: environment = {} } = options
+  const streams = { stdin, stdout: stdout.stream, stderr: stderr.stream }
+  const code = await runWxo(args, { environment, ...streams, interactive: false })
+  return { code, stdout: stdout.text(), stderr: stderr.text() }
+}
+
+function collector(): { stream: Writable; text: () => string } {
+  const chunks: string[] = []
+  const stream = new Writable({
+    decodeStrings: false,
+    write(chunk, _encoding, done) {
+      chunks.push(String(chunk))
+      done()
+    },
+  })
+  return { stream, text: () => chunks.join('') }
+}
+
+/** Runs `wxo` as a process of its own. Nothing of our own environment that it reads goes with it. */
+export function runProcess(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const own = { REDIS_URL: undefined, WECHAT_APP_ID: undefined, WECHAT_API_BASE_URL: undefined, FORCE_COLOR: undefined }
   const env = { ...process.env, ...own, ...options.env }
   const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: 'pipe', timeout: 20_000, killSignal: 'SIGKILL' })

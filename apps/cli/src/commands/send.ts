@@ -43,14 +43,14 @@ export function addSend(program: Command, act: Act): void {
         'dead-letter',
       ]),
     )
-    .action((options: SendOptions) => act((session) => send(session, options)))
+    .action((options: SendOptions) => act((session, { input }) => send(session, input, options)))
 }
 
-async function send(session: Session, options: SendOptions): Promise<void> {
+async function send(session: Session, stdin: NodeJS.ReadableStream, options: SendOptions): Promise<void> {
   const content = readContent(options)
   if (options.app !== undefined) checkAppid(options.app)
   session.env()
-  const { appid: named, ...body } = options.body === undefined ? content : await readMessageFile(options.body)
+  const { appid: named, ...body } = options.body === undefined ? content : await readMessageFile(options.body, stdin)
   const inBody = named ?? undefined
   // An appid in the body that is no text is left to the request's own check, which names its path.
   const appid = options.app ?? (inBody === undefined ? await chooseApp(session, undefined) : inBody)

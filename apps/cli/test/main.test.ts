@@ -1,0 +1,50 @@
+// The process itself: its exit codes, its streams and its end. What the commands do is tested without one.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { APP, documentOf, MAIN, runProcess, startWorld, type World } from './world.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world.close())
+
+const AWAY = { REDIS_URL: 'redis://someone:geheim@127.0.0.1:1' }
+
+it('ends with 0 once its connections are closed, and reads a body from its standard input', async () => {
+  const input = JSON.stringify({ touser: 'oStdin', msgtype: 'text', text: { content: 'x' } })
+  const env = { REDIS_URL: world.redis.url, WECHAT_APP_ID: APP }
+  const result = await runProcess(['send', '--body', '-', '--json'], { env, input })
+  expect(result).toMatchObject({ code: 0, stderr: '' })
+  expect(documentOf(result)).toMatchObject({ status: 'queued', appid: APP })
+})
+
+it('ends with 1 when Redis is away, and tells nobody its password', async () => {
+  const result = await runProcess(['status', '--json'], { env: AWAY })
+  expect(result).toMatchObject({
+    code: 1,
+    stderr: 'wxo: Redis is not available: connect ECONNREFUSED 127.0.0.1:1\n',
+  })
+  expect(documentOf(result).error.code).toBe('WXO_UNAVAILABLE')
+  expect(result.stdout).not.toContain('geheim')
+})
+
+it('ends with 2 on wrong usage, and steers no terminal with what it was given', async () => {
+  const result = await runProcess(['bogus\u009b2J', '--json'], { env: AWAY })
+  expect(result.code).toBe(2)
+  expect(documentOf(result).error.code).toBe('USAGE')
+  expect(result.stderr).toContain('bogus\\u009b2J')
+  expect(result.stdout + result.stderr).not.toContain('\u009b')
+})
+
+it('takes a pipe that its reader closes early for no failure', async () => {
+  const child = spawn(process.execPath, [MAIN, '--version'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  const [code] = (await once(child, 'close')) as [number]
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})
