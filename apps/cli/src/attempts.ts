@@ -1,5 +1,6 @@
 /** The tries of a message as a table: what an operator reads first. */
 import type { Attempt } from '@wechat-outbox/messages'
+import { answerText } from './lang.ts'
 import { type Output, printTable } from './output.ts'
 import { showTime } from './times.ts'
 
@@ -10,7 +11,9 @@ export function printAttempts(output: Output, attempts: readonly Attempt[]): voi
     outcome,
     errcode === undefined ? '–' : String(errcode),
     `${Math.round(ms)} ms`,
-    [errmsg ?? '', rid === undefined ? '' : `rid ${rid}`].filter((part) => part !== '').join(', '),
+    [answerText(errcode, errmsg ?? '', output.lang), rid === undefined ? '' : `rid ${rid}`]
+      .filter((part) => part !== '')
+      .join(', '),
   ])
   printTable(output, ['  WHEN', 'OUTCOME', 'ERRCODE', 'TOOK', 'ANSWER'], rows)
 }

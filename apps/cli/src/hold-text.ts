@@ -1,11 +1,11 @@
 /** Why an app is held, in the words of `wxo status` and `wxo app ls`. */
-import type { Reason } from '@wechat-outbox/messages'
 import { reasonLine } from '@wechat-outbox/messages'
 import type { Hold } from '@wechat-outbox/outbox/engine'
+import type { Lang } from './lang.ts'
 import { showDuration, showTime } from './times.ts'
 
 /** A line for each thing that holds it: an operator's pause and a fault may stand side by side. */
-export function holdLines(hold: Hold, nowMs: number): string[] {
+export function holdLines(hold: Hold, nowMs: number, lang: Lang): string[] {
   const { fault, operator, pausedElsewhere } = hold
   const lines: string[] = []
   if (operator !== undefined) {
@@ -16,15 +16,11 @@ export function holdLines(hold: Hold, nowMs: number): string[] {
   if (fault !== undefined) {
     const { kind, reason, since, until, probing } = fault
     const next = probing ? 'the next message is the probe' : `next probe ${nextProbe(until, nowMs)}`
-    lines.push(`${kind} since ${showTime(since)}, ${next}: ${reasonText(reason)}`)
+    lines.push(`${kind} since ${showTime(since)}, ${next}: ${reasonLine(reason)} (${reason.meaning[lang]})`)
   }
   return lines
 }
 
 function nextProbe(untilMs: number, nowMs: number): string {
   return untilMs <= nowMs ? 'now' : `in ${showDuration(untilMs - nowMs)} (${showTime(untilMs)})`
-}
-
-function reasonText(reason: Reason): string {
-  return `${reasonLine(reason)} (${reason.meaning.en})`
 }

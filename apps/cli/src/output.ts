@@ -5,6 +5,7 @@
  */
 import { styleText } from 'node:util'
 import { printable, printableLines } from '@wechat-outbox/runtime'
+import type { Lang } from './lang.ts'
 
 export { printable }
 
@@ -12,6 +13,8 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 
 export interface Output {
   readonly json: boolean
+  /** In which reasons are explained. */
+  readonly lang: Lang
   /** A result, on stdout. With `--json` only documents go there. */
   line(text?: string): void
   /** One JSON document, on stdout. */
@@ -26,9 +29,10 @@ export interface Streams {
   readonly stderr: NodeJS.WritableStream
 }
 
-export function createOutput(json: boolean, { stdout, stderr }: Streams): Output {
+export function createOutput({ json, lang }: Pick<Output, 'json' | 'lang'>, { stdout, stderr }: Streams): Output {
   return {
     json,
+    lang,
     line(text = '') {
       if (!json) stdout.write(`${withOwnStyles(text)}\n`)
     },

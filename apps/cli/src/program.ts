@@ -1,7 +1,7 @@
 /** The command line: its commands, its help, and what a wrong one comes to. */
 import { readFileSync } from 'node:fs'
 import { printableLines } from '@wechat-outbox/runtime'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { addApp } from './commands/app.ts'
 import { addDead } from './commands/dead.ts'
 import { addDoctor } from './commands/doctor.ts'
@@ -11,6 +11,7 @@ import { addShow } from './commands/show.ts'
 import { addStatus } from './commands/status.ts'
 import { addTask } from './commands/task.ts'
 import type { Terminal } from './confirm.ts'
+import { LANGS } from './lang.ts'
 import type { Streams } from './output.ts'
 import type { Session } from './session.ts'
 
@@ -18,7 +19,7 @@ import type { Session } from './session.ts'
 export type Act = (command: (session: Session, terminal: Terminal) => Promise<number | void>) => Promise<void>
 
 const AFTER_HELP = `
-Environment: REDIS_URL (required, except by key new), WECHAT_APP_ID, WECHAT_API_BASE_URL, IDEMPOTENCY_TTL_HOURS, TEXT_BYTES_MAX, TEXT_SPLIT, NO_COLOR.
+Environment: REDIS_URL (required, except by key new), WECHAT_APP_ID, WECHAT_API_BASE_URL, IDEMPOTENCY_TTL_HOURS, TEXT_BYTES_MAX, TEXT_SPLIT, LC_ALL, LC_MESSAGES, LANG, NO_COLOR.
 Exit codes: 0 done, 1 failed, 2 wrong usage. Times are UTC.`
 
 export function createProgram(act: Act, { stdout, stderr }: Streams): Command {
@@ -26,6 +27,11 @@ export function createProgram(act: Act, { stdout, stderr }: Streams): Command {
     .description("The operator's command line of wechat-outbox")
     .version(readVersion(), '--version', 'print the version')
     .option('--json', 'one JSON document on stdout instead of text')
+    .addOption(
+      new Option('--lang <lang>', 'in which reasons are explained (default: by LC_ALL, LC_MESSAGES or LANG)').choices(
+        LANGS,
+      ),
+    )
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       // It repeats what it was given.

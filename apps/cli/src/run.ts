@@ -6,6 +6,7 @@ import type { Environment } from '@wechat-outbox/runtime'
 import { CommanderError } from 'commander'
 import type { Terminal } from './confirm.ts'
 import { EXIT, failureOf, failureText } from './failure.ts'
+import { type Lang, langOf } from './lang.ts'
 import { createOutput, type Output } from './output.ts'
 import { type Act, createProgram } from './program.ts'
 import { createSession } from './session.ts'
@@ -33,9 +34,11 @@ export async function runWxo(args: readonly string[], surroundings: Surroundings
       await session.close()
     }
   }
-  const outputFor = (json: boolean): Output => createOutput(json, surroundings)
   const program = createProgram(act, surroundings)
-  const isJson = (): boolean => program.opts<{ json?: boolean }>().json ?? false
+  const options = (): { json?: boolean; lang?: Lang } => program.opts()
+  const isJson = (): boolean => options().json ?? false
+  const outputFor = (json: boolean): Output =>
+    createOutput({ json, lang: options().lang ?? langOf(environment) }, surroundings)
   try {
     await program.parseAsync(args, { from: 'user' })
     return exitCode

@@ -72,7 +72,6 @@ describe('dead show', () => {
       ANNA,
       '45015 reply-window-closed: no way',
       'It was too late.',
-      '太晚了。',
       'a test',
       '1 attempt',
       '12 ms',

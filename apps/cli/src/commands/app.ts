@@ -42,7 +42,7 @@ async function list(session: Session, given: readonly string[]): Promise<void> {
   for (const appid of appids) {
     const hold = holds.get(appid)
     output.line(`${output.style('bold', appid)}  ${output.style(hold ? 'yellow' : 'green', hold ? 'held' : 'open')}`)
-    for (const line of hold === undefined ? [] : holdLines(hold, now)) output.line(`  ${printable(line)}`)
+    for (const line of hold === undefined ? [] : holdLines(hold, now, output.lang)) output.line(`  ${printable(line)}`)
   }
 }
 

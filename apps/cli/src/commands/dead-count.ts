@@ -1,9 +1,10 @@
 /** `wxo dead count`: how many dead letters there are, and of what. */
 import { type CountedBy, countDeadLetters, type LetterCounts } from '@wechat-outbox/outbox/engine'
-import { OWN_REASONS, reasonKeys, sendErrcode } from '@wechat-outbox/policy'
+import { reasonKeys } from '@wechat-outbox/policy'
 import { chooseApp } from '../apps.ts'
 import { UsageError } from '../failure.ts'
 import { readFilter } from '../filter.ts'
+import { explain, type Lang } from '../lang.ts'
 import { type Output, plural, printTable, shortOpenid } from '../output.ts'
 import { type Session, stored } from '../session.ts'
 import type { DeadOptions } from './dead.ts'
@@ -28,16 +29,15 @@ export function printCounts(output: Output, { counts, others }: LetterCounts, by
   const rows = counts.map(({ key, count }) => [
     String(count),
     by === 'touser' ? shortOpenid(key) : key,
-    textOf(key, by),
+    by === 'errcode' ? meaningOf(key, output.lang) : '',
   ])
   const all = others === 0 ? rows : [...rows, [String(others), 'others', '']]
   if (all.length > 0) printTable(output, ['LETTERS', by.toUpperCase(), ''], all)
 }
 
-/** What a code means. */
-function textOf(key: string, by: CountedBy): string {
-  if (by !== 'errcode') return ''
-  const row = sendErrcode(Number(key))
-  if (row !== undefined) return `${row.name}: ${row.meaning.en}`
-  return OWN_REASONS.find(({ name }) => name === key)?.meaning.en ?? ''
+/** A reason of ours is its own key, and its name is not repeated. */
+function meaningOf(key: string, lang: Lang): string {
+  const known = explain(key, lang)
+  if (known === undefined) return ''
+  return known.name === key ? known.meaning : `${known.name}: ${known.meaning}`
 }

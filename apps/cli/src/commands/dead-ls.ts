@@ -1,8 +1,9 @@
 /** `wxo dead ls`. */
-import { reasonLine, recipientOf } from '@wechat-outbox/messages'
+import { recipientOf } from '@wechat-outbox/messages'
 import type { ListedDeadLetter } from '@wechat-outbox/outbox/engine'
 import { chooseApp } from '../apps.ts'
 import { readFilter, walkDeadLetters } from '../filter.ts'
+import { reasonText } from '../lang.ts'
 import { type Output, plural, printTable, shortOpenid } from '../output.ts'
 import type { Session } from '../session.ts'
 import { showDuration, showTime } from '../times.ts'
@@ -47,7 +48,7 @@ function printLetters(output: Output, letters: readonly ListedDeadLetter[]): voi
     showDuration(nowMs - letter.deadAt),
     msgtypeOf(letter),
     shortOpenid(recipientOf(letter) ?? '–'),
-    reasonLine(letter.reason),
+    reasonText(letter.reason, output.lang),
   ])
   printTable(output, ['ID', 'DIED', 'AGO', 'MSGTYPE', 'TO', 'REASON'], rows)
 }

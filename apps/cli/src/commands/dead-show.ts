@@ -29,8 +29,7 @@ function printLetter(output: Output, appid: string, letter: ListedDeadLetter): v
   const message = 'unreadable' in letter.message ? undefined : letter.message
   output.line(`${output.style('bold', letter.id)}  ${output.style('red', printable(reasonLine(reason)))}`)
   printFields(output, [
-    ['meaning', reason.meaning.en],
-    ['含义', reason.meaning.zh],
+    ['meaning', reason.meaning[output.lang]],
     ['source', reason.source],
     ['rid', reason.rid],
   ])

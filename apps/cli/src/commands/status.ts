@@ -131,7 +131,7 @@ function printApp(output: Output, app: AppStatus, unserved: UnservedApp | undefi
   output.line()
   output.line(output.style('bold', app.appid))
   if (unserved !== undefined) output.line(`  ${output.style('red', '✗')} ${unservedSentence(unserved)}`)
-  for (const line of app.hold === null ? [] : holdLines(app.hold, Date.now())) {
+  for (const line of app.hold === null ? [] : holdLines(app.hold, Date.now(), output.lang)) {
     output.line(`  ${output.style('yellow', printable(line))}`)
   }
   printFields(output, [
