@@ -9,8 +9,9 @@ export function holdLines(hold: Hold, nowMs: number, lang: Lang): string[] {
   const { fault, operator, pausedElsewhere } = hold
   const lines: string[] = []
   if (operator !== undefined) {
+    const by = operator.by === undefined ? '' : `, ${operator.by},`
     const why = operator.why === '' ? '' : `: ${operator.why}`
-    lines.push(`paused by an operator since ${showTime(operator.since)}${why}`)
+    lines.push(`paused by an operator${by} since ${showTime(operator.since)}${why}`)
   }
   if (pausedElsewhere) lines.push('paused with BullMQ, by other means than wxo')
   if (fault !== undefined) {

@@ -1,5 +1,6 @@
 import { readHold } from '@wechat-outbox/outbox/engine'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { suspend } from './letters.ts'
 import { APP, documentOf, startWorld, type World } from './world.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -15,20 +16,6 @@ interface Items {
   readonly items: readonly { appid: string; changed?: boolean; hold?: { operator?: { why: string } } | null }[]
 }
 
-const suspend = async (): Promise<void> => {
-  const now = Date.now()
-  const reason = { errcode: 40164, name: 'ip-not-allowed', errmsg: 'no \u001b[31m', meaning: { en: 'No.', zh: '否' } }
-  await world.store.redis.hset(`{wxo:${APP}}:hold`, {
-    kind: 'suspended',
-    cause: 'send',
-    name: reason.name,
-    reason: JSON.stringify(reason),
-    since: now,
-    until: now + 45_000,
-    every: 60_000,
-  })
-}
-
 describe('an app', () => {
   it('is paused with a reason and resumed, for people and for programs, and twice is no error', async () => {
     expect(await world.cli(['app', 'pause', APP, '--why', 'migration'])).toMatchObject({
@@ -39,7 +26,9 @@ describe('an app', () => {
       'was paused by an operator before',
     )
     expect(await readHold(world.store, APP)).toMatchObject({ operator: { why: 'migration' } })
-    expect((await world.cli(['app', 'ls'])).stdout).toMatch(/held\n {2}paused by an operator since .*Z: migration\n/)
+    expect((await world.cli(['app', 'ls'])).stdout).toMatch(
+      /held\n {2}paused by an operator, \S+@\S+, since .*Z: migration\n/,
+    )
     expect((await world.cli(['status'])).stdout).toContain('paused by an operator')
     const listed = documentOf<Items>(await world.cli(['app', 'ls', '--json']))
     expect(listed.items).toMatchObject([{ appid: APP, hold: { operator: { why: 'migration' } } }])
@@ -52,7 +41,7 @@ describe('an app', () => {
   })
 
   it('that is suspended shows since when, why and when it is probed next, and a resume opens it', async () => {
-    await suspend()
+    await suspend(world.store)
     const { stdout } = await world.cli(['status'])
     expect(stdout).toMatch(
       /suspended since \S+ \S+Z, next probe in \d+s \(.*Z\): 40164 ip-not-allowed: no \\u001b\[31m \(No\.\)/,

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { warningsOf } from '../src/commands/doctor.ts'
+import { suspend } from './letters.ts'
 import { APP, documentOf, runCli, startWorld, type World } from './world.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -26,8 +27,15 @@ afterEach(async () => {
   wechat.close()
 })
 
+/** As if a worker served the app. */
+async function serve({ store: { redis } }: World): Promise<void> {
+  await redis.sadd('wxo:apps', APP)
+  await redis.set(`{wxo:${APP}}:served`, '1')
+}
+
 it('finds nothing wrong with a Redis that persists and a WeChat that answers, whatever it answers', async () => {
   world = await startWorld({ args: ['--maxmemory', '256mb'] })
+  await serve(world)
   const env = { WECHAT_API_BASE_URL: base }
   const result = await world.cli(['doctor', '--json'], { env })
   expect(result).toMatchObject({ code: 0, stderr: '' })
@@ -60,8 +68,7 @@ it('finds lanes that disagree with the queue, and mends them when told to', asyn
   const key = `{wxo:${APP}}:lane:o-lane`
   const { id } = await world.outbox.send({ touser: 'o-lane', msgtype: 'text', text: { content: 'hello' } })
   await world.store.redis.del(key)
-  // As if a worker served the app.
-  await world.store.redis.set(`{wxo:${APP}}:served`, '1')
+  await serve(world)
   await world.store.redis.rpush(key, 'm-gone')
   const found = await world.cli(['doctor', '--json'], { env })
   expect(found).toMatchObject({ code: 1, stderr: '' })
@@ -98,6 +105,30 @@ it('finds a WeChat that is not there, and a Redis that is not there, each beside
     wechat: { reachable: false },
   })
   expect(result.stdout).not.toContain('geheim')
+})
+
+it('finds that no worker serves any app, also before one ever has', async () => {
+  world = await startWorld()
+  const result = await world.cli(['doctor', '--json'], { env: { WECHAT_API_BASE_URL: base } })
+  expect(result.code).toBe(1)
+  const problems = [expect.stringContaining('No worker serves any app: what is accepted waits.')]
+  expect(documentOf(result)).toMatchObject({ ok: false, problems, unserved: { items: [] } })
+})
+
+it('finds a suspended app, and knows a pause, which somebody meant, from a fault', async () => {
+  world = await startWorld()
+  await serve(world)
+  const env = { WECHAT_API_BASE_URL: base }
+  await world.cli(['app', 'pause', APP, '--why', 'migration'])
+  const paused = await world.cli(['doctor'], { env })
+  expect(paused.code).toBe(0)
+  expect(paused.stdout).toMatch(/! \w+ is paused by an operator, \S+@\S+, since \S+ \S+Z: migration\. `wxo app resume/)
+  await suspend(world.store)
+  const { code, stdout } = await world.cli(['doctor', '--lang', 'zh'], { env })
+  expect(code).toBe(1)
+  expect(stdout).toMatch(
+    /✗ \w+ is suspended since .*Z\): 40164 ip-not-allowed: .*\(否。\) Once that is put right, `wxo app/,
+  )
 })
 
 it('names a wrong password, and not which one it was', async () => {

@@ -1,4 +1,5 @@
-/** Dead letters for the tests of `wxo dead` and `wxo task`. */
+/** Dead letters and suspensions for the tests of commands that show them. */
+import type { Store } from '@wechat-outbox/outbox/engine'
 import { expect, vi } from 'vitest'
 import { APP, type CliDocument, type World } from './world.ts'
 
@@ -37,3 +38,18 @@ export async function letDie(
 }
 
 export const idsOf = (page: CliDocument): string[] => page.items.map(({ id }) => id).sort()
+
+/** As a worker does that WeChat refuses. */
+export async function suspend({ redis }: Store): Promise<void> {
+  const now = Date.now()
+  const reason = { errcode: 40164, name: 'ip-not-allowed', errmsg: 'no \u001b[31m', meaning: { en: 'No.', zh: '否。' } }
+  await redis.hset(`{wxo:${APP}}:hold`, {
+    kind: 'suspended',
+    cause: 'send',
+    name: reason.name,
+    reason: JSON.stringify(reason),
+    since: now,
+    until: now + 45_000,
+    every: 60_000,
+  })
+}

@@ -129,7 +129,7 @@ describe('dead replay', () => {
 describe('a task', () => {
   it('is started without waiting for it, shown, cancelled and taken back', async () => {
     await die(Array.from({ length: 30 }, (_, n) => [`o${n % 3}`, 'die 45015'] as const))
-    await pauseApp(world.store, APP, 'a test')
+    await pauseApp(world.store, APP, { why: 'a test' })
     await world.consume()
     const started = await world.cli(['dead', 'replay', '--all', '--yes', '--detach'])
     expect(started.code).toBe(0)

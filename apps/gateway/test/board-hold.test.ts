@@ -35,7 +35,7 @@ async function sendQueue(): Promise<ShownQueue | undefined> {
 }
 
 it('shows that an app is held and why, in the name and the description of its queue', async () => {
-  await pauseApp(world.store, APPID, 'moving house')
+  await pauseApp(world.store, APPID, { why: 'moving house' })
   await vi.waitFor(async () => {
     const queue = await sendQueue()
     expect(queue).toMatchObject({ displayName: `${APPID} send – paused`, isPaused: true })

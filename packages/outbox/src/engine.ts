@@ -36,6 +36,7 @@ export {
   type CountedBy,
   countDeadLetters,
   countGiven,
+  countReasons,
   type LetterCount,
   type LetterCounts,
 } from './dead-letters/count.ts'
@@ -77,12 +78,21 @@ export { createNews, type Hear, type News } from './redis/pubsub.ts'
 export { type RedisReadiness, readReadiness } from './redis/readiness.ts'
 export { openStore, type Store } from './redis/store.ts'
 export { parseRedisUrl } from './redis/url.ts'
-export { cancelTask, createTask, listTasks, readTask, TASKS_OPEN_MAX, type Task } from './tasks/task.ts'
+export {
+  cancelTask,
+  createTask,
+  listRunningTasks,
+  listTasks,
+  readTask,
+  TASKS_OPEN_MAX,
+  type Task,
+} from './tasks/task.ts'
 export { type AccessTokens, createAccessTokens, type IssuedAccess, readAccessToken } from './tokens/access-tokens.ts'
 export {
   createTokenStore,
   type FailureWait,
   type FetchedToken,
+  type KeptFailure,
   type StoredToken,
   type TokenClaim,
   type TokenClaimed,

@@ -7,6 +7,7 @@ import { holdLines } from '../hold-text.ts'
 import { printable } from '../output.ts'
 import type { Act } from '../program.ts'
 import { type Session, stored } from '../session.ts'
+import { whoAmI } from '../who.ts'
 
 /** A note for other operators, not a document. */
 const WHY_CHARS_MAX = 200
@@ -56,7 +57,7 @@ async function pause(session: Session, given: readonly string[], { why = '' }: {
   await change(session, given, {
     done: 'paused',
     already: 'was paused by an operator before',
-    act: (store, appid) => pauseApp(store, appid, why),
+    act: (store, appid) => pauseApp(store, appid, { why, by: whoAmI() }),
   })
 }
 

@@ -20,19 +20,23 @@ export async function countDead(session: Session, options: DeadOptions): Promise
   const counted = await stored(countDeadLetters(await session.store(), appid, asked))
   const { output } = session
   if (output.json) return output.document({ appid, by, ...counted })
-  printCounts(output, counted, asked.by)
+  printCounts(output, counted, asked)
   if (counted.total > 0) output.line()
   output.line(output.style('dim', `${plural(counted.total, 'dead letter')} of ${appid}.`))
 }
 
-export function printCounts(output: Output, { counts, others }: LetterCounts, by: CountedBy): void {
+export function printCounts(
+  output: Output,
+  { counts, others }: LetterCounts,
+  { by, indent = '' }: { by: CountedBy; indent?: string },
+): void {
   const rows = counts.map(({ key, count }) => [
-    String(count),
+    indent + String(count),
     by === 'touser' ? shortOpenid(key) : key,
     by === 'errcode' ? meaningOf(key, output.lang) : '',
   ])
-  const all = others === 0 ? rows : [...rows, [String(others), 'others', '']]
-  if (all.length > 0) printTable(output, ['LETTERS', by.toUpperCase(), ''], all)
+  const all = others === 0 ? rows : [...rows, [indent + String(others), 'others', '']]
+  if (all.length > 0) printTable(output, [`${indent}LETTERS`, by.toUpperCase(), ''], all)
 }
 
 /** A reason of ours is its own key, and its name is not repeated. */

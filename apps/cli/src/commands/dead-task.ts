@@ -3,7 +3,6 @@
  * becomes of the terminal, the task goes on.
  */
 
-import { hostname, userInfo } from 'node:os'
 import { text } from 'node:stream/consumers'
 import { type DeadLetterFilter, isDeadLetterId, replayIdOf, TASK_IDS_MAX } from '@wechat-outbox/messages'
 import {
@@ -22,6 +21,7 @@ import { CommandFailure, EXIT, UsageError } from '../failure.ts'
 import { hasFilter, readFilter } from '../filter.ts'
 import { type Output, plural } from '../output.ts'
 import { type Session, stored } from '../session.ts'
+import { whoAmI } from '../who.ts'
 import type { DeadOptions } from './dead.ts'
 import { printCounts } from './dead-count.ts'
 import { followTask, taskLine } from './follow.ts'
@@ -109,17 +109,12 @@ function countChosen(store: Store, appid: string, chosen: Chosen): Promise<Lette
   return stored(countDeadLetters(store, appid, { filter: chosen.filter, by: 'errcode', reasons: reasonKeys() }))
 }
 
-/** Who starts a task is kept with it and logged. */
-function whoAmI(): string {
-  return `${userInfo().username}@${hostname()}`
-}
-
 function preview(
   output: Output,
   { appid, action, counted }: { appid: string; action: string; counted: LetterCounts },
 ): number {
   if (output.json) output.document({ appid, dryRun: true, action, ...counted })
-  printCounts(output, counted, 'errcode')
+  printCounts(output, counted, { by: 'errcode' })
   if (counted.total > 0) output.line()
   output.line(`Would ${action} ${plural(counted.total, 'dead letter')} of ${appid}; nothing was done.`)
   return EXIT.done

@@ -4,7 +4,6 @@ import {
   type RedisClient,
   type RedisHealth,
   readRedisHealth,
-  redisProblems,
   redisUnknowns,
   type Store,
   storeError,
@@ -13,15 +12,17 @@ import { proxyOf } from '@wechat-outbox/runtime'
 import type { Command } from 'commander'
 import { examineLanes, type LaneFindings, laneProblem, laneText } from '../examine-lanes.ts'
 import { EXIT, failureOf } from '../failure.ts'
+import { type Finding, findingsOf, redisFindings } from '../findings.ts'
 import { type Output, plural, printable, showBytes } from '../output.ts'
+import { type Overview, readOverview } from '../overview.ts'
 import type { Act } from '../program.ts'
 import { type Reachability, reachWechat } from '../reach-wechat.ts'
 import type { Session } from '../session.ts'
-import { examineUnserved, type UnservedFindings, unservedProblems } from '../unserved.ts'
 
 /** Beyond it, times that processes compare – `sendAt`, expiry, a token's end – are visibly wrong. */
 const CLOCK_SKEW_MS_MAX = 1000
-const MEMORY_SHARE_MAX = 0.9
+/** Sentences of one kind that are printed. */
+const PRINTED_MAX = 50
 
 interface RedisFindings {
   readonly reachable: boolean
@@ -35,14 +36,16 @@ interface RedisFindings {
 interface Findings {
   readonly redis: RedisFindings
   readonly wechat: Reachability
-  /** Absent while Redis is away. */
+  /** Absent while Redis is away, as are the others. */
   readonly lanes?: LaneFindings
-  /** Absent while Redis is away. */
-  readonly unserved?: UnservedFindings
-  /** What has to be put right: exit code 1. */
-  readonly problems: readonly string[]
-  /** What is worth knowing. */
-  readonly warnings: readonly string[]
+  readonly apps?: AppFindings
+}
+
+/** What Redis knows of the apps, as `wxo status` tells it. */
+interface AppFindings {
+  readonly overview?: Overview
+  readonly findings: readonly Finding[]
+  readonly error?: string
 }
 
 export function addDoctor(program: Command, act: Act): void {
@@ -62,26 +65,23 @@ async function doctor(session: Session, { repair = false }: { repair?: boolean }
   const way = reachWechat({ baseUrl, allowHttp, proxy: proxyOf(env) })
   const [redis, wechat] = await Promise.all([examineRedis(session), way])
   const lanes = redis.reachable ? await examineLanes(session, repair) : undefined
-  const unserved = redis.reachable ? await examineUnserved(session) : undefined
-  const laneProblems = lanes === undefined ? [] : [laneProblem(lanes) ?? []].flat()
-  const unservedApps = unserved === undefined ? [] : unservedProblems(unserved)
-  const problems = [...problemsOf(redis, wechat), ...laneProblems, ...unservedApps]
-  const found = { ...(lanes && { lanes }), ...(unserved && { unserved }) }
-  const findings: Findings = { redis, wechat, ...found, problems, warnings: warningsOf(redis) }
-  const ok = findings.problems.length === 0
+  const apps = redis.reachable ? await examineApps(session) : undefined
+  const findings: Findings = { redis, wechat, ...(lanes && { lanes }), ...(apps && { apps }) }
+  const problems = problemsOf(findings)
+  const warnings = [...warningsOf(redis), ...messagesOf(apps, 'notice')]
   const { output } = session
-  if (output.json) {
-    const { health, ...rest } = redis
-    output.document({
-      ok,
-      problems: findings.problems,
-      warnings: findings.warnings,
-      redis: { ...rest, ...health },
-      ...found,
-      wechat,
-    })
-  } else printFindings(output, findings)
-  return ok ? EXIT.done : EXIT.failed
+  if (output.json) printDocument(output, findings, { problems, warnings })
+  else printDiagnosis(output, findings, { problems, warnings })
+  return problems.length === 0 ? EXIT.done : EXIT.failed
+}
+
+async function examineApps(session: Session): Promise<AppFindings> {
+  try {
+    const overview = await readOverview(session)
+    return { overview, findings: findingsOf(overview, session.output.lang) }
+  } catch (error) {
+    return { findings: [], error: failureOf(error).message }
+  }
 }
 
 async function examineRedis(session: Session): Promise<RedisFindings> {
@@ -120,16 +120,21 @@ async function clockSkew(redis: RedisClient): Promise<number> {
   return Math.round(Number(seconds) * 1000 + Number(microseconds) / 1000 - halfwayMs)
 }
 
-function problemsOf({ reachable, error, health }: RedisFindings, wechat: Reachability): string[] {
-  const problems = health === undefined ? [] : redisProblems(health)
+/** The most severe first: what is wrong with Redis, the apps, the way to WeChat, the lanes. */
+function problemsOf({ redis, wechat, lanes, apps }: Findings): string[] {
+  const { reachable, error, health } = redis
+  const problems = health === undefined ? [] : redisFindings(health).map(({ message }) => message)
   if (!reachable || error !== undefined) problems.unshift(error ?? 'Redis is not available')
-  const { usedMemoryBytes = 0, maxMemoryBytes = 0 } = health ?? {}
-  if (maxMemoryBytes > 0 && usedMemoryBytes > maxMemoryBytes * MEMORY_SHARE_MAX) {
-    const share = `${showBytes(usedMemoryBytes)} of ${showBytes(maxMemoryBytes)}`
-    problems.push(`Redis is almost full (${share}): at its limit it takes no new messages. Raise \`maxmemory\`.`)
-  }
+  if (apps?.error !== undefined) problems.push(`The apps cannot be looked at: ${apps.error}.`)
+  problems.push(...messagesOf(apps, 'problem'))
   if (!wechat.reachable) problems.push(`WeChat (${wechat.host}) does not answer: ${wechat.error}.`)
-  return problems
+  return lanes === undefined ? problems : [...problems, ...[laneProblem(lanes) ?? []].flat()]
+}
+
+/** Those on Redis itself have been said, as its health was examined. */
+function messagesOf(apps: AppFindings | undefined, level: Finding['level']): string[] {
+  const found = (apps?.findings ?? []).filter((one) => one.level === level)
+  return found.filter(({ kind }) => kind !== 'redis' && kind !== 'memory').map(({ message }) => message)
 }
 
 /** Exported for its limit alone: a test cannot set a machine's clock. */
@@ -175,7 +180,26 @@ function wechatText({ reachable, host, isLocal, ms }: Reachability): string {
   return reachable ? `${host} answers in ${ms} ms${what}` : `${host} not reachable${what}`
 }
 
-function printFindings(output: Output, { redis, wechat, lanes, unserved, problems, warnings }: Findings): void {
+interface Verdict {
+  /** What has to be put right: exit code 1. */
+  readonly problems: readonly string[]
+  /** What is worth knowing. */
+  readonly warnings: readonly string[]
+}
+
+function printDocument(
+  output: Output,
+  { redis, wechat, lanes, apps }: Findings,
+  { problems, warnings }: Verdict,
+): void {
+  const { health, ...rest } = redis
+  const unserved = apps && { items: apps.overview?.unserved ?? [], ...(apps.error && { error: apps.error }) }
+  const found = { ...(lanes && { lanes }), ...(unserved && { unserved }), ...(apps && { findings: apps.findings }) }
+  output.document({ ok: problems.length === 0, problems, warnings, redis: { ...rest, ...health }, ...found, wechat })
+}
+
+function printDiagnosis(output: Output, findings: Findings, { problems, warnings }: Verdict): void {
+  const { redis, wechat, lanes, apps } = findings
   const row = (name: string, text: string): void =>
     output.line(`${output.style('bold', name.padEnd(12))} ${printable(text)}`)
   const { health, pingMs, clockSkewMs = 0 } = redis
@@ -188,12 +212,23 @@ function printFindings(output: Output, { redis, wechat, lanes, unserved, problem
     row('clock', `${Math.abs(clockSkewMs)} ms apart from this machine's`)
   }
   if (lanes !== undefined) row('lanes', laneText(lanes))
-  if (unserved !== undefined)
-    row('apps', unserved.items.length === 0 ? 'every app with messages is served' : 'not all are served')
+  if (apps?.overview !== undefined) row('apps', appsText(apps.overview))
   row('WeChat', wechatText(wechat))
   output.line()
-  for (const problem of problems) output.line(`${output.style('red', '✗')} ${printable(problem)}`)
-  for (const warning of warnings) output.line(`${output.style('yellow', '!')} ${printable(warning)}`)
+  printSome(output, output.style('red', '✗'), problems)
+  printSome(output, output.style('yellow', '!'), warnings)
   if (problems.length === 0) output.line(`${output.style('green', '✓')} Nothing is wrong.`)
   else output.line(`\n${plural(problems.length, 'problem')} to put right.`)
+}
+
+function printSome(output: Output, mark: string, sentences: readonly string[]): void {
+  for (const sentence of sentences.slice(0, PRINTED_MAX)) output.line(`${mark} ${printable(sentence)}`)
+  const more = sentences.length - PRINTED_MAX
+  if (more > 0) output.line(`${mark} and ${more} more: --json lists them all.`)
+}
+
+function appsText({ apps, unserved }: Overview): string {
+  if (unserved.length > 0) return `not all that have messages are served`
+  const served = apps.filter((app) => app.served).length
+  return apps.length === 0 ? 'none yet' : `${served} of ${apps.length} served by a worker`
 }

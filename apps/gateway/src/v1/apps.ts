@@ -36,7 +36,7 @@ function stateOf(hold: engine.Hold | null) {
 export async function pauseApp({ store }: V1Deps, request: FastifyRequest) {
   const { params, query, body: given = {} } = request
   const { appid, body } = readBody({ params, query, body: given }, pauseRequest)
-  return { appid, changed: await guarded(async () => engine.pauseApp(await store(), appid, body.why)) }
+  return { appid, changed: await guarded(async () => engine.pauseApp(await store(), appid, { why: body.why })) }
 }
 
 export async function resumeApp({ store }: V1Deps, request: FastifyRequest) {

@@ -30,7 +30,7 @@ export interface Hold {
   readonly appid: string
   readonly fault?: HeldFault
   /** An operator's own pause: no probe ends it. */
-  readonly operator?: { readonly since: number; readonly why: string }
+  readonly operator?: { readonly since: number; readonly why: string; readonly by?: string }
   /** The queue was paused with BullMQ alone, which leaves no record of when and why. No probe ends that either. */
   readonly pausedElsewhere: boolean
 }
@@ -45,12 +45,14 @@ export async function readHold(store: Store, appid: string): Promise<Hold | null
   const hold: Hold = {
     appid,
     ...(fields['kind'] === undefined ? {} : { fault: readFault(fields) }),
-    ...(fields['operator'] === undefined
-      ? {}
-      : { operator: { since: Number(fields['operator']), why: fields['why'] ?? '' } }),
+    ...(fields['operator'] === undefined ? {} : { operator: operatorOf(fields) }),
     pausedElsewhere: paused !== null && paused !== 'wxo',
   }
   return hold.fault === undefined && hold.operator === undefined && !hold.pausedElsewhere ? null : hold
+}
+
+function operatorOf({ operator, why = '', by }: Record<string, string>): NonNullable<Hold['operator']> {
+  return { since: Number(operator), why, ...(by === undefined || by === '' ? {} : { by }) }
 }
 
 /** The holds of those apps that are held: one pipelined round trip, however many apps there are. */
@@ -70,17 +72,25 @@ function readFault(fields: Record<string, string>): HeldFault {
   }
 }
 
-/** An operator's pause, until an operator's resume. Returns whether it was not paused by an operator before. */
-export function pauseApp(store: Store, appid: string, why = ''): Promise<boolean> {
-  return operate(store, appid, ['pause', why])
+/** An operator's pause, until an operator's resume; `why` and `by` whom is what others read beside it. Returns whether it was not paused by an operator before. */
+export function pauseApp(
+  store: Store,
+  appid: string,
+  { why = '', by = '' }: { why?: string | undefined; by?: string | undefined } = {},
+): Promise<boolean> {
+  return operate(store, appid, ['pause', why, by])
 }
 
 /** Ends every hold at once, whoever made it, and lets the token endpoint be asked at once. Returns whether there was one. */
 export function resumeApp(store: Store, appid: string): Promise<boolean> {
-  return operate(store, appid, ['resume', ''])
+  return operate(store, appid, ['resume', '', ''])
 }
 
-async function operate(store: Store, appid: string, word: readonly [string, string]): Promise<boolean> {
+async function operate(
+  store: Store,
+  appid: string,
+  word: readonly [action: string, why: string, by: string],
+): Promise<boolean> {
   const { hold, faultsInARow, tokenFailure, sendJobs } = appKeys(appid)
   const call = { name: 'hold-operator', keys: [hold, faultsInARow, tokenFailure], args: [sendJobs, ...word] } as const
   return (await runScript<number>(store.redis, call)) === 1

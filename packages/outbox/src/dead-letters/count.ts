@@ -40,6 +40,12 @@ export async function countDeadLetters(store: Store, appid: string, asked: Count
   return (await countIndexes(store, appid, asked)) ?? countOneByOne(store, appid, asked)
 }
 
+/** Counts all letters by the reasons that are known, in two round trips; `others` died of reasons that nobody has named. */
+export async function countReasons(store: Store, appid: string, reasons: readonly string[]): Promise<LetterCounts> {
+  const { all, counted } = await countEach(store, appid, { reasons })
+  return { ...counted, total: all, others: counted.others + Math.max(0, all - counted.total) }
+}
+
 /** Counts letters by their ids; `total` counts those that are there. */
 export async function countGiven(store: Store, appid: string, ids: readonly string[]): Promise<LetterCounts> {
   const counts = new Map<string, number>()
@@ -63,18 +69,37 @@ async function countIndexes(
   appid: string,
   { filter, by, reasons }: CountedLetters,
 ): Promise<LetterCounts | undefined> {
-  const { errcode, since = '-inf', until = '+inf', ...others } = filter
+  const { errcode, since, until, ...others } = filter
   if (by !== 'errcode' || Object.values(others).some((given) => given !== undefined)) return undefined
   // A reason that is given by its name may stand under an errcode.
   if (errcode?.some((reason) => !/^-?\d+$/.test(reason))) return undefined
+  const { all, counted } = await countEach(store, appid, {
+    reasons: errcode ?? reasons,
+    ...(since !== undefined && { since }),
+    ...(until !== undefined && { until }),
+  })
+  return errcode !== undefined || counted.total === all ? counted : undefined
+}
+
+interface Each {
+  readonly reasons: readonly string[]
+  readonly since?: number | string
+  readonly until?: number | string
+}
+
+/** How many stand in the index of each reason, and in the one of all letters. */
+async function countEach(
+  store: Store,
+  appid: string,
+  { reasons, since = '-inf', until = '+inf' }: Each,
+): Promise<{ all: number; counted: LetterCounts }> {
   const keys = appKeys(appid)
-  const wanted = [...new Set(errcode ?? reasons)]
+  const wanted = [...new Set(reasons)]
   const [all = 0, ...each] = await Promise.all(
     [keys.deadByTime, ...wanted.map(keys.deadByReason)].map((key) => store.redis.zcount(key, since, until)),
   )
   const counts = new Map(wanted.flatMap((key, n) => ((each[n] ?? 0) > 0 ? [[key, each[n] ?? 0] as const] : [])))
-  const counted = countsOf(counts, by)
-  return errcode !== undefined || counted.total === all ? counted : undefined
+  return { all, counted: countsOf(counts, 'errcode') }
 }
 
 async function countOneByOne(store: Store, appid: string, { filter, by }: CountedLetters): Promise<LetterCounts> {

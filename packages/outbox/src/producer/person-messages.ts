@@ -22,6 +22,7 @@ export const LISTED_STATUSES = [
   'queued',
   'held',
   'sending',
+  'waiting-for-user',
   'retrying',
   'delivered',
   'dead',
@@ -75,7 +76,7 @@ interface Source {
 }
 
 const SOURCES: readonly Source[] = [
-  { status: ['queued', 'held', 'sending', 'retrying', 'delivered', 'dead'], read: readLane },
+  { status: ['queued', 'held', 'waiting-for-user', 'sending', 'retrying', 'delivered', 'dead'], read: readLane },
   { status: ['scheduled'], read: (asked, at) => readSorted(asked, at, { key: asked.keys.sendDelayed, look: ownJob }) },
   {
     status: ['dead'],

@@ -110,6 +110,12 @@ export async function openTasks(store: Store, appid: string): Promise<OpenTask[]
   return read.filter((task) => task !== null)
 }
 
+/** Those that run, for somebody who looks at many apps: what has ended is not read. */
+export async function listRunningTasks(store: Store, appid: string): Promise<Task[]> {
+  const open = await openTasks(store, appid)
+  return open.filter(({ status }) => status === 'running').map(shown)
+}
+
 export interface Cancelled {
   readonly kind: 'cancelled' | 'ended'
   readonly task: Task

@@ -99,8 +99,18 @@ export interface TokenLock {
   release(): Promise<void>
 }
 
+/** A fetch that gave no token. Times are epoch ms, by Redis's clock. */
+export interface KeptFailure {
+  readonly failure: TokenFailure
+  readonly at: number
+  /** Nobody asks again before. */
+  readonly until: number
+}
+
 export interface TokenStore {
   read(): Promise<StoredToken | null>
+  /** Why the last fetch gave no token; null where it gave one, or long after. */
+  readFailure(): Promise<KeptFailure | null>
   /** Gives a token that serves, or the right to fetch one, or says why there is neither. */
   claim(claim: TokenClaim): Promise<TokenClaimed>
   /**
@@ -144,6 +154,11 @@ export function createTokenStore(store: Store, appid: string, news?: News): Toke
     async read() {
       const fields = await runScript<string[]>(redis, { name: 'token-read', keys: [keys.token], args: [] })
       return fields.length === 0 ? null : tokenOf(fields)
+    },
+    async readFailure() {
+      const [at, until, ...fields] = await redis.hmget(keys.tokenFailure, 'at', 'until', 'errcode', 'detail')
+      if (typeof at !== 'string') return null
+      return { failure: failureOf(fields.map((field) => field ?? '')), at: Number(at), until: Number(until) }
     },
     async claim({ mode, bad, badMsAgo = 0, wordHoldsMs = 0, lockMs, aheadMs }) {
       const refusal = [Math.ceil(badMsAgo), wordHoldsMs, REPEAT_PAUSE_MS, REPEAT_PAUSE_MS_MAX, REPEATS_MAX]

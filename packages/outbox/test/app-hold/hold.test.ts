@@ -256,13 +256,13 @@ describe('a probe', () => {
 
 describe('an operator’s pause', () => {
   it('is told apart, is not lifted by a probe, and ends with a resume', async () => {
-    expect(await pauseApp(world.store, APP, 'migration')).toBe(true)
-    expect(await pauseApp(world.store, APP, 'migration')).toBe(false)
+    expect(await pauseApp(world.store, APP, { why: 'migration' })).toBe(true)
+    expect(await pauseApp(world.store, APP, { why: 'migration', by: 'eva@ops' })).toBe(false)
     await report({ holdMs: 1 })
     await due()
     expect(await takeProbeTurn(world.store, APP)).toEqual({ kind: 'none' })
     const hold = await readHold(world.store, APP)
-    expect(hold).toMatchObject({ operator: { why: 'migration' }, fault: { kind: 'suspended' } })
+    expect(hold).toMatchObject({ operator: { why: 'migration', by: 'eva@ops' }, fault: { kind: 'suspended' } })
     expect(await isPaused()).toBe(true)
     await world.redis.hset(keys.tokenFailure, 'until', String(Date.now() + 60_000))
     expect(await resumeApp(world.store, APP)).toBe(true)

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type CountedBy, countDeadLetters, countGiven } from '../../src/dead-letters/count.ts'
+import { type CountedBy, countDeadLetters, countGiven, countReasons } from '../../src/dead-letters/count.ts'
 import { crowd, letDie } from '../support/tasks.ts'
 import { APP, createWorld, keys, type World } from '../support/world.ts'
 
@@ -30,6 +30,14 @@ describe('dead letters are counted', () => {
 
   it('by code, also of a reason that nobody has named', async () => {
     expect(await count({}, 'errcode', ['45015'])).toEqual({ total: 30, counts: all, others: 0 })
+  })
+
+  it('by reasons alone, without a look at letters of which nobody has named one', async () => {
+    await world.redis.config('RESETSTAT')
+    const known = { counts: [{ key: '45015', count: 20 }] }
+    expect(await countReasons(world.store, APP, ['45015', '45015'])).toEqual({ total: 30, ...known, others: 10 })
+    expect(await countReasons(world.store, APP, REASONS)).toEqual({ total: 30, counts: all, others: 0 })
+    expect(await world.redis.info('commandstats')).not.toContain('cmdstat_hget:')
   })
 
   it.each([
