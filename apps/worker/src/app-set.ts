@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Trouble } from '@wechat-outbox/outbox/engine'
-import type { AppConfig } from './apps.ts'
+import type { AppConfig } from '@wechat-outbox/wechat'
 
 export interface ServedApp {
   run(): Promise<void>

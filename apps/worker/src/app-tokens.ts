@@ -1,14 +1,11 @@
 /** The tokens of one app, from the source that its configuration names. */
 import { createTokenStore, type News, type Store } from '@wechat-outbox/outbox/engine'
 import { type Logger, proxyOf } from '@wechat-outbox/runtime'
-import type { WechatClient } from '@wechat-outbox/wechat'
-import type { AppConfig } from './apps.ts'
+import { type AppConfig, createTokenSource, DEFAULT_TOKEN_SOURCE, type WechatClient } from '@wechat-outbox/wechat'
 import type { WorkerConfig } from './env.ts'
 import { createLocalTokens } from './local-tokens.ts'
 import { createNoTokens } from './no-tokens.ts'
 import type { RefreshResult } from './token-refresh.ts'
-import { createTokenSource } from './token-source.ts'
-import { DEFAULT_TOKEN_SOURCE } from './token-source-schema.ts'
 import { createTokens, type Tokens } from './tokens.ts'
 
 export interface AppTokensOptions {

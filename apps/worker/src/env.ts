@@ -17,9 +17,9 @@ import {
   text,
   withProxyNames,
 } from '@wechat-outbox/runtime'
-import { baseUrlProblems, proxyProblems } from '@wechat-outbox/wechat'
+import { type AppConfig, baseUrlProblems, proxyProblems } from '@wechat-outbox/wechat'
 import { z } from 'zod'
-import { type AppConfig, type AppVariables, readApps } from './apps.ts'
+import { type AppVariables, readApps } from './apps.ts'
 import { parseShard, type Selection, selectApps } from './select-apps.ts'
 
 const appList = z

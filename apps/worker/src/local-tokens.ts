@@ -6,8 +6,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TokenFailure } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
+import type { LocalSource } from '@wechat-outbox/wechat'
 import type { RefreshResult } from './token-refresh.ts'
-import type { LocalSource } from './token-source.ts'
 import { CONDEMNED, CONDEMNED_MS, noToken, type Token, type TokenResult, type Tokens } from './tokens.ts'
 
 export interface LocalTokensOptions {

@@ -3,7 +3,7 @@
  * settings are for dividing many apps between processes that would otherwise each keep all of them.
  */
 import { createHash } from 'node:crypto'
-import type { AppConfig } from './apps.ts'
+import type { AppConfig } from '@wechat-outbox/wechat'
 
 /** One of `of` parts, counted from 1. */
 export interface Shard {

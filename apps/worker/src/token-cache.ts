@@ -1,8 +1,8 @@
 /** What one process knows of an app's shared token: the copy it sends with, and the fetch under way. */
 import type { StoredToken, TokenStore } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
+import type { SharedSource } from '@wechat-outbox/wechat'
 import { RENEW_AHEAD_MS_MAX, type Refreshed, type RefreshOptions, refreshToken, type Wanted } from './token-refresh.ts'
-import type { SharedSource } from './token-source.ts'
 
 export interface Token {
   readonly parameter: string

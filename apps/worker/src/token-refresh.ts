@@ -17,8 +17,7 @@ import type {
 } from '@wechat-outbox/outbox/engine'
 import { tokenErrcode } from '@wechat-outbox/policy'
 import type { Logger } from '@wechat-outbox/runtime'
-import type { TokenAnswer } from '@wechat-outbox/wechat'
-import type { SharedSource } from './token-source.ts'
+import type { SharedSource, TokenAnswer } from '@wechat-outbox/wechat'
 
 /** `superseded`: the answer came too late, another process had stored a token meanwhile. */
 export type RefreshResult = 'stored' | 'superseded' | 'failed'

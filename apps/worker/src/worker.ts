@@ -26,10 +26,9 @@ import {
   type Logger,
   proxyOf,
 } from '@wechat-outbox/runtime'
-import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
+import { type AppConfig, createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { type AppSet, createAppSet, type ServedApp } from './app-set.ts'
 import { createAppTokens } from './app-tokens.ts'
-import type { AppConfig } from './apps.ts'
 import { deliver } from './deliver.ts'
 import { rereadApps, type WorkerConfig } from './env.ts'
 import { startHealthServer } from './health.ts'

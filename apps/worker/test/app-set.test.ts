@@ -1,6 +1,6 @@
+import type { AppConfig } from '@wechat-outbox/wechat'
 import { expect, it } from 'vitest'
 import { createAppSet } from '../src/app-set.ts'
-import type { AppConfig } from '../src/apps.ts'
 
 const app = (at: number, more: Partial<AppConfig> = {}): AppConfig => ({
   appid: `wx000000000000000${at}`,

@@ -23,13 +23,12 @@ import {
   startFakeWechat,
   startLocalRedis,
 } from '@wechat-outbox/sandbox'
-import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
+import { createTokenSource, createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type DeliverOptions, deliver } from '../src/deliver.ts'
 import { createWorkerMetrics } from '../src/metrics.ts'
 import { createRecorder } from '../src/record.ts'
-import { createTokenSource } from '../src/token-source.ts'
 import { createTokens, type Tokens } from '../src/tokens.ts'
 
 const LEASE_MS = 2000

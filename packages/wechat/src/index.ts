@@ -1,3 +1,4 @@
+export { type AppConfig, appsFileSchema } from './app-config.ts'
 export { baseUrlProblems, isLoopback } from './base-url.ts'
 export {
   createWechatClient,
@@ -12,3 +13,10 @@ export { type Reached, reachWechat } from './reach.ts'
 export { createRelay, type Relay, type Relayed, type RelayedCall, type RelayOptions } from './relay.ts'
 export { type TokenAnswer, tokenOfText } from './token-answer.ts'
 export { askTokenServer, type TokenServer } from './token-server.ts'
+export {
+  createTokenSource,
+  type LocalSource,
+  type SharedSource,
+  type TokenSource,
+} from './token-source.ts'
+export { DEFAULT_TOKEN_SOURCE, type TokenSourceConfig, tokenSourceSchema } from './token-source-schema.ts'

@@ -20,10 +20,9 @@ import {
   startFakeWechat,
   startLocalRedis,
 } from '@wechat-outbox/sandbox'
-import { createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
+import { createTokenSource, createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import type { RefreshResult } from '../../src/token-refresh.ts'
-import { createTokenSource } from '../../src/token-source.ts'
 import {
   createTokens,
   type PausedToken,

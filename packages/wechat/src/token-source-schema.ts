@@ -2,8 +2,9 @@
  * Where an app's tokens come from: the `token` of an app in `WECHAT_APPS_FILE`. `docs/tokens.md` shows each kind. What is
  * wrong is said by its path and never by its value, since URLs, headers and values are secrets here.
  */
-import { isLoopback, tokenOfText } from '@wechat-outbox/wechat'
 import { z } from 'zod'
+import { isLoopback } from './base-url.ts'
+import { tokenOfText } from './token-answer.ts'
 
 const PARAMETER = 'access_token'
 const CLOUD_PARAMETER = 'cloudbase_access_token'

@@ -1,12 +1,9 @@
 /** A configured source of tokens, made into what can be asked: an endpoint that all processes share, or something local. */
 import { readFile } from 'node:fs/promises'
-import {
-  askTokenServer,
-  type ProxySettings,
-  type TokenAnswer,
-  tokenOfText,
-  type WechatClient,
-} from '@wechat-outbox/wechat'
+import type { WechatClient } from './client.ts'
+import type { ProxySettings } from './dispatcher.ts'
+import { type TokenAnswer, tokenOfText } from './token-answer.ts'
+import { askTokenServer } from './token-server.ts'
 import type { TokenSourceConfig } from './token-source-schema.ts'
 
 /** Asked by one process of all that serve the app; what it gives is shared through Redis. */
