@@ -22,6 +22,9 @@ const MISSING_REDIS =
 const schema = z.object({
   REDIS_URL: z.string({ error: MISSING_REDIS }).pipe(redisUrl),
   WECHAT_APP_ID: appidSchema.optional(),
+  // What `doctor` tries; nothing else here has a use for it.
+  WECHAT_APP_SECRET: text.optional(),
+  WECHAT_APPS_FILE: text.optional(),
   WECHAT_API_BASE_URL: text.default('https://api.weixin.qq.com'),
   WECHAT_ALLOW_HTTP: flag.default(false),
   ...proxyVariables,

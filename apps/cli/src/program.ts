@@ -19,7 +19,7 @@ import type { Session } from './session.ts'
 export type Act = (command: (session: Session, terminal: Terminal) => Promise<number | void>) => Promise<void>
 
 const AFTER_HELP = `
-Environment: REDIS_URL (required, except by key new), WECHAT_APP_ID, WECHAT_API_BASE_URL, IDEMPOTENCY_TTL_HOURS, TEXT_BYTES_MAX, TEXT_SPLIT, LC_ALL, LC_MESSAGES, LANG, NO_COLOR.
+Environment: REDIS_URL (required, except by key new), WECHAT_APP_ID, WECHAT_API_BASE_URL, for doctor WECHAT_APP_SECRET or WECHAT_APPS_FILE, IDEMPOTENCY_TTL_HOURS, TEXT_BYTES_MAX, TEXT_SPLIT, LC_ALL, LC_MESSAGES, LANG, NO_COLOR.
 Exit codes: 0 done, 1 failed, 2 wrong usage. Times are UTC.`
 
 export function createProgram(act: Act, { stdout, stderr }: Streams): Command {

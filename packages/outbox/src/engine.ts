@@ -88,6 +88,7 @@ export {
   type Task,
 } from './tasks/task.ts'
 export { type AccessTokens, createAccessTokens, type IssuedAccess, readAccessToken } from './tokens/access-tokens.ts'
+export { type CredentialAnswer, type CredentialCheck, checkCredential } from './tokens/credential-check.ts'
 export {
   createTokenStore,
   type FailureWait,

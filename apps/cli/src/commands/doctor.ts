@@ -10,9 +10,17 @@ import {
 } from '@wechat-outbox/outbox/engine'
 import { proxyOf } from '@wechat-outbox/runtime'
 import type { Command } from 'commander'
+import {
+  type CredentialFindings,
+  credentialProblems,
+  credentialText,
+  credentialWarnings,
+  examineCredentials,
+} from '../credentials.ts'
 import { examineLanes, type LaneFindings, laneProblem, laneText } from '../examine-lanes.ts'
 import { EXIT, failureOf } from '../failure.ts'
 import { type Finding, findingsOf, redisFindings } from '../findings.ts'
+import type { Lang } from '../lang.ts'
 import { type Output, plural, printable, showBytes } from '../output.ts'
 import { type Overview, readOverview } from '../overview.ts'
 import type { Act } from '../program.ts'
@@ -39,6 +47,7 @@ interface Findings {
   /** Absent while Redis is away, as are the others. */
   readonly lanes?: LaneFindings
   readonly apps?: AppFindings
+  readonly credentials?: CredentialFindings
 }
 
 /** What Redis knows of the apps, as `wxo status` tells it. */
@@ -53,7 +62,7 @@ export function addDoctor(program: Command, act: Act): void {
     .command('doctor')
     .description(
       'check Redis (persistence, eviction, memory, clock), the lanes that keep messages in order, whether every app with messages ' +
-        'is served, and the way to WeChat; 1 when something is wrong',
+        'is served and not suspended, the way to WeChat, and the credentials of WECHAT_APP_SECRET or WECHAT_APPS_FILE; 1 when something is wrong',
     )
     .option('--repair', 'mend lanes that disagree with the queue, beside workers that go on running')
     .action((options: { repair?: boolean }) => act((session) => doctor(session, options)))
@@ -66,10 +75,13 @@ async function doctor(session: Session, { repair = false }: { repair?: boolean }
   const [redis, wechat] = await Promise.all([examineRedis(session), way])
   const lanes = redis.reachable ? await examineLanes(session, repair) : undefined
   const apps = redis.reachable ? await examineApps(session) : undefined
-  const findings: Findings = { redis, wechat, ...(lanes && { lanes }), ...(apps && { apps }) }
-  const problems = problemsOf(findings)
-  const warnings = [...warningsOf(redis), ...messagesOf(apps, 'notice')]
+  const credentials = apps?.overview && (await examineCredentials(session, apps.overview, wechat.reachable))
+  const found = { ...(lanes && { lanes }), ...(apps && { apps }), ...(credentials && { credentials }) }
+  const findings: Findings = { redis, wechat, ...found }
   const { output } = session
+  const problems = problemsOf(findings, output.lang)
+  const unclear = credentials === undefined ? [] : credentialWarnings(credentials, output.lang)
+  const warnings = [...warningsOf(redis), ...unclear, ...messagesOf(apps, 'notice')]
   if (output.json) printDocument(output, findings, { problems, warnings })
   else printDiagnosis(output, findings, { problems, warnings })
   return problems.length === 0 ? EXIT.done : EXIT.failed
@@ -121,13 +133,14 @@ async function clockSkew(redis: RedisClient): Promise<number> {
 }
 
 /** The most severe first: what is wrong with Redis, the apps, the way to WeChat, the lanes. */
-function problemsOf({ redis, wechat, lanes, apps }: Findings): string[] {
+function problemsOf({ redis, wechat, lanes, apps, credentials }: Findings, lang: Lang): string[] {
   const { reachable, error, health } = redis
   const problems = health === undefined ? [] : redisFindings(health).map(({ message }) => message)
   if (!reachable || error !== undefined) problems.unshift(error ?? 'Redis is not available')
   if (apps?.error !== undefined) problems.push(`The apps cannot be looked at: ${apps.error}.`)
   problems.push(...messagesOf(apps, 'problem'))
   if (!wechat.reachable) problems.push(`WeChat (${wechat.host}) does not answer: ${wechat.error}.`)
+  if (credentials !== undefined) problems.push(...credentialProblems(credentials, lang))
   return lanes === undefined ? problems : [...problems, ...[laneProblem(lanes) ?? []].flat()]
 }
 
@@ -187,19 +200,21 @@ interface Verdict {
   readonly warnings: readonly string[]
 }
 
-function printDocument(
-  output: Output,
-  { redis, wechat, lanes, apps }: Findings,
-  { problems, warnings }: Verdict,
-): void {
+function printDocument(output: Output, findings: Findings, { problems, warnings }: Verdict): void {
+  const { redis, wechat, lanes, apps, credentials } = findings
   const { health, ...rest } = redis
   const unserved = apps && { items: apps.overview?.unserved ?? [], ...(apps.error && { error: apps.error }) }
-  const found = { ...(lanes && { lanes }), ...(unserved && { unserved }), ...(apps && { findings: apps.findings }) }
+  const found = {
+    ...(lanes && { lanes }),
+    ...(unserved && { unserved }),
+    ...(apps && { findings: apps.findings }),
+    ...(credentials && { credentials: credentials.items }),
+  }
   output.document({ ok: problems.length === 0, problems, warnings, redis: { ...rest, ...health }, ...found, wechat })
 }
 
 function printDiagnosis(output: Output, findings: Findings, { problems, warnings }: Verdict): void {
-  const { redis, wechat, lanes, apps } = findings
+  const { redis, wechat, lanes, apps, credentials } = findings
   const row = (name: string, text: string): void =>
     output.line(`${output.style('bold', name.padEnd(12))} ${printable(text)}`)
   const { health, pingMs, clockSkewMs = 0 } = redis
@@ -214,6 +229,12 @@ function printDiagnosis(output: Output, findings: Findings, { problems, warnings
   if (lanes !== undefined) row('lanes', laneText(lanes))
   if (apps?.overview !== undefined) row('apps', appsText(apps.overview))
   row('WeChat', wechatText(wechat))
+  const items = credentials?.items ?? []
+  for (const item of items.slice(0, PRINTED_MAX)) {
+    const app = apps?.overview?.apps.find(({ appid }) => appid === item.appid)
+    row('credential', credentialText(item, app))
+  }
+  if (items.length > PRINTED_MAX) row('', `and ${items.length - PRINTED_MAX} more: --json lists them all`)
   output.line()
   printSome(output, output.style('red', '✗'), problems)
   printSome(output, output.style('yellow', '!'), warnings)

@@ -142,6 +142,8 @@ function tokenKeys(prefix: string) {
     tokenFailure: `${prefix}:token:failure`,
     /** String, expiring: the gateway has reported a refused token, and reports none for a while. */
     tokenDoubted: `${prefix}:token:doubted`,
+    /** String, expiring: when somebody last looked whether the credential works, and what came of it. */
+    tokenChecked: `${prefix}:token:checked`,
     /** Channel: says that the token, or what is known of it, has changed. */
     tokenNews: `${prefix}:token:news`,
   }
