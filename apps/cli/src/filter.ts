@@ -36,7 +36,7 @@ export function addFilterOptions(command: Command, limited: string): Command {
     new Option(flags, `${text}; may be repeated`).argParser(collect)
   return command
     .addOption(several('--errcode <n>', 'died of this code, or of this reason: 45015, expired'))
-    .addOption(several('--to <openid>', 'of this person'))
+    .addOption(several('--to <openid>', 'of this person: an openid, or oABC…wxyz as lists shorten it'))
     .addOption(several('--not-to <openid>', 'of anybody but this person'))
     .option('--since <time>', 'died at or after: 30s, 5m, 2h, 3d ago, ISO 8601 (UTC), epoch ms')
     .option('--until <time>', 'died at or before')

@@ -53,6 +53,36 @@ describe('dead ls', () => {
     )
   })
 
+  it('takes an openid as it is shortened in lists and in the dashboard, where that is one person’s', async () => {
+    const [late = '', wrong = '', ben = '', other = ''] = await die([...three, ['oAnnaAXXXXXna_02', 'die 45015']])
+    expect(idsOf(await list('--to', 'oAnnaA…na_01'))).toEqual([late, wrong].sort())
+    expect(idsOf(await list('--to', 'oAnn…a_01', '--errcode', '40003'))).toEqual([wrong])
+    expect(idsOf(await list('--to', 'oAnnaA...na_02', '--to', BEN))).toEqual([ben, other].sort())
+    expect(idsOf(await list('--not-to', 'oAnnaA…na_01'))).toEqual([ben, other].sort())
+    expect(documentOf(await world.cli(['dead', 'count', '--json', '--to', 'oAnn…_01']))).toMatchObject({ total: 2 })
+    const dry = ['dead', 'discard', '--dry-run', '--to']
+    expect((await world.cli([...dry, 'oAnn…_01'])).stdout).toContain('Would discard 2 dead letters')
+    expect(await world.cli([...dry, 'oAnnaA…a_0'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("oAnnaA…a_0 is nobody's openid among"),
+    })
+    const several = await world.cli([...dry, 'oA…na_01', '--to', 'oAnnaA…na_02', '--not-to', 'oAnna…2'])
+    expect(several).toMatchObject({ code: 0, stdout: expect.stringContaining('Would discard 2 dead letters') })
+    expect(await world.cli(['dead', 'ls', '--to', 'o…0'])).toMatchObject({ code: 1 })
+    expect(await world.cli(['dead', 'ls', '--to', 'oAnna…na_0…1'])).toMatchObject({ code: 2 })
+  })
+
+  it('refuses a shortened openid that fits several people, and does nothing', async () => {
+    await die([...three, ['oAnnaAXXXXXna_01', 'die 45015']])
+    const result = await world.cli(['dead', 'replay', '--to', 'oAnnaA…na_01', '--yes'])
+    expect(result).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('fits the openids of 2 people'),
+    })
+    expect(documentOf(await world.cli(['task', 'ls', '--json'])).items).toEqual([])
+  })
+
   it('goes through all pages', async () => {
     const ids = await die(Array.from({ length: 450 }, (_, index) => [`o${index}`, 'die 40003'] as const))
     expect(await list()).toMatchObject({ more: true, items: { length: 50 } })

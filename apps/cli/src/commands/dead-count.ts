@@ -3,10 +3,10 @@ import { type CountedBy, countDeadLetters, type LetterCounts } from '@wechat-out
 import { reasonKeys } from '@wechat-outbox/policy'
 import { chooseApp } from '../apps.ts'
 import { UsageError } from '../failure.ts'
-import { readFilter } from '../filter.ts'
 import { explain, type Lang } from '../lang.ts'
 import { type Output, plural, printTable, shortOpenid } from '../output.ts'
 import { type Session, stored } from '../session.ts'
+import { lengthen, readChoice } from '../shortened.ts'
 import type { DeadOptions } from './dead.ts'
 
 const BY: readonly string[] = ['errcode', 'touser', 'hour'] satisfies CountedBy[]
@@ -14,10 +14,11 @@ const BY: readonly string[] = ['errcode', 'touser', 'hour'] satisfies CountedBy[
 export async function countDead(session: Session, options: DeadOptions): Promise<void> {
   const by = options.by ?? 'errcode'
   if (!BY.includes(by)) throw new UsageError(`--by must be one of ${BY.join(', ')}`)
-  const filter = readFilter(options, Date.now())
+  const choice = readChoice(options, Date.now())
   const appid = await chooseApp(session, options.app)
-  const asked = { filter, by: by as CountedBy, reasons: reasonKeys() }
-  const counted = await stored(countDeadLetters(await session.store(), appid, asked))
+  const store = await session.store()
+  const asked = { filter: await lengthen(store, appid, choice), by: by as CountedBy, reasons: reasonKeys() }
+  const counted = await stored(countDeadLetters(store, appid, asked))
   const { output } = session
   if (output.json) return output.document({ appid, by, ...counted })
   printCounts(output, counted, asked)

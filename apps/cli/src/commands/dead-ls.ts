@@ -2,10 +2,11 @@
 import { recipientOf } from '@wechat-outbox/messages'
 import type { ListedDeadLetter } from '@wechat-outbox/outbox/engine'
 import { chooseApp } from '../apps.ts'
-import { readFilter, walkDeadLetters } from '../filter.ts'
+import { walkDeadLetters } from '../filter.ts'
 import { reasonText } from '../lang.ts'
 import { type Output, plural, printTable, shortOpenid } from '../output.ts'
 import type { Session } from '../session.ts'
+import { lengthen, readChoice } from '../shortened.ts'
 import { showDuration, showTime } from '../times.ts'
 import type { DeadOptions } from './dead.ts'
 
@@ -14,11 +15,13 @@ const SHOWN_DEFAULT = 50
 const SHOWN_MAX = 100_000
 
 export async function listDead(session: Session, options: DeadOptions): Promise<void> {
-  const { limit, ...filter } = readFilter(options, Date.now())
-  const max = limit ?? (options.all === true ? SHOWN_MAX : SHOWN_DEFAULT)
+  const choice = readChoice(options, Date.now())
   const appid = await chooseApp(session, options.app)
+  const store = await session.store()
+  const { limit, ...filter } = await lengthen(store, appid, choice)
+  const max = limit ?? (options.all === true ? SHOWN_MAX : SHOWN_DEFAULT)
   const items: ListedDeadLetter[] = []
-  const more = await walkDeadLetters(await session.store(), { appid, filter, max }, (letter) => {
+  const more = await walkDeadLetters(store, { appid, filter, max }, (letter) => {
     items.push(letter)
   })
   const { output } = session

@@ -18,9 +18,10 @@ import { reasonKeys } from '@wechat-outbox/policy'
 import { chooseApp } from '../apps.ts'
 import { confirm, type Terminal } from '../confirm.ts'
 import { CommandFailure, EXIT, UsageError } from '../failure.ts'
-import { hasFilter, readFilter } from '../filter.ts'
+import { hasFilter } from '../filter.ts'
 import { type Output, plural } from '../output.ts'
 import { type Session, stored } from '../session.ts'
+import { lengthen, readChoice } from '../shortened.ts'
 import { whoAmI } from '../who.ts'
 import type { DeadOptions } from './dead.ts'
 import { printCounts } from './dead-count.ts'
@@ -49,10 +50,10 @@ export async function changeMany(context: Context, given: readonly string[], opt
   if (!unasked && !terminal.interactive && (action === 'discard' || given.length === 0)) {
     throw new UsageError(`nobody is there to confirm: add --yes to ${action}, or --dry-run to see what would happen`)
   }
-  const chosen =
-    given.length > 0 ? { ids: await readIds(given, terminal) } : { filter: readFilter(options, Date.now()) }
+  const choice = given.length > 0 ? { ids: await readIds(given, terminal) } : readChoice(options, Date.now())
   const appid = await chooseApp(session, options.app)
   const store = await session.store()
+  const chosen = 'ids' in choice ? choice : { filter: await lengthen(store, appid, choice) }
   if (options.dryRun === true)
     return preview(output, { appid, action, counted: await countChosen(store, appid, chosen) })
   if (!unasked && terminal.interactive && (action === 'discard' || !('ids' in chosen) || chosen.ids.length > 1)) {
