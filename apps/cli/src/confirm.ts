@@ -1,4 +1,4 @@
-/** The question before something that cannot be taken back. Anything but a yes is a no. */
+/** Questions at a terminal: before something that cannot be taken back, where anything but a yes is a no, and after Ctrl-C. */
 import { createInterface } from 'node:readline/promises'
 
 export interface Terminal {
@@ -8,12 +8,19 @@ export interface Terminal {
 }
 
 export async function confirm(question: string, terminal: Terminal): Promise<boolean> {
-  const lines = createInterface({ input: terminal.input, output: terminal.output })
+  const answer = await ask(`${question} [y/N] `, terminal)
+  return /^(y|yes)$/i.test(answer.trim())
+}
+
+/** One line. Ctrl-C and Ctrl-D are no answer, and that is ''. */
+export async function ask(question: string, { input, output }: Terminal): Promise<string> {
+  const lines = createInterface({ input, output })
+  const closed = new Promise<undefined>((resolve) => lines.once('close', () => resolve(undefined)))
   try {
-    // Ctrl-C and Ctrl-D close the line without an answer.
-    const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')))
-    const answer = await Promise.race([lines.question(`${question} [y/N] `).catch(() => ''), closed])
-    return /^(y|yes)$/i.test(answer.trim())
+    const answer = await Promise.race([lines.question(question).catch(() => undefined), closed])
+    // Nobody has ended the line of the question.
+    if (answer === undefined) output.write('\n')
+    return answer ?? ''
   } finally {
     lines.close()
   }

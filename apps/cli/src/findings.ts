@@ -43,6 +43,7 @@ export function findingsOf(overview: Overview, lang: Lang): Finding[] {
     ...redisFindings(health),
     ...(anyServed ? [] : [NO_WORKER]),
     ...unservedFindings(overview),
+    ...apps.flatMap(taskFindings),
     ...apps.flatMap((app) => faultFindings(app, overview.nowMs, lang)),
     ...apps.flatMap((app) => tokenFindings(app, overview.nowMs, lang)),
     ...apps.flatMap(waitingFindings),
@@ -73,6 +74,13 @@ function unservedFindings({ unserved, apps }: Overview): Finding[] {
   return unserved
     .filter(({ appid }) => shown.has(appid))
     .map((app) => ({ kind: 'unserved', level: 'problem', appid: app.appid, message: unservedSentence(app) }))
+}
+
+function taskFindings({ appid, served, tasks }: AppStatus): Finding[] {
+  if (served || tasks.length === 0) return []
+  const wait = tasks.length === 1 ? '1 task waits' : `${tasks.length} tasks wait`
+  const message = `No worker serves ${appid} now, and ${wait} for one: \`wxo task ls --app ${appid}\` lists them.`
+  return [{ kind: 'unserved', level: 'problem', appid, message }]
 }
 
 /** A worker ends these by itself once the fault is gone; an operator may have to see to that. */
@@ -137,9 +145,9 @@ function reasonName(key: string): string {
 }
 
 /** An app that was given up, perhaps. */
-function idleFindings({ appid, served, send }: AppStatus): Finding[] {
+function idleFindings({ appid, served, send, tasks }: AppStatus): Finding[] {
   const waits = send.waiting + send.active + send.delayed + send.prioritized + send.failed
-  if (served || waits > 0) return []
+  if (served || waits + tasks.length > 0) return []
   return [{ kind: 'idle', level: 'notice', appid, message: `No worker serves ${appid} now; nothing waits for one.` }]
 }
 

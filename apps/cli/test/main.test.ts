@@ -1,6 +1,7 @@
 // The process itself: its exit codes, its streams and its end. What the commands do is tested without one.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { listTasks } from '@wechat-outbox/outbox/engine'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { APP, documentOf, MAIN, runProcess, startWorld, type World } from './world.ts'
 
@@ -38,6 +39,23 @@ it('ends with 2 on wrong usage, and steers no terminal with what it was given', 
   expect(documentOf(result).error.code).toBe('USAGE')
   expect(result.stderr).toContain('bogus\\u009b2J')
   expect(result.stdout + result.stderr).not.toContain('\u009b')
+})
+
+it('asks on Ctrl-C at a terminal whether to leave a task or to cancel it', async () => {
+  const line = `exec '${process.execPath}' '${MAIN}' dead replay d-none --app ${APP}`
+  // script(1) gives the command a terminal of its own, into which it types what it reads itself.
+  const env = { ...process.env, REDIS_URL: world.redis.url }
+  const child = spawn('script', ['-qec', line, '/dev/null'], { env, stdio: 'pipe', timeout: 30_000 })
+  let shown = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text))
+  const closed = once(child, 'close')
+  await vi.waitFor(() => expect(shown).toContain('finding the dead letters'), 30_000)
+  child.stdin.write('\u0003')
+  await vi.waitFor(() => expect(shown).toMatch(/cancel r-\w+\? It goes on if you only leave it\. \[c\/L\]/), 30_000)
+  child.stdin.write('c\r')
+  expect(await closed).toEqual([1, null])
+  expect(shown).toContain('cancelled.')
+  expect(await listTasks(world.store, APP)).toMatchObject([{ status: 'cancelled' }])
 })
 
 it('takes a pipe that its reader closes early for no failure', async () => {

@@ -120,4 +120,8 @@ it('tells of a token that the workers did not get, of a task that runs, and of a
   )
   expect(stdout).toContain('! No worker serves wx00000000000000ac now; nothing waits for one.')
   expect(stdout).toMatch(new RegExp(`task +${task?.id} replay by eva@ops: `))
+  await createTask(world.store, 'wx00000000000000ac', { action: 'discard', filter: {}, by: 'eva@ops' })
+  expect((await world.cli(['status', '--app', 'wx00000000000000ac'])).stdout).toMatch(
+    /^✗ No worker serves wx00000000000000ac now, and 1 task waits for one: /,
+  )
 })

@@ -2,7 +2,7 @@ import { hostname, userInfo } from 'node:os'
 import { PassThrough } from 'node:stream'
 import { createTask, listTasks, pauseApp, readTask, type Task } from '@wechat-outbox/outbox/engine'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { followTask } from '../src/commands/follow.ts'
+import { followTask, progressLine } from '../src/commands/follow.ts'
 import type { Session } from '../src/session.ts'
 import { ANNA, BEN, idsOf, letDie, three } from './letters.ts'
 import { APP, documentOf, startWorld, type World } from './world.ts'
@@ -199,6 +199,60 @@ describe('dead discard', () => {
     expect(result).toMatchObject({ code: 0, stdout: '2 of 2 dead letters discarded.\n' })
     expect(idsOf(await list())).toEqual([ben])
     expect(await statusOf(late.replace('d-', 'm-'))).toBe('discarded')
+  })
+})
+
+describe('a task that stands still', () => {
+  const stillMs = { unserved: 0, served: 0 }
+  const session = (): Session =>
+    ({ store: () => Promise.resolve(world.store), output: { note() {} } }) as unknown as Session
+  const pauseReplays = () =>
+    world.store.redis.hset(world.store.backend(APP, 'dead-letter').toKey('meta'), 'paused', '1')
+  const discardAll = async (): Promise<Task> => {
+    const task = await createTask(world.store, APP, { action: 'discard', filter: {}, by: 'test' })
+    if (task === null) throw new Error('too many tasks')
+    return task
+  }
+
+  it('is explained to a person, who goes on watching, and shown as a bar once it moves', async () => {
+    await die(three)
+    await world.store.redis.del(`{wxo:${APP}}:served`)
+    const output = new PassThrough()
+    let shown = ''
+    const told = Promise.withResolvers<void>()
+    output.setEncoding('utf8').on('data', (text: string) => {
+      shown += text
+      if (text.includes('Ctrl-C')) told.resolve()
+    })
+    const terminal = { input: new PassThrough(), output, interactive: true }
+    const end = followTask({ session: session(), terminal, appid: APP, stillMs }, await discardAll())
+    await told.promise
+    await world.consume()
+    expect(await end).toMatchObject({ status: 'done', done: 3 })
+    expect(shown).toMatch(/^r-\w+ started\.\n/)
+    expect(shown.match(/no worker serves \w+ now; the task waits for one\. Ctrl-C asks/g)).toHaveLength(1)
+  })
+
+  it('ends a script that watches it, which hears why', async () => {
+    await die(three)
+    await pauseReplays()
+    await world.consume()
+    const terminal = { input: new PassThrough(), output: new PassThrough(), interactive: false }
+    const watching = { session: session(), terminal, appid: APP, stillMs }
+    await expect(followTask(watching, await discardAll())).rejects.toThrow(
+      /^nothing moves, because the queue dead-letter of \w+ was paused with BullMQ\. r-\w+ goes on: wxo task show r-/,
+    )
+    expect(await listTasks(world.store, APP)).toMatchObject([{ status: 'running' }])
+  })
+
+  it.each([
+    [{ total: null }, 'finding the dead letters.'],
+    [{ total: 30, done: 11, skipped: 1 }, '[########............]  40%  11 of 30 dead letters discarded, 1 skipped: '],
+    [{ total: 3, done: 3 }, '[####################] 100%  3 of 3 dead letters discarded.'],
+    [{ total: 0 }, '[####################] 100%  0 of 0 dead letters discarded.'],
+  ])('that is at %j is one line', (at, line) => {
+    const task = { action: 'discard', status: 'running', done: 0, skipped: 0, failed: 0, takenBack: 0, ...at } as Task
+    expect(progressLine(task)).toContain(line)
   })
 })
 

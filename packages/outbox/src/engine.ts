@@ -81,6 +81,7 @@ export { parseRedisUrl } from './redis/url.ts'
 export {
   cancelTask,
   createTask,
+  isReplayPaused,
   listRunningTasks,
   listTasks,
   readTask,

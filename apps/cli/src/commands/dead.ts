@@ -40,6 +40,11 @@ export function addDead(program: Command, act: Act): void {
 
 const FIRST = 'those whose messages were accepted first'
 
+const AFTER_CHANGING = `
+The command follows the task until it has ended; the task needs it for nothing. Ctrl-C at a terminal asks whether to leave the task or to
+cancel it. When nothing moves – for 5 s while no worker serves the app, else for 30 s – it says why, and goes on following at a terminal;
+without one it ends with 1, and the task goes on: wxo task show.`
+
 export function withApp(command: Command): Command {
   return command.option('--app <appid>', 'the Mini Program: wx…')
 }
@@ -54,4 +59,5 @@ function addChanging(command: Command): Command {
     .option('--dry-run', 'say how many there are of each code, and do nothing')
     .option('--detach', 'start it and do not wait for it: wxo task show')
     .option('--yes', 'do not ask')
+    .addHelpText('after', AFTER_CHANGING)
 }

@@ -52,6 +52,7 @@ export function appKeys(appid: string) {
     sendAwaitingUser: `${sendJobs}awaiting-user`,
     deadJobs,
     deadJob: (id: string) => deadJobs + id,
+    deadMeta: `${deadJobs}meta`,
     deadWait: `${deadJobs}wait`,
     deadMarker: `${deadJobs}marker`,
     deadFailed: `${deadJobs}failed`,

@@ -116,6 +116,11 @@ export async function listRunningTasks(store: Store, appid: string): Promise<Tas
   return open.filter(({ status }) => status === 'running').map(shown)
 }
 
+/** Whether the queue of dead letters was paused with BullMQ, so that no worker carries out replays and tasks. */
+export async function isReplayPaused({ redis }: Store, appid: string): Promise<boolean> {
+  return (await redis.hexists(appKeys(appid).deadMeta, 'paused')) === 1
+}
+
 export interface Cancelled {
   readonly kind: 'cancelled' | 'ended'
   readonly task: Task
