@@ -161,7 +161,7 @@ describe('WeChat is the truth', () => {
     expect(truth.refused).toEqual([id])
     expect(dead).toEqual([])
     expect((await world.outbox().status(id))?.attempts).toHaveLength(2)
-    expect(await fields(id, 'atm')).toEqual(['1'])
+    expect(await fields(id, 'atm', 'early')).toEqual(['1', null])
   })
 
   it('a message that it takes while the user acts counts as none of the new window', async () => {
