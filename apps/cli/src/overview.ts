@@ -1,6 +1,6 @@
 /** What Redis knows of a whole outbox, for `wxo status` and `wxo doctor`. Of a token it tells that it is there and for how long. */
 import {
-  countReasons,
+  countAtOnce,
   createTokenStore,
   DEAD_LETTER_QUEUE,
   type Hold,
@@ -99,7 +99,7 @@ async function readApp(store: Store, appid: string): Promise<Omit<AppStatus, 'se
     deadLetter,
     oldestWaitingMs: oldestSince === null ? null : now - oldestSince,
     deadLetters,
-    deadLetterCodes: deadLetters === 0 ? NONE : await countReasons(store, appid, reasonKeys()),
+    deadLetterCodes: (await countAtOnce(store, appid, { filter: {}, by: 'errcode', reasons: reasonKeys() })) ?? NONE,
     tasks,
     hold,
     token: token === null ? null : { version: token.version, leftMs: token.leftMs },

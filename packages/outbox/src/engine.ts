@@ -34,9 +34,9 @@ export { attemptsOf, readHistory } from './bullmq/job-hash.ts'
 export { type SharedWait, sharedWaitFor } from './bullmq/shared-wait.ts'
 export {
   type CountedBy,
+  countAtOnce,
   countDeadLetters,
   countGiven,
-  countReasons,
   type LetterCount,
   type LetterCounts,
 } from './dead-letters/count.ts'

@@ -1,11 +1,11 @@
 /**
- * How many dead letters there are, and of what: what an operator asks first. Counted by code, without a filter that asks for more, it takes
- * two round trips however many letters there are, because each code has an index; otherwise the letters are looked at, page by page.
+ * How many dead letters there are, and of what: what an operator asks first. By code and by hour, of some codes, some people and some
+ * time, the indexes tell it (`count-indexes.ts`); everything else takes a look at the letters, page by page.
  */
 import { type DeadLetter, type DeadLetterFilter, reasonKeyOf, recipientOf } from '@wechat-outbox/messages'
-import { appKeys } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 import { acceptanceOf } from './acceptance.ts'
+import { countIndexes, hourOf } from './count-indexes.ts'
 import { type Cursor, findLetters, START } from './find.ts'
 import { readDeadLetter } from './list.ts'
 
@@ -37,13 +37,24 @@ const COUNTS_MAX = 1000
 
 /** Counts the letters that a filter means. With a `limit`: the first so many by acceptance. */
 export async function countDeadLetters(store: Store, appid: string, asked: CountedLetters): Promise<LetterCounts> {
-  return (await countIndexes(store, appid, asked)) ?? countOneByOne(store, appid, asked)
+  const counted = await countIndexes(store, appid, asked)
+  if (counted === undefined || counted.unnamed > 0) return countOneByOne(store, appid, asked)
+  return countsOf(counted.counts, asked.by)
 }
 
-/** Counts all letters by the reasons that are known, in two round trips; `others` died of reasons that nobody has named. */
-export async function countReasons(store: Store, appid: string, reasons: readonly string[]): Promise<LetterCounts> {
-  const { all, counted } = await countEach(store, appid, { reasons })
-  return { ...counted, total: all, others: counted.others + Math.max(0, all - counted.total) }
+/**
+ * The same for who cannot wait for letters to be looked at: undefined where the indexes alone do not tell, and `others` are then also the
+ * letters of reasons that `reasons` does not name.
+ */
+export async function countAtOnce(
+  store: Store,
+  appid: string,
+  asked: CountedLetters,
+): Promise<LetterCounts | undefined> {
+  const counted = await countIndexes(store, appid, asked)
+  if (counted === undefined) return undefined
+  const { total, counts, others } = countsOf(counted.counts, asked.by)
+  return { total: total + counted.unnamed, counts, others: others + counted.unnamed }
 }
 
 /** Counts letters by their ids; `total` counts those that are there. */
@@ -61,45 +72,6 @@ const GIVEN_CHUNK = 500
 
 function add(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1)
-}
-
-/** Undefined where the indexes cannot tell: another filter, or letters of a reason that nobody has named. */
-async function countIndexes(
-  store: Store,
-  appid: string,
-  { filter, by, reasons }: CountedLetters,
-): Promise<LetterCounts | undefined> {
-  const { errcode, since, until, ...others } = filter
-  if (by !== 'errcode' || Object.values(others).some((given) => given !== undefined)) return undefined
-  // A reason that is given by its name may stand under an errcode.
-  if (errcode?.some((reason) => !/^-?\d+$/.test(reason))) return undefined
-  const { all, counted } = await countEach(store, appid, {
-    reasons: errcode ?? reasons,
-    ...(since !== undefined && { since }),
-    ...(until !== undefined && { until }),
-  })
-  return errcode !== undefined || counted.total === all ? counted : undefined
-}
-
-interface Each {
-  readonly reasons: readonly string[]
-  readonly since?: number | string
-  readonly until?: number | string
-}
-
-/** How many stand in the index of each reason, and in the one of all letters. */
-async function countEach(
-  store: Store,
-  appid: string,
-  { reasons, since = '-inf', until = '+inf' }: Each,
-): Promise<{ all: number; counted: LetterCounts }> {
-  const keys = appKeys(appid)
-  const wanted = [...new Set(reasons)]
-  const [all = 0, ...each] = await Promise.all(
-    [keys.deadByTime, ...wanted.map(keys.deadByReason)].map((key) => store.redis.zcount(key, since, until)),
-  )
-  const counts = new Map(wanted.flatMap((key, n) => ((each[n] ?? 0) > 0 ? [[key, each[n] ?? 0] as const] : [])))
-  return { all, counted: countsOf(counts, 'errcode') }
 }
 
 async function countOneByOne(store: Store, appid: string, { filter, by }: CountedLetters): Promise<LetterCounts> {
@@ -121,8 +93,6 @@ async function countOneByOne(store: Store, appid: string, { filter, by }: Counte
   return countsOf(counts, by)
 }
 
-const HOUR_MS = 3_600_000
-
 function keyOf(by: CountedBy, letter: DeadLetter): string {
   switch (by) {
     case 'errcode':
@@ -130,7 +100,7 @@ function keyOf(by: CountedBy, letter: DeadLetter): string {
     case 'touser':
       return recipientOf(letter) ?? ''
     case 'hour':
-      return new Date(Math.floor(letter.deadAt / HOUR_MS) * HOUR_MS).toISOString()
+      return hourOf(letter.deadAt)
   }
 }
 

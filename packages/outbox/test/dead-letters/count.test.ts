@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type CountedBy, countDeadLetters, countGiven, countReasons } from '../../src/dead-letters/count.ts'
+import { type CountedBy, countAtOnce, countDeadLetters, countGiven } from '../../src/dead-letters/count.ts'
 import { crowd, letDie } from '../support/tasks.ts'
 import { APP, createWorld, keys, type World } from '../support/world.ts'
 
@@ -35,8 +35,9 @@ describe('dead letters are counted', () => {
   it('by reasons alone, without a look at letters of which nobody has named one', async () => {
     await world.redis.config('RESETSTAT')
     const known = { counts: [{ key: '45015', count: 20 }] }
-    expect(await countReasons(world.store, APP, ['45015', '45015'])).toEqual({ total: 30, ...known, others: 10 })
-    expect(await countReasons(world.store, APP, REASONS)).toEqual({ total: 30, counts: all, others: 0 })
+    const atOnce = (reasons: string[]) => countAtOnce(world.store, APP, { filter: {}, by: 'errcode', reasons })
+    expect(await atOnce(['45015', '45015'])).toEqual({ total: 30, ...known, others: 10 })
+    expect(await atOnce(REASONS)).toEqual({ total: 30, counts: all, others: 0 })
     expect(await world.redis.info('commandstats')).not.toContain('cmdstat_hget:')
   })
 
@@ -53,6 +54,57 @@ describe('dead letters are counted', () => {
     [{ limit: 4, errcode: ['expired'] }, 4],
   ])('with the filter %j', async (filter, total) => {
     expect((await count(filter)).total).toBe(total)
+  })
+
+  it.each([
+    ['hour', {}],
+    ['hour', { errcode: ['45015', '45047'], touser: ['o-1', 'o-2'] }],
+    ['errcode', { touser: ['o-1', 'o-2', 'o-1'] }],
+    ['errcode', { touser: ['o-1'], errcode: ['45015'] }],
+  ] as [CountedBy, object][])('by %s of %j without a look at one of them', async (by, filter) => {
+    const looked = await count({ ...filter, acceptedSince: 0 }, by)
+    expect(looked.total).toBeGreaterThan(0)
+    await world.redis.config('RESETSTAT')
+    expect(await count(filter, by)).toEqual(looked)
+    expect(await world.redis.info('commandstats')).not.toContain('cmdstat_hget:')
+  })
+
+  it('at once, or not at all', async () => {
+    const atOnce = (filter: object, by: CountedBy = 'errcode', reasons = REASONS) =>
+      countAtOnce(world.store, APP, { filter, by, reasons })
+    expect(await atOnce({}, 'errcode', ['45015'])).toEqual({
+      total: 30,
+      counts: [{ key: '45015', count: 20 }],
+      others: 10,
+    })
+    expect(await atOnce({ errcode: ['expired'] })).toBeUndefined()
+    expect(await atOnce({ limit: 1 })).toBeUndefined()
+    expect(await atOnce({}, 'touser')).toBeUndefined()
+  })
+
+  it('by hours that begin and end where the filter does', async () => {
+    const hour = 3_600_000
+    const at = (n: number): number => 480_000 * hour + n
+    // Deaths at the edges of hours, and months before.
+    const moved = ids.slice(0, 5)
+    const times = [at(-1), at(0), at(hour - 1), at(hour), at(1000 * hour)]
+    for (const [n, id] of moved.entries()) await world.redis.zadd(keys.deadByTime, times[n] ?? 0, id)
+    const hours = async (since: number, until: number) =>
+      (await countAtOnce(world.store, APP, { filter: { since, until }, by: 'hour', reasons: [] }))?.counts
+    const iso = (ms: number): string => new Date(ms).toISOString()
+    expect(await hours(0, at(1000 * hour))).toEqual([
+      { key: iso(at(-hour)), count: 1 },
+      { key: iso(at(0)), count: 2 },
+      { key: iso(at(hour)), count: 1 },
+      { key: iso(at(1000 * hour)), count: 1 },
+    ])
+    expect(await hours(at(1), at(hour))).toEqual([
+      { key: iso(at(0)), count: 1 },
+      { key: iso(at(hour)), count: 1 },
+    ])
+    // From then until today is more than is counted at once, and the letters tell it.
+    expect(await hours(0, Date.now())).toBeUndefined()
+    expect((await count({}, 'hour')).total).toBe(30)
   })
 
   it('by person, by hour, and by id', async () => {

@@ -66,6 +66,22 @@ describe('an operator', () => {
     })
   })
 
+  it('lists by the name of a reason, whatever errcode stands beside it', async () => {
+    const outbox = world.outbox()
+    const kinds = [{ errcode: null, name: 'expired' }, { errcode: -1, name: 'expired' }, {}]
+    let died = 0
+    await world.consumer(() => Promise.resolve(dies(kinds[died++ % 3])))
+    await outbox.sendMany(Array.from({ length: 30 }, (_, n) => text(`o-${n}`)))
+    await vi.waitFor(async () => expect(await world.redis.zcard(keys.deadByTime)).toBe(30), 10_000)
+    expect((await listDeadLetters(world.store, APP, { name: 'expired' })).items).toHaveLength(10)
+    const first = await listDeadLetters(world.store, APP, { reasonName: 'expired', limit: 15 })
+    const rest = await listDeadLetters(world.store, APP, { reasonName: 'expired', limit: 15, cursor: first.next ?? '' })
+    const found = [...first.items, ...rest.items]
+    expect(new Set(found.map(({ id }) => id)).size).toBe(20)
+    expect(new Set(found.map(({ reason }) => reason.name))).toEqual(new Set(['expired']))
+    expect(rest.next).toBeNull()
+  })
+
   it('still sees a dead letter that waits to be replayed, and cannot discard it then', async () => {
     const [id = ''] = await buried(world, 1)
     const deadId = deadLetterIdOf(id)
