@@ -32,3 +32,4 @@ export {
   unansweredReason,
   unsureReason,
 } from './reasons.ts'
+export { type ReplayProspect, replayProspect } from './replay-prospect.ts'

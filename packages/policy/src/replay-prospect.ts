@@ -1,0 +1,24 @@
+/** Whether a replay can do better than the message that died: what an operator wants to know before thousands are replayed. */
+import { OWN_REASONS, sendErrcode } from './errcodes.ts'
+
+/**
+ * `sendable`: nothing about the message itself stands in the way. `after-user-action`: only if the user has acted again since it died.
+ * `refused-again`: the answer is the same, unless what it complains of has been mended. `unknown`: nobody knows this reason.
+ */
+export type ReplayProspect = 'sendable' | 'after-user-action' | 'refused-again' | 'unknown'
+
+/** The reply window is closed, or its replies are used up. */
+const WINDOW_ERRCODES: ReadonlySet<number> = new Set([45015, 45047])
+
+/** `key`: an errcode as text, or the name of a reason of ours. */
+export function replayProspect(key: string): ReplayProspect {
+  if (!/^-?\d+$/.test(key)) {
+    if (key === 'invalid-message') return 'refused-again'
+    return OWN_REASONS.some(({ name }) => name === key) ? 'sendable' : 'unknown'
+  }
+  const errcode = Number(key)
+  if (WINDOW_ERRCODES.has(errcode)) return 'after-user-action'
+  const row = sendErrcode(errcode)
+  if (row === undefined) return 'unknown'
+  return row.action === 'dead' ? 'refused-again' : 'sendable'
+}
