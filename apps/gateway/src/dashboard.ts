@@ -1,16 +1,19 @@
 /**
- * `/dashboard`: the sign-in, and then Bull Board for reading, and the few writes. Every path below is behind the same
- * hooks, unknown ones included: they hang on the scope and not on a path that could be written differently. Pages of
- * other sites do not come as far as here.
+ * What is behind the sign-in: the operator's page at `/dead-letters`, and at `/dashboard` Bull Board for reading, and the few writes.
+ * Every path below them is behind the same hooks, unknown ones included: they hang on the scopes and not on a path that could be
+ * written differently. Pages of other sites do not come as far as here.
  */
 import basicAuth from '@fastify/basic-auth'
+import type { Outbox } from '@wechat-outbox/outbox'
 import { isRead, type Logger } from '@wechat-outbox/runtime'
 import { isLoopback } from '@wechat-outbox/wechat'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { watchApps } from './apps-watch.ts'
-import { createBoard, DASHBOARD_PATH } from './board.ts'
+import { type Board, createBoard, DASHBOARD_PATH } from './board.ts'
 import { addBoardPage } from './board-page.ts'
 import { addBoardWrites } from './board-writes.ts'
+import { addDeadLettersPage } from './dead-letters-page/add-page.ts'
+import { DEAD_LETTERS_PATH } from './dead-letters-page/links.ts'
 import type { GatewayConfig } from './env.ts'
 import { NOT_FOUND, type Problem, sendProblem } from './problem.ts'
 import type { RedisLink } from './redis-link.ts'
@@ -24,6 +27,7 @@ export interface Dashboard {
 export interface DashboardOptions {
   readonly config: GatewayConfig
   readonly link: RedisLink
+  readonly outbox: Outbox
   readonly log: Logger
 }
 
@@ -31,32 +35,32 @@ export async function addDashboard(app: FastifyInstance, options: DashboardOptio
   const { config, link, log } = options
   if (!hasSignIn(config) && !isLoopback(config.GATEWAY_HOST)) return addClosedDashboard(app, log)
   const board = createBoard({ showContent: config.DASHBOARD_SHOW_CONTENT })
-  await app.register(
-    async (scope) => {
-      await addSignInHook(scope, config, log)
-      scope.addHook('onRequest', async (request, reply) => {
-        if (!request.routeOptions.url?.includes('/static/')) reply.header('cache-control', 'no-store')
-      })
-      // No route here reads a body; one that is sent anyway is small and thrown away.
-      scope.removeAllContentTypeParsers()
-      scope.addContentTypeParser(
-        'application/json',
-        { parseAs: 'string', bodyLimit: 65_536 },
-        (_request, _body, done) => done(null, undefined),
-      )
-      addBoardPage(scope)
-      addBoardWrites(scope, { link, log, userOf: () => config.DASHBOARD_USER ?? 'anonymous' })
-      scope.addHook('preHandler', async (request) => {
-        // Writes ask for Redis themselves, so that one that fails stands in the log.
-        if (isRead(request.method) && request.routeOptions.url?.startsWith(`${DASHBOARD_PATH}/api/`)) await link.store()
-      })
-      scope.setNotFoundHandler((_request, reply) => sendProblem(reply, NOT_FOUND))
-      serveFromMemory(scope, `${DASHBOARD_PATH}/static/*`, board.staticDir)
-      await scope.register(board.server.registerPlugin())
-    },
-    { prefix: DASHBOARD_PATH },
-  )
+  await app.register(async (scope) => {
+    await addSignInHook(scope, config, log)
+    await scope.register((inner) => addBoard(inner, options, board), { prefix: DASHBOARD_PATH })
+    await scope.register(async (inner) => addDeadLettersPage(inner, options), { prefix: DEAD_LETTERS_PATH })
+  })
   return watchApps({ link, board, appid: config.WECHAT_APP_ID, log })
+}
+
+async function addBoard(scope: FastifyInstance, { config, link, log }: DashboardOptions, board: Board): Promise<void> {
+  scope.addHook('onRequest', async (request, reply) => {
+    if (!request.routeOptions.url?.includes('/static/')) reply.header('cache-control', 'no-store')
+  })
+  // No route here reads a body; one that is sent anyway is small and thrown away.
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit: 65_536 }, (_request, _body, done) =>
+    done(null, undefined),
+  )
+  addBoardPage(scope)
+  addBoardWrites(scope, { link, log, userOf: () => config.DASHBOARD_USER ?? 'anonymous' })
+  scope.addHook('preHandler', async (request) => {
+    // Writes ask for Redis themselves, so that one that fails stands in the log.
+    if (isRead(request.method) && request.routeOptions.url?.startsWith(`${DASHBOARD_PATH}/api/`)) await link.store()
+  })
+  scope.setNotFoundHandler((_request, reply) => sendProblem(reply, NOT_FOUND))
+  serveFromMemory(scope, `${DASHBOARD_PATH}/static/*`, board.staticDir)
+  await scope.register(board.server.registerPlugin())
 }
 
 function hasSignIn(config: GatewayConfig): boolean {
@@ -83,7 +87,9 @@ async function addSignInHook(scope: FastifyInstance, config: GatewayConfig, log:
 function addClosedDashboard(app: FastifyInstance, log: Logger): Dashboard {
   log.warn({ event: 'dashboard.off', reason: CLOSED.detail })
   const handler = (_request: FastifyRequest, reply: FastifyReply): FastifyReply => sendProblem(reply, CLOSED)
-  for (const url of [DASHBOARD_PATH, `${DASHBOARD_PATH}/*`]) app.all(url, handler)
+  for (const path of [DASHBOARD_PATH, DEAD_LETTERS_PATH]) {
+    for (const url of [path, `${path}/*`]) app.all(url, handler)
+  }
   return { stop: () => undefined }
 }
 

@@ -66,13 +66,17 @@ export const gatewayEnvSchema = z.object({
       'What becomes of a message without an `onClosed` while the reply window of its recipient is closed: `dead-letter`, `hold` or `refuse` (`docs/reply-windows.md`). Without it the workers’ own decides',
     ),
   ...windowVariables,
-  DASHBOARD_USER: text.optional().describe('Without user and password the dashboard is off on any host but loopback'),
+  DASHBOARD_USER: text
+    .optional()
+    .describe('Without user and password `/dashboard` and `/dead-letters` are off on any host but loopback'),
   DASHBOARD_PASSWORD: text
     .optional()
     .describe(
       'HTTP basic; put TLS in front of it. On a host that is not loopback: 12 characters or more, and hard to guess',
     ),
-  DASHBOARD_SHOW_CONTENT: flag.default(false).describe('Message content in the dashboard instead of a mask'),
+  DASHBOARD_SHOW_CONTENT: flag
+    .default(false)
+    .describe('Message content and openids in `/dashboard` and `/dead-letters` instead of a mask'),
   LOG_LEVEL: logLevel.default('info').describe('A level of pino'),
   SHUTDOWN_TIMEOUT_MS: integer(0, 600_000)
     .default(25_000)

@@ -9,6 +9,7 @@ import { type FastifyInstance, fastify } from 'fastify'
 import helmet from 'helmet'
 import { createAccess } from './access.ts'
 import { addDashboard } from './dashboard.ts'
+import { addRootPage } from './dead-letters-page/root-page.ts'
 import { addEntrance } from './entrance/entrance.ts'
 import type { GatewayConfig } from './env.ts'
 import { addHealthRoutes } from './health.ts'
@@ -91,7 +92,8 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     await addEntrance(app, { link, outbox, texts, access, log, knownApps, ...wechat })
     const schema = sendRequestSchema(texts)
     await addV1(app, { outbox, schema, store, access, knownApps, rememberMs: idempotencyTtlHours * 3_600_000 })
-    dashboard = await addDashboard(app, { config, link, log })
+    addRootPage(app)
+    dashboard = await addDashboard(app, { config, link, outbox, log })
     const url = await app.listen({ host: config.GATEWAY_HOST, port: config.GATEWAY_PORT })
     log.info({ event: 'gateway.listening', url })
     let ended: Promise<void> | undefined

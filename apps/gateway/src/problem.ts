@@ -76,9 +76,14 @@ export function problemBody({ status, code, detail, errors }: Problem): Record<s
   return { type: PROBLEM_TYPE_PREFIX + code, title, status, code, detail, ...(errors === undefined ? {} : { errors }) }
 }
 
-export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
-  const { retryAfterS }: Kind = PROBLEMS[problem.code]
+/** Says when to ask again, where the kind of problem tells. */
+export function setRetryAfter(reply: FastifyReply, { code }: Problem): void {
+  const { retryAfterS }: Kind = PROBLEMS[code]
   if (retryAfterS !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', String(retryAfterS))
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  setRetryAfter(reply, problem)
   // The dashboard's page shows the field `error`.
   const forPage = reply.request.url.startsWith('/dashboard') ? { error: problem.detail } : {}
   return reply

@@ -2,6 +2,7 @@
 import { createSameSiteCheck, type SiteFault } from '@wechat-outbox/runtime'
 import { isLoopback } from '@wechat-outbox/wechat'
 import type { FastifyInstance } from 'fastify'
+import { DEAD_LETTERS_PATH } from './dead-letters-page/links.ts'
 import { type Problem, sendProblem } from './problem.ts'
 
 /** Probes ask by whatever address a pod has, learn nothing and change nothing. */
@@ -9,6 +10,9 @@ const OPEN_ROUTES: ReadonlySet<string | undefined> = new Set(['/healthz', '/read
 
 /** WeChat's SDKs send their JSON as what they please; what lets them in is a token that no page elsewhere knows. */
 const ANY_TYPE_PREFIX = '/cgi-bin/'
+
+/** The operator's page works without JavaScript, and so by forms. */
+const FORM_PREFIX = `${DEAD_LETTERS_PATH}/`
 
 export interface GuardOptions {
   /** Where the gateway listens. */
@@ -22,11 +26,15 @@ export function addSameSiteGuard(app: FastifyInstance, options: GuardOptions): v
   app.addHook('onRequest', (request, reply, done) => {
     const { method, headers } = request
     const route = request.routeOptions.url
-    const anyType = route?.startsWith(ANY_TYPE_PREFIX) ?? false
-    const fault = OPEN_ROUTES.has(route) ? null : check({ method, headers, anyType })
+    const fault = OPEN_ROUTES.has(route) ? null : check({ method, headers, bodies: bodiesOf(route) })
     if (fault === null) done()
     else sendProblem(reply, PROBLEM_OF[fault])
   })
+}
+
+function bodiesOf(route: string | undefined): 'json' | 'form' | 'any' {
+  if (route?.startsWith(ANY_TYPE_PREFIX)) return 'any'
+  return route?.startsWith(FORM_PREFIX) ? 'form' : 'json'
 }
 
 const PROBLEM_OF: Readonly<Record<SiteFault, Problem>> = {

@@ -1,5 +1,5 @@
 /**
- * The files of Bull Board and Swagger UI, served from memory. Both packages open a file for each request, and hold it open as long
+ * The files of Bull Board, Swagger UI and our own pages, served from memory. Both packages open a file for each request, and hold it open as long
  * as a client takes its time with the answer: a few hundred slow clients use up the descriptors of a process.
  */
 import { hash } from 'node:crypto'
@@ -22,12 +22,21 @@ export function serveFromMemory(app: FastifyInstance, url: string, dir: string):
     if (route.url !== url) return
     route.handler = (request: FastifyRequest, reply: FastifyReply) => {
       const file = files.get((request.params as { readonly '*': string })['*'])
-      if (file === undefined) return sendProblem(reply, NOT_FOUND)
-      reply.header('cache-control', 'public, max-age=0').header('etag', file.etag)
-      if (request.headers['if-none-match'] === file.etag) return reply.code(304).send()
-      return reply.type(file.type).send(file.body)
+      return file === undefined ? sendProblem(reply, NOT_FOUND) : sendFile(reply, file)
     }
   })
+}
+
+/** Registers one file under an address of its own. */
+export function serveFile(app: FastifyInstance, url: string, path: string): void {
+  const file = readFile(path)
+  app.get(url, (_request, reply) => sendFile(reply, file))
+}
+
+function sendFile(reply: FastifyReply, file: StaticFile): FastifyReply {
+  reply.header('cache-control', 'public, max-age=0').header('etag', file.etag)
+  if (reply.request.headers['if-none-match'] === file.etag) return reply.code(304).send()
+  return reply.type(file.type).send(file.body)
 }
 
 function readFiles(dir: string): ReadonlyMap<string, StaticFile> {
@@ -35,12 +44,15 @@ function readFiles(dir: string): ReadonlyMap<string, StaticFile> {
   return new Map(
     entries.map(({ parentPath, name }) => {
       const path = join(parentPath, name)
-      const body = readFileSync(path)
-      const type = mime.getType(name) ?? 'application/octet-stream'
-      const file = { body, type: withCharset(type), etag: `"${hash('sha256', body, 'base64url').slice(0, 22)}"` }
-      return [path.slice(dir.length).split(sep).filter(Boolean).join('/'), file]
+      return [path.slice(dir.length).split(sep).filter(Boolean).join('/'), readFile(path)]
     }),
   )
+}
+
+function readFile(path: string): StaticFile {
+  const body = readFileSync(path)
+  const type = mime.getType(path) ?? 'application/octet-stream'
+  return { body, type: withCharset(type), etag: `"${hash('sha256', body, 'base64url').slice(0, 22)}"` }
 }
 
 const withCharset = (type: string): string =>

@@ -2,7 +2,7 @@
  * Configuration from the environment: one zod object per app, read once at start. Everything that is wrong is said at
  * once, with the variable's name, and never with its value, which may be a secret.
  */
-import { ON_CLOSED, readWindowRule, WINDOW_RULE_FORM, type WindowRule } from '@wechat-outbox/messages'
+import { ON_CLOSED, readWindowRule, WINDOW_RULE_FORM } from '@wechat-outbox/messages'
 import { messageOf, parseRedisUrl } from '@wechat-outbox/outbox/engine'
 import { z } from 'zod'
 
@@ -83,19 +83,18 @@ export const port = integer(0, 65_535)
 /** What becomes of messages while a reply window is closed, for the schema of whoever takes or sends them. */
 export const onClosed = z.enum(ON_CLOSED, `must be ${ON_CLOSED.slice(0, -1).join(', ')} or ${ON_CLOSED.at(-1)}`)
 
-const windowRule = (fallback: string) =>
-  z
-    .string()
-    .default(fallback)
-    .transform((text) => readWindowRule(text))
-    .pipe(z.custom<WindowRule>((rule) => rule !== undefined, WINDOW_RULE_FORM))
+const windowRule = z.string().refine((text) => readWindowRule(text) !== undefined, WINDOW_RULE_FORM)
 
 /** What an action of a user allows, for the schema of whoever records actions. */
 export const windowVariables = {
-  WINDOW_MESSAGE: windowRule('5/48h').describe(
+  WINDOW_MESSAGE: windowRule
+    .default('5/48h')
+    .describe(
     'Replies that WeChat takes after a message of the user, and for how long (s, m, h or d)',
   ),
-  WINDOW_ENTER: windowRule('2/1m').describe(
+  WINDOW_ENTER: windowRule
+    .default('2/1m')
+    .describe(
     'The same after the user has entered the session; an older page of WeChat’s says `1/1m`',
   ),
 }

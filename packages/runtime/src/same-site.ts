@@ -42,11 +42,17 @@ export interface SameSiteOptions {
 export interface SameSiteRequest {
   readonly method: string
   readonly headers: IncomingHttpHeaders
-  /** Whether its body may be of any type. Default: JSON, or none. */
-  readonly anyType?: boolean
+  /** What its body may be, if it has one. Default: JSON. */
+  readonly bodies?: AcceptedBodies
 }
 
-/** `host`: not known under this name. `origin`: another web site asks. `content-type`: the body is not JSON. */
+/**
+ * `form`: what the forms of our own pages send. A page elsewhere may send such a body without asking first, which it may not with JSON, so
+ * the browser has to say where it comes from.
+ */
+export type AcceptedBodies = 'json' | 'form' | 'any'
+
+/** `host`: not known under this name. `origin`: another web site asks, or one that is not told. `content-type`: another body than is accepted. */
 export type SiteFault = 'host' | 'origin' | 'content-type'
 
 /** Makes the check. It returns what is wrong with a request, or null. */
@@ -56,13 +62,14 @@ export function createSameSiteCheck(options: SameSiteOptions): (request: SameSit
   const names = new Set([...LOOPBACK_NAMES, asHeader(host).toLowerCase(), ...(given ?? [])])
   const isOpen = given === undefined && !isLoopback
   const isOurs = (name: string): boolean => names.has(name) || (isOpen && (unnamed === 'any' || isPrivateName(name)))
-  return ({ method, headers, anyType = false }) => {
+  return ({ method, headers, bodies = 'json' }) => {
     const header = headers.host ?? ''
     const name = hostnameIn(header)
     if (name === null || !isOurs(name)) return 'host'
     if (isRead(method)) return isForeignRead(headers) ? 'origin' : null
     if (isForeignFetch(headers) || !isOwnOrigin(headers.origin, header)) return 'origin'
-    return !anyType && hasUnexpectedBody(headers) ? 'content-type' : null
+    if (bodies === 'form' && headers.origin === undefined && headers['sec-fetch-site'] === undefined) return 'origin'
+    return isAcceptedBody(headers, bodies) ? null : 'content-type'
   }
 }
 
@@ -92,8 +99,14 @@ function isOwnOrigin(origin: string | undefined, host: string): boolean {
   return origin === undefined || (URL.canParse(origin) && new URL(origin).host === host.toLowerCase())
 }
 
-function hasUnexpectedBody(headers: IncomingHttpHeaders): boolean {
+const TYPES = {
+  json: /^application\/json\s*(?:;|$)/i,
+  form: /^application\/x-www-form-urlencoded\s*(?:;|$)/i,
+  any: /^/,
+} as const satisfies Record<AcceptedBodies, RegExp>
+
+function isAcceptedBody(headers: IncomingHttpHeaders, bodies: AcceptedBodies): boolean {
   const type = headers['content-type']
-  if (type !== undefined) return !/^application\/json\s*(?:;|$)/i.test(type)
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+  if (type !== undefined || bodies === 'any') return TYPES[bodies].test(type ?? '')
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0
 }

@@ -1,28 +1,17 @@
 /** The description of the API as a person reads it: a real Chromium, under the gateway's own content security policy. */
-import { existsSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
-import { chromium } from 'playwright-core'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { APPID, openGateway, startWorld } from '../support/world.ts'
-
-function chromiumPath(): string {
-  const onPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'chromium'))
-  const found = process.env.CHROMIUM_PATH ?? onPath.find((file) => existsSync(file))
-  if (found === undefined) throw new Error('There is no Chromium: set CHROMIUM_PATH or put `chromium` on the PATH.')
-  return found
-}
+import { launchChromium } from './chromium.ts'
 
 it('shows every call, asks no other host for anything, and can be tried', async () => {
   const pictures = await mkdtemp(join(tmpdir(), 'docs-pictures-'))
   console.info(`screenshots: ${pictures}`)
   const world = await startWorld()
   const gateway = await openGateway({ REDIS_URL: world.redis.url })
-  const browser = await chromium.launch({
-    executablePath: chromiumPath(),
-    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  })
+  const browser = await launchChromium()
   try {
     const page = await browser.newPage({ viewport: { width: 1400, height: 1200 } })
     const asked: string[] = []

@@ -1,0 +1,79 @@
+/** What a replay or a discard would do, before anything is done: how many letters, of what, and how many of them can be sent now. */
+import { type DeadLetter, reasonKeyOf } from '@wechat-outbox/messages'
+import {
+  countAtOnce,
+  countDeadLetters,
+  type LetterCount,
+  type LetterCounts,
+  readDeadLetter,
+  type Store,
+} from '@wechat-outbox/outbox/engine'
+import { type ReplayProspect, reasonKeys, replayProspect } from '@wechat-outbox/policy'
+import type { ShownFilter } from './links.ts'
+import { type AppState, readAppState, taskFilterOf } from './overview-data.ts'
+import { isReadable } from './shown-letter.ts'
+
+/** The letters that are meant: those of some ids, or those of a filter. */
+export type Chosen =
+  | { readonly ids: readonly string[] }
+  /** Its `until` is the time of the preflight or before, so that what dies after it is not meant. */
+  | { readonly filter: ShownFilter & { readonly until: number } }
+
+export interface Preflight {
+  readonly chosen: Chosen
+  readonly counts: LetterCounts
+  /** How many can be sent now, as far as their reasons tell. */
+  readonly sendable: number
+  /** How many only go out if their users have acted again. */
+  readonly afterUserAction: number
+  /** Of the ids: those that are gone by now. */
+  readonly gone: number
+  /** Of the ids: those in which nothing can be sent. Undefined: nobody has looked. */
+  readonly unreadable: number | undefined
+  readonly state: AppState
+}
+
+export async function readPreflight(store: Store, appid: string, chosen: Chosen): Promise<Preflight> {
+  const [counted, state] = await Promise.all([
+    'ids' in chosen ? countIds(store, appid, chosen.ids) : countFilter(store, appid, chosen.filter),
+    readAppState(store, appid),
+  ])
+  return { chosen, state, ...counted }
+}
+
+async function countFilter(store: Store, appid: string, filter: ShownFilter) {
+  const asked = { filter: taskFilterOf(filter), by: 'errcode', reasons: reasonKeys() } as const
+  // A reason that may stand beside a code takes a look at each letter, and the time that this needs.
+  const counts = (await countAtOnce(store, appid, asked)) ?? (await countDeadLetters(store, appid, asked))
+  const { counts: by } = counts
+  return { counts, ...prospectsOf(by), gone: 0, unreadable: undefined }
+}
+
+async function countIds(store: Store, appid: string, ids: readonly string[]) {
+  const read = await Promise.all(ids.map((id) => readDeadLetter(store, appid, id)))
+  const letters = read.filter((letter) => letter !== null)
+  const counts = countByReason(letters)
+  const readable = letters.filter(isReadable)
+  return {
+    counts: { total: letters.length, counts, others: 0 },
+    ...prospectsOf(countByReason(readable)),
+    gone: ids.length - letters.length,
+    unreadable: letters.length - readable.length,
+  }
+}
+
+/** The most first. */
+function countByReason(letters: readonly DeadLetter[]): LetterCount[] {
+  const counted = new Map<string, number>()
+  for (const { reason } of letters) {
+    const key = reasonKeyOf(reason)
+    counted.set(key, (counted.get(key) ?? 0) + 1)
+  }
+  return [...counted].map(([key, count]) => ({ key, count })).toSorted((one, other) => other.count - one.count)
+}
+
+function prospectsOf(counts: readonly LetterCount[]): Pick<Preflight, 'sendable' | 'afterUserAction'> {
+  const sum = (prospect: ReplayProspect): number =>
+    counts.reduce((all, { key, count }) => all + (replayProspect(key) === prospect ? count : 0), 0)
+  return { sendable: sum('sendable'), afterUserAction: sum('after-user-action') }
+}
