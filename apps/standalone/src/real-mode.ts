@@ -30,6 +30,7 @@ export async function runReal({ options, env, stop, opened }: ModeContext): Prom
     anyPort: false,
     stop,
   })
+  complain(`  operators  ${gatewayUrl}/dead-letters`)
   complain(`  dashboard  ${gatewayUrl}/dashboard`)
   complain(`  docs       ${gatewayUrl}/docs`)
   complain(`  health     ${gatewayUrl}/readyz  ${workerUrl}/readyz`)

@@ -151,6 +151,7 @@ interface Where {
 
 function sayWhere({ gatewayUrl, workerUrl, replaced }: Services, { redis, fake, logPath }: Where): void {
   say()
+  say(`  operators    ${gatewayUrl}/dead-letters`)
   say(`  dashboard    ${gatewayUrl}/dashboard`)
   say(`  docs         ${gatewayUrl}/docs`)
   say(`  for SDKs     ${gatewayUrl} in the place of https://api.weixin.qq.com, with appid ${SANDBOX_APP_ID}`)
@@ -164,7 +165,7 @@ function sayWhere({ gatewayUrl, workerUrl, replaced }: Services, { redis, fake, 
 function sayNext({ gatewayUrl }: Services, { redis, fake }: Omit<Where, 'logPath'>): void {
   const wxo = 'npx -y pnpm@12 wxo'
   say('\nNext:')
-  say(`  see the dead letters, and retry one:  ${gatewayUrl}/dashboard`)
+  say(`  see the dead letters, and replay one:  ${gatewayUrl}/dead-letters`)
   say('  send one yourself, in another terminal:')
   say(`    ${redisVariable(redis)} ${wxo} send --app ${SANDBOX_APP_ID} --to ${PLAYMATE} --text 您好`)
   say('  look whether all is well:')
