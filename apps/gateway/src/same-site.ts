@@ -24,12 +24,27 @@ export interface GuardOptions {
 export function addSameSiteGuard(app: FastifyInstance, options: GuardOptions): void {
   const check = createSameSiteCheck({ ...options, isLoopback: isLoopback(options.host), unnamed: 'any' })
   app.addHook('onRequest', (request, reply, done) => {
-    const { method, headers } = request
+    const { method, headers, raw } = request
     const route = request.routeOptions.url
-    const fault = OPEN_ROUTES.has(route) ? null : check({ method, headers, bodies: bodiesOf(route) })
+    const isOpen = OPEN_ROUTES.has(route)
+    const fault = isOpen
+      ? null
+      : hasTwoHosts(raw.rawHeaders)
+        ? 'host'
+        : check({ method, headers, bodies: bodiesOf(route) })
     if (fault === null) done()
     else sendProblem(reply, PROBLEM_OF[fault])
   })
+}
+
+/** Node keeps the first and drops the others, and something in front of the gateway may have gone by another one. */
+function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts > 1
 }
 
 function bodiesOf(route: string | undefined): 'json' | 'form' | 'any' {
