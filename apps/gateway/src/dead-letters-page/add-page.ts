@@ -81,6 +81,8 @@ function sendPageProblem(asked: Asked, problem: Problem): FastifyReply {
   const texts: Readonly<Partial<Record<Problem['code'], string>>> = context.t.problems
   const detail = texts[problem.code] ?? problem.detail
   setRetryAfter(reply, problem)
+  // The sign-in refuses before the scope's own hook has set them.
+  reply.headers(HEADERS)
   const page = renderProblem(context, { title: context.t.problem, detail, problems: problem.errors ?? [] })
   return reply.code(problem.status).type('text/html; charset=utf-8').send(page.toString())
 }

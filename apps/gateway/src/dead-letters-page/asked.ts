@@ -44,9 +44,9 @@ export function contextOf({ deps, request }: Asked, place: Place): PageContext {
 
 /** The same page in another language. What a form has been sent to is no page. */
 function switchOf(request: FastifyRequest, place: Place): (language: Language) => string {
-  const url = new URL(request.url, 'http://page.invalid')
+  const url = request.method === 'GET' ? URL.parse(request.url, 'http://page.invalid') : null
   return (lang) => {
-    if (request.method !== 'GET') return hrefOf('', { ...place, lang })
+    if (url === null) return hrefOf('', { ...place, lang })
     url.searchParams.set('lang', lang)
     return url.pathname + url.search
   }

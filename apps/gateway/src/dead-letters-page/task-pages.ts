@@ -11,11 +11,11 @@ const SAID_PERCENT = 25
 
 const isRunning = ({ status }: Task): boolean => status === 'running'
 
-/** For the first page. Its place is kept while there is nothing to show, so that it can be renewed. */
+/** For the first page. */
 export function renderTasksSection(context: PageContext, tasks: readonly Task[]): Html {
   const { t, place } = context
   const shown = tasks.filter((task, at) => isRunning(task) || at < RECENT_MAX)
-  if (shown.length === 0) return html`<section id="tasks" aria-label="${t.tasks.title}"></section>`
+  if (shown.length === 0) return html`<div id="tasks"></div>`
   const title = shown.some(isRunning) ? t.tasks.running : t.tasks.title
   return html`<section id="tasks" aria-labelledby="tasks-title"><h2 id="tasks-title">${title}</h2>
 ${renderLive(context, { tasks: shown, path: '/tasks' })}

@@ -119,6 +119,8 @@ describe('a search', () => {
     expect(await count('until=2026-01-01T00:00:30')).toBe(0)
     expect(await count('errcode=reply-window-closed')).toBe(50)
     expect(await count('errcode=expired')).toBe(0)
+    // The other codes stay in sight, whichever is chosen.
+    expect((await get(`${PAGE}?errcode=40003`)).text).toMatch(/<th scope="row"><a href="[^"]*errcode=45015">45015<\/a>/)
   })
 })
 
@@ -178,6 +180,7 @@ it('is behind the sign-in of the dashboard, and closed where that is', async () 
     const refused = await ask(masked.port, `GET ${path}`)
     expect(refused, path).toMatchObject({ status: 401 })
     expect(refused.headers['www-authenticate']).toContain('Basic')
+    expect(refused.headers['content-security-policy']).toContain("default-src 'none'")
     expect(refused.text).not.toContain(APPID)
   }
   const closed = await openGateway({ REDIS_URL: world.redis.url, ...EXPOSED })
