@@ -61,6 +61,12 @@ const PATHS = [
   '/dashboard/api/queues',
   `/dashboard/api/queues/${APP}-dead-letter/retry/failed`,
   `/dashboard/api/queues/${APP}-dead-letter/d-4fZ/retry`,
+  '/dead-letters',
+  '/dead-letters/letters/d-4fZ',
+  '/dead-letters/preflight',
+  '/dead-letters/tasks',
+  '/dead-letters/tasks/r-4fZ/cancel',
+  '/assets/page.css',
   '/metrics',
   '/healthz',
   '/readyz',
@@ -69,9 +75,9 @@ const PATHS = [
   '/',
 ]
 /** Those that answer nobody without a key, a token or a password. */
-const GUARDED = PATHS.filter((path) => /^\/(?:v1|cgi-bin|dashboard|metrics)\b/.test(path))
-const WRITABLE = PATHS.filter((path) => /^\/(?:v1|cgi-bin|dashboard\/)/.test(path))
-const DASHBOARD = PATHS.filter((path) => path.startsWith('/dashboard'))
+const GUARDED = PATHS.filter((path) => /^\/(?:v1|cgi-bin|dashboard|dead-letters|metrics)\b/.test(path))
+const WRITABLE = PATHS.filter((path) => /^\/(?:v1|cgi-bin|dashboard\/|dead-letters\/)/.test(path))
+const DASHBOARD = PATHS.filter((path) => /^\/(?:dashboard|dead-letters)/.test(path))
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']
 const json = { 'content-type': 'application/json' }
 const bearer = (key: string): Headers => ({ authorization: `Bearer ${key}` })
