@@ -59,7 +59,7 @@ it('shows that an app is held and why, in the name and the description of its qu
     )
   }, 15_000)
   // Paused beside it, it is both, and says so.
-  await pauseApp(world.store, APPID, 'moving house')
+  await pauseApp(world.store, APPID, { why: 'moving house' })
   await vi.waitFor(async () => {
     const queue = await sendQueue()
     expect(queue?.displayName).toBe(`${APPID} send – suspended: 40164 ip-not-allowed, paused`)

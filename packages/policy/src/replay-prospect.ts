@@ -7,18 +7,20 @@ import { OWN_REASONS, sendErrcode } from './errcodes.ts'
  */
 export type ReplayProspect = 'sendable' | 'after-user-action' | 'refused-again' | 'unknown'
 
-/** The reply window is closed, or its replies are used up. */
-const WINDOW_ERRCODES: ReadonlySet<number> = new Set([45015, 45047])
-
 /** `key`: an errcode as text, or the name of a reason of ours. */
 export function replayProspect(key: string): ReplayProspect {
   if (!/^-?\d+$/.test(key)) {
     if (key === 'invalid-message') return 'refused-again'
     return OWN_REASONS.some(({ name }) => name === key) ? 'sendable' : 'unknown'
   }
-  const errcode = Number(key)
-  if (WINDOW_ERRCODES.has(errcode)) return 'after-user-action'
-  const row = sendErrcode(errcode)
-  if (row === undefined) return 'unknown'
-  return row.action === 'dead' ? 'refused-again' : 'sendable'
+  switch (sendErrcode(Number(key))?.action) {
+    case undefined:
+      return 'unknown'
+    case 'reply-window':
+      return 'after-user-action'
+    case 'dead':
+      return 'refused-again'
+    default:
+      return 'sendable'
+  }
 }

@@ -89,14 +89,10 @@ const windowRule = z.string().refine((text) => readWindowRule(text) !== undefine
 export const windowVariables = {
   WINDOW_MESSAGE: windowRule
     .default('5/48h')
-    .describe(
-    'Replies that WeChat takes after a message of the user, and for how long (s, m, h or d)',
-  ),
+    .describe('Replies that WeChat takes after a message of the user, and for how long (s, m, h or d)'),
   WINDOW_ENTER: windowRule
     .default('2/1m')
-    .describe(
-    'The same after the user has entered the session; an older page of WeChat’s says `1/1m`',
-  ),
+    .describe('The same after the user has entered the session; an older page of WeChat’s says `1/1m`'),
 }
 
 /** What becomes of long texts, for the schema of whoever takes messages. Limits: those of `textBytesMax` of an Outbox. */

@@ -83,17 +83,8 @@ export function taskFilterOf({ errcode, touser, since, until }: ShownFilter) {
   }
 }
 
-function listFilterOf({ errcode, touser, since, until }: ShownFilter, cursor: string | undefined): ListFilter {
-  const isCode = errcode !== undefined && /^-?\d+$/.test(errcode)
-  return {
-    limit: PAGE_LETTERS,
-    ...(isCode ? { errcode: Number(errcode) } : {}),
-    ...(errcode === undefined || isCode ? {} : { reasonName: errcode }),
-    ...(touser === undefined ? {} : { touser }),
-    ...(since === undefined ? {} : { since }),
-    ...(until === undefined ? {} : { until }),
-    ...(cursor === undefined ? {} : { cursor }),
-  }
+function listFilterOf(filter: ShownFilter, cursor: string | undefined): ListFilter {
+  return { ...taskFilterOf(filter), limit: PAGE_LETTERS, cursor }
 }
 
 /** The hours of a filter, the latest ones where there are more than a chart shows; without a filter those up to now. */

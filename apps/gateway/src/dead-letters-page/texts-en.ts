@@ -148,6 +148,7 @@ export const en = {
     unsure: 'unknown whether WeChat took it',
     throttled: 'app throttled',
     suspended: 'app suspended',
+    'waiting-for-user': 'waits for the user',
   } satisfies Record<AttemptOutcome, string>,
 
   gone: {
@@ -162,6 +163,7 @@ export const en = {
     scheduled: 'scheduled',
     queued: 'queued',
     held: 'waits for an earlier message to the person',
+    'waiting-for-user': 'waits for the next action of its user',
     sending: 'being sent',
     retrying: 'to be tried again',
     delivered: 'delivered',

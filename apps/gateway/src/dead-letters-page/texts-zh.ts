@@ -142,6 +142,7 @@ export const zh: Texts = {
     unsure: '微信是否收到未知',
     throttled: '小程序被限流',
     suspended: '小程序被挂起',
+    'waiting-for-user': '等待用户',
   },
 
   gone: {
@@ -155,6 +156,7 @@ export const zh: Texts = {
     scheduled: '已定时',
     queued: '排队中',
     held: '等待发给此人的前一条消息',
+    'waiting-for-user': '等待用户的下一次互动',
     sending: '发送中',
     retrying: '待重试',
     delivered: '已送达',

@@ -161,7 +161,7 @@ it('says at once why an app is held, whole and in a colour that is read', async 
     source: '',
   }
   const now = Date.now()
-  await pauseApp(world.store, APPID, 'moving house')
+  await pauseApp(world.store, APPID, { why: 'moving house' })
   await world.store.redis.hset(`{wxo:${APPID}}:hold`, {
     kind: 'suspended',
     cause: 'send',

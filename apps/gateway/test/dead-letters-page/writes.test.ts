@@ -75,7 +75,7 @@ it('tells before anything is done how many, of what, how many can be sent, and i
   expect(ticked.text).toContain('only if the user has written again since')
   expect(ticked.text).toContain('At 50 per second about 1 second')
   expect(ticked.text).toContain('No worker serves this app now')
-  await pauseApp(world.store, APPID, 'maintenance')
+  await pauseApp(world.store, APPID, { why: 'maintenance' })
   const found = await get(`${PAGE}/preflight?action=discard&of=found&touser=oPreflight&lang=zh`)
   await world.store.redis.del(`{wxo:${APPID}}:hold`)
   await world.store.redis.hdel(`{wxo:${APPID}}:send:meta`, 'paused')

@@ -116,6 +116,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/apps/{appid}/users/{openid}/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report what a user did
+         * @description Opens the reply window and lets go what waits for the user. May be repeated with the same `at` and `id`. Where WeChat’s own message push comes to the gateway, this is not needed.
+         */
+        post: operations["recordAction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/apps/{appid}/users/{openid}/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many messages WeChat still takes for a user, and until when */
+        get: operations["readWindow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/apps/{appid}/messages": {
         parameters: {
             query?: never;
@@ -270,6 +307,14 @@ export interface components {
             /** @description What other operators read beside it */
             why?: string;
         };
+        UserAction: {
+            /** @enum {string} */
+            action: "message" | "enter";
+            /** @description When it happened; now by default. A time in the future is now */
+            at?: number | string;
+            /** @description Tells two actions of one moment apart, and a repeat from a new one: WeChat’s `MsgId` */
+            id?: string;
+        };
         SendRequest: {
             /**
              * @description The openid of the recipient
@@ -284,6 +329,8 @@ export interface components {
             expiresAt?: (number | string) | null;
             /** @description What to do when nobody can know whether WeChat took it; resend by default */
             ifUnsure?: ("resend" | "dead-letter") | null;
+            /** @description While the reply window of the recipient is closed: `dead-letter` sends it, and WeChat’s refusal buries it; `hold` lets it wait for the user’s next action; `refuse` does not accept it, as far as the window is known to be closed. By default what `ON_CLOSED` says */
+            onClosed?: ("dead-letter" | "hold" | "refuse") | null;
             /** @description At most 4096 bytes of JSON, given back by status and dead letters */
             metadata?: {
                 [key: string]: unknown;
@@ -323,6 +370,8 @@ export interface components {
             expiresAt?: (number | string) | null;
             /** @description What to do when nobody can know whether WeChat took it; resend by default */
             ifUnsure?: ("resend" | "dead-letter") | null;
+            /** @description While the reply window of the recipient is closed: `dead-letter` sends it, and WeChat’s refusal buries it; `hold` lets it wait for the user’s next action; `refuse` does not accept it, as far as the window is known to be closed. By default what `ON_CLOSED` says */
+            onClosed?: ("dead-letter" | "hold" | "refuse") | null;
             /** @description At most 4096 bytes of JSON, given back by status and dead letters */
             metadata?: {
                 [key: string]: unknown;
@@ -361,6 +410,8 @@ export interface components {
             expiresAt?: (number | string) | null;
             /** @description What to do when nobody can know whether WeChat took it; resend by default */
             ifUnsure?: ("resend" | "dead-letter") | null;
+            /** @description While the reply window of the recipient is closed: `dead-letter` sends it, and WeChat’s refusal buries it; `hold` lets it wait for the user’s next action; `refuse` does not accept it, as far as the window is known to be closed. By default what `ON_CLOSED` says */
+            onClosed?: ("dead-letter" | "hold" | "refuse") | null;
             /** @description At most 4096 bytes of JSON, given back by status and dead letters */
             metadata?: {
                 [key: string]: unknown;
@@ -404,6 +455,8 @@ export interface components {
             expiresAt?: (number | string) | null;
             /** @description What to do when nobody can know whether WeChat took it; resend by default */
             ifUnsure?: ("resend" | "dead-letter") | null;
+            /** @description While the reply window of the recipient is closed: `dead-letter` sends it, and WeChat’s refusal buries it; `hold` lets it wait for the user’s next action; `refuse` does not accept it, as far as the window is known to be closed. By default what `ON_CLOSED` says */
+            onClosed?: ("dead-letter" | "hold" | "refuse") | null;
             /** @description At most 4096 bytes of JSON, given back by status and dead letters */
             metadata?: {
                 [key: string]: unknown;
@@ -452,7 +505,7 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "WXO_INVALID" | "WXO_CONFLICT" | "WXO_UNAVAILABLE" | "WXO_FULL" | "bad-request" | "key-missing" | "key-unknown" | "sign-in" | "forbidden" | "host" | "origin" | "read-only" | "dashboard-off" | "not-found" | "unknown-app" | "unknown-message" | "unknown-dead-letter" | "unknown-task" | "method-not-allowed" | "request-timeout" | "too-late" | "being-replayed" | "not-replayable" | "retry-all-off" | "too-many-tasks" | "too-large" | "uri-too-long" | "content-type" | "too-many-attempts" | "too-many-requests" | "headers-too-large" | "internal" | "timeout";
+            code: "WXO_INVALID" | "WXO_CONFLICT" | "WXO_UNAVAILABLE" | "WXO_FULL" | "bad-request" | "key-missing" | "key-unknown" | "sign-in" | "forbidden" | "host" | "origin" | "read-only" | "dashboard-off" | "not-found" | "unknown-app" | "unknown-message" | "unknown-dead-letter" | "unknown-task" | "method-not-allowed" | "request-timeout" | "WXO_WINDOW_CLOSED" | "too-late" | "being-replayed" | "not-replayable" | "retry-all-off" | "too-many-tasks" | "too-large" | "uri-too-long" | "content-type" | "too-many-attempts" | "too-many-requests" | "headers-too-large" | "internal" | "timeout";
             detail: string;
             /** @description The problems of the request by path, at most 50; an empty path is the body itself */
             errors?: {
@@ -536,6 +589,24 @@ export interface components {
             /** @description Whether a worker serves it now */
             served: boolean;
         };
+        ReplyWindow: {
+            /**
+             * @description `unknown`: no action was reported, or the window closed long ago. Messages are sent as in an open one
+             * @enum {string}
+             */
+            state: "open" | "used-up" | "closed" | "unknown";
+            /** @description Messages that WeChat still takes; null while that is unknown */
+            remaining: number | null;
+            closesAt: string | null;
+            lastAction: {
+                /** @enum {string} */
+                action: "message" | "enter";
+                /** Format: date-time */
+                at: string;
+            } | null;
+            /** @description Messages to the person that are not settled yet */
+            waiting: number;
+        };
         Receipt: {
             /**
              * @description Of a message
@@ -545,7 +616,7 @@ export interface components {
             status: components["schemas"]["Status"];
         };
         /** @enum {string} */
-        Status: "scheduled" | "queued" | "held" | "sending" | "retrying" | "delivered" | "dead" | "replayed" | "discarded" | "cancelled";
+        Status: "scheduled" | "queued" | "held" | "waiting-for-user" | "sending" | "retrying" | "delivered" | "dead" | "replayed" | "discarded" | "cancelled";
         MessagePage: {
             items: components["schemas"]["StatusReport"][];
             /** @description `cursor` of the next page; null at the end. A page may have fewer than `limit`, or none, and a `next` */
@@ -642,8 +713,7 @@ export interface components {
              */
             messageId: string;
             message: ({
-                /** @constant */
-                v: 1;
+                v: 1 | 2;
                 /**
                  * @description The openid of the recipient
                  * @example oABCD1234567890_wxyz-EFGHijk
@@ -1475,13 +1545,202 @@ export interface operations {
             };
         };
     };
+    recordAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+                /** @description The openid of the recipient */
+                openid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserAction"];
+            };
+        };
+        responses: {
+            /** @description It is recorded */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No worker has ever served this app */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is near its memory limit; Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readWindow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+                /** @description The openid of the recipient */
+                openid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is known */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplyWindow"];
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listMessages: {
         parameters: {
             query: {
                 /** @description The openid of the recipient */
                 touser: string;
                 /** @description In one of these states */
-                status?: ("scheduled" | "queued" | "held" | "sending" | "retrying" | "delivered" | "dead") | ("scheduled" | "queued" | "held" | "sending" | "retrying" | "delivered" | "dead")[];
+                status?: ("scheduled" | "queued" | "held" | "sending" | "waiting-for-user" | "retrying" | "delivered" | "dead") | ("scheduled" | "queued" | "held" | "sending" | "waiting-for-user" | "retrying" | "delivered" | "dead")[];
                 /** @description Accepted then or later */
                 since?: string | number;
                 /** @description Of a page */

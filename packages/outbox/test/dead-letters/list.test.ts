@@ -73,9 +73,8 @@ describe('an operator', () => {
     await world.consumer(() => Promise.resolve(dies(kinds[died++ % 3])))
     await outbox.sendMany(Array.from({ length: 30 }, (_, n) => text(`o-${n}`)))
     await vi.waitFor(async () => expect(await world.redis.zcard(keys.deadByTime)).toBe(30), 10_000)
-    expect((await listDeadLetters(world.store, APP, { name: 'expired' })).items).toHaveLength(10)
-    const first = await listDeadLetters(world.store, APP, { reasonName: 'expired', limit: 15 })
-    const rest = await listDeadLetters(world.store, APP, { reasonName: 'expired', limit: 15, cursor: first.next ?? '' })
+    const first = await listDeadLetters(world.store, APP, { errcode: ['expired'], limit: 15 })
+    const rest = await listDeadLetters(world.store, APP, { errcode: ['expired'], limit: 15, cursor: first.next ?? '' })
     const found = [...first.items, ...rest.items]
     expect(new Set(found.map(({ id }) => id)).size).toBe(20)
     expect(new Set(found.map(({ reason }) => reason.name))).toEqual(new Set(['expired']))
