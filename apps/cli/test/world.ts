@@ -151,7 +151,8 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
   return { code, stdout: stdout.text(), stderr: stderr.text() }
 }
 
-function collector(): { stream: Writable; text: () => string } {
+/** A stream that keeps what is written to it. */
+export function collector(): { stream: Writable; text: () => string } {
   const chunks: string[] = []
   const stream = new Writable({
     decodeStrings: false,
