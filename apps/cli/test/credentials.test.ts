@@ -72,6 +72,7 @@ describe('doctor', () => {
     expect(found).toMatchObject({ ok: true, code: 0, problems: [], warnings: [] })
     expect(found.credentials).toEqual([expect.objectContaining({ appid: APP, result: 'works', askedBy: 'doctor' })])
     expect(found.stdout).toMatch(/credential +\w+ works/)
+    expect(found.stdout).toContain('✓ Nothing is wrong.\n')
     expect(asked()).toBe(1)
     expect(wechat.ledger.tokenCalls()).toMatchObject([{ kind: 'stable', force: false }])
   })

@@ -50,7 +50,7 @@ it('finds nothing wrong with a Redis that persists and a WeChat that answers, wh
   const shown = await world.cli(['doctor'], { env })
   expect(shown.code).toBe(0)
   expect(shown.stdout).toContain('a power cut may lose the last second or two')
-  expect(shown.stdout).toContain('✓ Nothing is wrong.')
+  expect(shown.stdout).toContain('✓ Nothing is wrong of what was checked; the credential of 1 app was not.')
   expect(shown.stdout).toMatch(/WeChat +127\.0\.0\.1:\d+ answers .*the fake WeChat of a sandbox/)
 })
 

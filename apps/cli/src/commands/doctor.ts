@@ -11,6 +11,7 @@ import {
 import { proxyOf } from '@wechat-outbox/runtime'
 import type { Command } from 'commander'
 import {
+  type CredentialFinding,
   type CredentialFindings,
   credentialProblems,
   credentialText,
@@ -238,8 +239,16 @@ function printDiagnosis(output: Output, findings: Findings, { problems, warnings
   output.line()
   printSome(output, output.style('red', '✗'), problems)
   printSome(output, output.style('yellow', '!'), warnings)
-  if (problems.length === 0) output.line(`${output.style('green', '✓')} Nothing is wrong.`)
+  if (problems.length === 0) output.line(`${output.style('green', '✓')} ${soundText(items)}`)
   else output.line(`\n${plural(problems.length, 'problem')} to put right.`)
+}
+
+/** What was not tried is not sound for that. */
+function soundText(credentials: readonly CredentialFinding[]): string {
+  const untried = credentials.filter(({ result }) => result === 'not-checked').length
+  return untried === 0
+    ? 'Nothing is wrong.'
+    : `Nothing is wrong of what was checked; the credential of ${plural(untried, 'app')} was not.`
 }
 
 function printSome(output: Output, mark: string, sentences: readonly string[]): void {
