@@ -14,11 +14,13 @@ import { peer } from './measurements/peer.ts'
 import { replay } from './measurements/replay.ts'
 import { sends, sendsRough } from './measurements/sends.ts'
 import { takeover } from './measurements/takeover.ts'
+import { sendsWindows } from './measurements/windows.ts'
 
 export const CATALOGUE: readonly Measurement[] = [
   sendsDistinct,
   ...sends,
   sendsRough,
+  sendsWindows,
   peer,
   logLine,
   ...enqueue,

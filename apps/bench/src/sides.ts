@@ -19,17 +19,23 @@ export interface Filling {
   /** Numbers go on from here. Default 0. */
   readonly from?: number
   readonly count: number
+  /** Of an outbox: everybody has an open reply window, and messages may wait for it. */
+  readonly hasWindows?: boolean
 }
 
 /** Stores messages that nobody fetches yet. */
-export async function fill(side: Side, { url, shape, from = 0, count }: Filling): Promise<void> {
+export async function fill(side: Side, { url, shape, from = 0, count, hasWindows = false }: Filling): Promise<void> {
   if (side === 'plain') {
     const queue = openPlainQueue(url)
     for (const chunk of messagesIn(shape, { from, count }, 500)) await addAll(queue, chunk)
     return queue.close()
   }
   const outbox = await openOutbox(url)
-  for (const chunk of messagesIn(shape, { from, count }, 1000)) await sendAll(outbox, chunk)
+  for (const chunk of messagesIn(shape, { from, count }, 1000)) {
+    const people = hasWindows ? new Set(chunk.map(({ touser }) => touser)) : []
+    await Promise.all([...people].map((touser) => outbox.userActed({ touser, action: 'message' })))
+    await sendAll(outbox, hasWindows ? chunk.map((message) => ({ ...message, onClosed: 'hold' as const })) : chunk)
+  }
   await outbox.close()
 }
 

@@ -18,6 +18,8 @@ export interface Turn {
   readonly workers?: number
   readonly env?: Readonly<Record<string, string>>
   readonly plan?: Omit<FarPlan, 'marksAt'>
+  /** Everybody has an open reply window, and messages may wait for it. */
+  readonly hasWindows?: boolean
 }
 
 export interface Sent {
@@ -40,9 +42,9 @@ const MARKS = [0.2, 0.95, 1] as const
 export const marksOf = (count: number): number[] => MARKS.map((share) => Math.ceil(count * share))
 
 export async function takeTurn(world: World, turn: Turn): Promise<Sent> {
-  const { side, redis, far, shape, count, workers = 1, env = {}, plan = {} } = turn
+  const { side, redis, far, shape, count, workers = 1, env = {}, plan = {}, hasWindows = false } = turn
   await flush(redis)
-  await fill(side, { url: redis.url, shape, count })
+  await fill(side, { url: redis.url, shape, count, hasWindows })
   await far.plan({ ...plan, marksAt: marksOf(count) })
   await resetCommands(redis)
   const started = Array.from({ length: workers }, () => startWorker(world, side, { redis, far, env }))
