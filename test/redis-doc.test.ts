@@ -18,12 +18,13 @@ const BEGINNINGS = [
   'idempotency',
   'tasks',
   'windowsOf',
+  'collapse',
 ]
 /** Fields that are BullMQ's, and those of an idempotency record. */
 const BULLMQ = ['name', 'data', 'opts', 'timestamp', 'delay', 'priority', 'atm', 'ats', 'processedOn', 'finishedOn']
 const NO_MARKS = [...BULLMQ, 'returnvalue', 'failedReason', 'stacktrace', 'id', 'fp', 'status']
 /** Values, and fields that are only read. */
-const OTHERS = ['HSET', 'HSETNX', 'HINCRBY', '0', '1', 'user', 'delivered', 'parentKey', 'rjk', 'stc']
+const OTHERS = ['superseded', 'HSET', 'HSETNX', 'HINCRBY', '0', '1', 'user', 'delivered', 'parentKey', 'rjk', 'stc']
 /** Fields of a reply window. */
 const OF_WINDOWS = ['used']
 
@@ -39,7 +40,15 @@ function keysOfTheCode(): string[] {
   const members = Object.entries(appKeys(PART)).filter(([name]) => !BEGINNINGS.includes(name))
   // A key has one variable part, or two.
   const keys = members.map(([, key]) => (typeof key === 'function' ? key(PART, PART) : key))
-  return [APPS_KEY, PROBE_KEY, STORED_APPS_KEY, sharedWaitKey(PART), ...keys, appKeys(PART).idempotency + PART]
+  return [
+    APPS_KEY,
+    PROBE_KEY,
+    STORED_APPS_KEY,
+    sharedWaitKey(PART),
+    ...keys,
+    appKeys(PART).idempotency + PART,
+    appKeys(PART).collapse + PART,
+  ]
 }
 
 it('lists exactly the keys that the code has', () => {

@@ -43,7 +43,7 @@ const NO_ORIGIN = { 1: { ok: true, value: { v: 1 } }, 2: { ok: true, value: { v:
 
 /** What is stored of a request: version and recipient first, where scripts read them. */
 export function newJobData(request: CheckedRequest): JobData {
-  const { idempotencyKey: _key, onClosed, ...rest } = request
+  const { idempotencyKey: _key, collapseKey: _collapse, onClosed, ...rest } = request
   if (onClosed === undefined) return { v: 1, ...rest }
   // A refusal is over once the message is accepted.
   return { v: 2, ...rest, onClosed: onClosed === 'refuse' ? 'dead-letter' : onClosed }

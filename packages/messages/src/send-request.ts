@@ -107,6 +107,8 @@ const unlessEmpty = <T extends z.ZodType<object>>(schema: T) =>
 export const ON_CLOSED = ['dead-letter', 'hold', 'refuse'] as const
 export type OnClosed = (typeof ON_CLOSED)[number]
 
+const COLLAPSE_KEY_CHARS_MAX = 64
+
 const envelope = {
   touser: touserSchema,
   idempotencyKey: optional(z.string().min(1).max(IDEMPOTENCY_KEY_CHARS_MAX)).meta({
@@ -122,6 +124,15 @@ const envelope = {
   onClosed: optional(z.enum(ON_CLOSED)).meta({
     description:
       'While the reply window of the recipient is closed: `dead-letter` sends it, and WeChat’s refusal buries it; `hold` lets it wait for the user’s next action; `refuse` does not accept it, as far as the window is known to be closed. By default what `ON_CLOSED` says',
+  }),
+  collapseKey: optional(
+    z
+      .string()
+      .min(1, 'must not be empty')
+      .max(COLLAPSE_KEY_CHARS_MAX, `must be at most ${COLLAPSE_KEY_CHARS_MAX} characters`),
+  ).meta({
+    description:
+      'A newer message to the same person with the same key takes the place of this one, as long as nothing of this one can have reached WeChat: it ends `superseded`',
   }),
   metadata: optional(metadata).meta({
     description: `At most ${METADATA_BYTES_MAX} bytes of JSON, given back by status and dead letters`,

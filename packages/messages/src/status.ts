@@ -14,6 +14,8 @@ export type MessageStatus =
   | 'replayed'
   | 'discarded'
   | 'cancelled'
+  /** A newer message with the same collapse key has taken its place. */
+  | 'superseded'
 
 /** Times are ISO 8601 in UTC. */
 export interface StatusReport {
@@ -29,6 +31,7 @@ export interface StatusReport {
   readonly deadLetter?: string
   readonly replayOf?: string
   readonly replayedAs?: string
+  readonly supersededBy?: string
   /** Of a message that a long text was cut into: which it is. */
   readonly part?: Part
   /** Of the first of them: the ids of all, in their order. */

@@ -171,6 +171,7 @@ export const en = {
     replayed: 'replayed as another message',
     discarded: 'discarded',
     cancelled: 'cancelled',
+    superseded: 'replaced by a newer message',
   } satisfies Record<MessageStatus, string>,
 
   preflight: {

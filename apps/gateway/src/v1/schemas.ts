@@ -82,6 +82,7 @@ const STATUSES = [
   'replayed',
   'discarded',
   'cancelled',
+  'superseded',
 ] as const satisfies readonly MessageStatus[]
 const status = z.enum(STATUSES).meta({ id: 'Status' }) satisfies z.ZodType<MessageStatus>
 
@@ -123,6 +124,7 @@ export const statusReport = z
     deadLetter: deadLetterId.exactOptional(),
     replayOf: deadLetterId.exactOptional(),
     replayedAs: messageId.exactOptional(),
+    supersededBy: messageId.exactOptional(),
     part: part.exactOptional(),
     parts: z
       .array(messageId)

@@ -331,6 +331,8 @@ export interface components {
             ifUnsure?: ("resend" | "dead-letter") | null;
             /** @description While the reply window of the recipient is closed: `dead-letter` sends it, and WeChat’s refusal buries it; `hold` lets it wait for the user’s next action; `refuse` does not accept it, as far as the window is known to be closed. By default what `ON_CLOSED` says */
             onClosed?: ("dead-letter" | "hold" | "refuse") | null;
+            /** @description A newer message to the same person with the same key takes the place of this one, as long as nothing of this one can have reached WeChat: it ends `superseded` */
+            collapseKey?: string | null;
             /** @description At most 4096 bytes of JSON, given back by status and dead letters */
             metadata?: {
                 [key: string]: unknown;
@@ -372,6 +374,8 @@ export interface components {
             ifUnsure?: ("resend" | "dead-letter") | null;
             /** @description While the reply window of the recipient is closed: `dead-letter` sends it, and WeChat’s refusal buries it; `hold` lets it wait for the user’s next action; `refuse` does not accept it, as far as the window is known to be closed. By default what `ON_CLOSED` says */
             onClosed?: ("dead-letter" | "hold" | "refuse") | null;
+            /** @description A newer message to the same person with the same key takes the place of this one, as long as nothing of this one can have reached WeChat: it ends `superseded` */
+            collapseKey?: string | null;
             /** @description At most 4096 bytes of JSON, given back by status and dead letters */
             metadata?: {
                 [key: string]: unknown;
@@ -412,6 +416,8 @@ export interface components {
             ifUnsure?: ("resend" | "dead-letter") | null;
             /** @description While the reply window of the recipient is closed: `dead-letter` sends it, and WeChat’s refusal buries it; `hold` lets it wait for the user’s next action; `refuse` does not accept it, as far as the window is known to be closed. By default what `ON_CLOSED` says */
             onClosed?: ("dead-letter" | "hold" | "refuse") | null;
+            /** @description A newer message to the same person with the same key takes the place of this one, as long as nothing of this one can have reached WeChat: it ends `superseded` */
+            collapseKey?: string | null;
             /** @description At most 4096 bytes of JSON, given back by status and dead letters */
             metadata?: {
                 [key: string]: unknown;
@@ -457,6 +463,8 @@ export interface components {
             ifUnsure?: ("resend" | "dead-letter") | null;
             /** @description While the reply window of the recipient is closed: `dead-letter` sends it, and WeChat’s refusal buries it; `hold` lets it wait for the user’s next action; `refuse` does not accept it, as far as the window is known to be closed. By default what `ON_CLOSED` says */
             onClosed?: ("dead-letter" | "hold" | "refuse") | null;
+            /** @description A newer message to the same person with the same key takes the place of this one, as long as nothing of this one can have reached WeChat: it ends `superseded` */
+            collapseKey?: string | null;
             /** @description At most 4096 bytes of JSON, given back by status and dead letters */
             metadata?: {
                 [key: string]: unknown;
@@ -616,7 +624,7 @@ export interface components {
             status: components["schemas"]["Status"];
         };
         /** @enum {string} */
-        Status: "scheduled" | "queued" | "held" | "waiting-for-user" | "sending" | "retrying" | "delivered" | "dead" | "replayed" | "discarded" | "cancelled";
+        Status: "scheduled" | "queued" | "held" | "waiting-for-user" | "sending" | "retrying" | "delivered" | "dead" | "replayed" | "discarded" | "cancelled" | "superseded";
         MessagePage: {
             items: components["schemas"]["StatusReport"][];
             /** @description `cursor` of the next page; null at the end. A page may have fewer than `limit`, or none, and a `next` */
@@ -660,6 +668,11 @@ export interface components {
              * @example m-4fZ8hQ2sVx0LmN6tRw1B
              */
             replayedAs?: string;
+            /**
+             * @description Of a message
+             * @example m-4fZ8hQ2sVx0LmN6tRw1B
+             */
+            supersededBy?: string;
             part?: components["schemas"]["Part"];
             /** @description Of the first part: the ids of all, in their order */
             parts?: string[];

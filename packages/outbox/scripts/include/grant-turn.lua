@@ -84,6 +84,8 @@ local function fetch(token, successor, at)
       -- The job was deleted by hand, and its id was left; a worker that died with it has left a count of that.
       redis.call('LREM', at.active, '1', id)
       redis.call('DEL', at.jobs .. id)
+    elseif job.settled == 'superseded' then
+      redis.call('LREM', at.active, '1', id)
     elseif job.lane and isFree and isBehind(job, job.lane, at.jobs, string.find(job.data, '"sendAt":', 1, true)) then
       redis.call('LREM', at.active, '1', id)
       at.lane = job.lane

@@ -3,18 +3,21 @@
 -- never fetched too early: what the run of its predecessor settles lets it go. A scheduled message joins the lane when it
 -- becomes due; until then it holds nobody up.
 --   message.id, message.name, message.touser, message.data (JSON), message.sendAt, message.expiresAt, message.idem,
---   message.onClosed (its policy for a closed reply window, or '')
+--   message.onClosed (its policy for a closed reply window, or ''), message.collapseKey
 --   at.jobs, at.lanes                              prefixes
 --   at.wait, at.delayed, at.events, at.marker, at.parkedLanes, at.expiring   keys
 --   at.now, at.eventsMax
 --- include first
 --- include park
+--- include collapse
 --- include delayed-score
 local function store(message, at)
   local jobKey, lane = at.jobs .. message.id, at.lanes .. message.touser
   if redis.call('EXISTS', jobKey) == 1 then return 'duplicate' end
   local delayMs = message.sendAt and math.max(0, message.sendAt - at.now) or 0
-  local isAlone = delayMs > 0 or redis.call('RPUSH', lane, message.id) == 1
+  message.isLater = delayMs > 0
+  local older = message.collapseKey and collapse(message, at)
+  local isAlone = older or delayMs > 0 or redis.call('RPUSH', lane, message.id) == 1
   local fields = {
     'name', message.name, 'data', message.data, 'opts', delayMs > 0 and '{"delay":' .. string.format('%.0f', delayMs) .. '}' or '{}',
     'timestamp', at.now, 'delay', delayMs, 'priority', 0,
@@ -29,6 +32,7 @@ local function store(message, at)
   redis.call('HSET', jobKey, unpack(fields))
   redis.call('XADD', at.events, '*', 'event', 'added', 'jobId', message.id, 'name', message.name)
   if message.expiresAt then redis.call('ZADD', at.expiring, message.expiresAt, message.id) end
+  if older then return waitInstead(older, message, at) end
   -- Only now: what stands in a lane without a job is taken for gone.
   if not isAlone and first(lane, at.jobs) ~= message.id then
     at.lane = lane

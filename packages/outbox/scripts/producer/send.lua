@@ -2,10 +2,11 @@
 -- the first, and followers that differ from it in id and data. One that comes with an idempotency key is
 -- new only if nothing stands under the key. All times are Redis's, so that clocks of several hosts are never compared.
 --   KEYS[1] wait  KEYS[2] meta  KEYS[3] id  KEYS[4] delayed  KEYS[5] active  KEYS[6] events  KEYS[7] marker
---   KEYS[8] parked lanes  KEYS[9] messages that expire
+--   KEYS[8] parked lanes  KEYS[9] messages that expire  KEYS[10] completed
 --   ARGV[1] prefix of jobs  ARGV[2] prefix of lanes  ARGV[3] prefix of idempotency records  ARGV[4] prefix of reply windows
---   ARGV[5..] eleven for each: how many followers, id, name, recipient, data (JSON), `sendAt` and `expiresAt` in epoch ms or '',
---             its policy for a closed reply window or '', where `refuse` is judged here and stored as `dead-letter`,
+--   ARGV[5] prefix of collapse keys
+--   ARGV[6..] twelve for each: how many followers, id, name, recipient, data (JSON), `sendAt` and `expiresAt` in epoch ms or '',
+--             its policy for a closed reply window or '', where `refuse` is judged here and stored as `dead-letter`, collapse key or '',
 --             digest of the idempotency key or '', fingerprint, the record's time to live in ms, from the later of now and `sendAt`;
 --             then id and data of each follower
 -- Returns for each 'queued', 'parked' or 'scheduled'; 'closed': its policy is `refuse`, and WeChat takes nothing now; {'taken', id, fingerprint, ending noted beside the key or ''};
@@ -14,18 +15,18 @@
 --- include store
 --- include why-failed
 --- include window
-local jobs, lanes, records, windows = unpack(ARGV, 1, 4)
-local WIDTH, FIRST = 11, 5
+local jobs, lanes, records, windows, collapseKeys = unpack(ARGV, 1, 5)
+local WIDTH, FIRST = 12, 6
 local now, micros = nowAndMicros()
 local at = {
   jobs = jobs, lanes = lanes, wait = KEYS[1], delayed = KEYS[4], events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8],
-  expiring = KEYS[9], now = now, micros = micros, eventsMax = redis.call('HGET', KEYS[2], 'opts.maxLenEvents') or 10000,
+  expiring = KEYS[9], completed = KEYS[10], collapse = collapseKeys, records = records, now = now, micros = micros, eventsMax = redis.call('HGET', KEYS[2], 'opts.maxLenEvents') or 10000,
 }
 
 local stored = 0
 
 local function send(n, followers)
-  local id, name, touser, data, sendAt, expiresAt, onClosed, idem, fingerprint, ttlMs = unpack(ARGV, n + 1, n + WIDTH - 1)
+  local id, name, touser, data, sendAt, expiresAt, onClosed, collapseKey, idem, fingerprint, ttlMs = unpack(ARGV, n + 1, n + WIDTH - 1)
   local record = idem ~= '' and records .. idem
   if record then
     local taken = redis.call('HMGET', record, 'id', 'fp', 'status')
@@ -43,7 +44,7 @@ local function send(n, followers)
   sendAt = tonumber(sendAt)
   local message = {
     id = id, name = name, touser = touser, data = data, sendAt = sendAt, expiresAt = expiresAt ~= '' and expiresAt,
-    idem = record and idem, onClosed = onClosed,
+    idem = record and idem, onClosed = onClosed, collapseKey = collapseKey ~= '' and collapseKey,
   }
   if followers > 0 then
     -- What hands have spoilt fails here, before the first is stored without the others.

@@ -265,6 +265,12 @@ local function settle(run, kind, n)
   local calledAt, by = readMark(sending)
   run.isLast = by == run.token
   run.calledAt = run.isLast and tonumber(calledAt)
+  if settled == 'superseded' then
+    -- BullMQ's own method has fetched what was replaced meanwhile.
+    if run.holds then release(run) end
+    leave(run)
+    return 'gone'
+  end
   if kind == 'delivered' then return deliver(run, ARGV[n + 5], ARGV[n + 6], ARGV[n + 7]) end
   if not exists and run.holds then release(run) end
   if not exists or not (run.holds or run.isLast) then

@@ -21,6 +21,8 @@ export interface JobHash {
   readonly parked: boolean
   /** It waits for the next action of its user. */
   readonly awaitsUser: boolean
+  /** The message that has taken its place. */
+  readonly supersededBy: string | undefined
   /** Tries that counted. */
   readonly tries: number
   readonly stalledCount: number
@@ -50,6 +52,7 @@ export function readJobHash(fields: Record<string, string>): JobHash | null {
     settled: fields['settled'] !== undefined,
     parked: fields['parked'] === '1',
     awaitsUser: fields['parked'] === 'user',
+    supersededBy: fields['supersededBy'],
     tries: Number(fields['atm'] ?? 0),
     stalledCount: Number(fields['stc'] ?? 0),
     history: readHistory(parseJson(fields['stacktrace'])),

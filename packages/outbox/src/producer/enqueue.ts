@@ -28,6 +28,7 @@ export interface NewMessage {
   readonly data: JobData
   /** What becomes of it while the reply window of its recipient is closed. */
   readonly onClosed?: OnClosed | undefined
+  readonly collapseKey?: string | undefined
   /** What follows it to the same person, and is stored with it or not at all. */
   readonly followers?: readonly { readonly id: string; readonly data: JobData }[]
   /** `ttlMs` counts from the later of now and `sendAt`. */
@@ -39,7 +40,7 @@ export type Enqueued =
   /** `ending`: what is noted of the first message's end; absent while it is open. */
   | { readonly id: string; readonly duplicate: true; readonly ending?: Ending }
 
-export type Ending = 'delivered' | 'cancelled' | 'replayed' | 'discarded'
+export type Ending = 'delivered' | 'cancelled' | 'replayed' | 'discarded' | 'superseded'
 
 export interface Enqueuer {
   /** @throws OutboxError WXO_UNAVAILABLE, WXO_FULL, WXO_CONFLICT */
@@ -199,15 +200,19 @@ async function storeAll(
   batch: readonly Pending[],
 ): Promise<{ answers: readonly Answer[]; isKept: boolean }> {
   const keys = appKeys(appid)
-  const args = [keys.sendJobs, keys.lanes, keys.idempotency, keys.windowsOf]
+  const args = [keys.sendJobs, keys.lanes, keys.idempotency, keys.windowsOf, keys.collapse]
   for (const { message } of batch) args.push(...argumentsOf(message))
   const confirm = replicaWait?.(store.redis, keys.sendJobs)
-  const answers = await runScript<Answer[]>(store.redis, { name: 'send', keys: storeKeys(keys), args })
+  const answers = await runScript<Answer[]>(store.redis, {
+    name: 'send',
+    keys: [...storeKeys(keys), keys.sendCompleted],
+    args,
+  })
   return { answers, isKept: confirm === undefined || (await confirm()) }
 }
 
 /** What the script takes for one message: text throughout, which the client puts into one piece. */
-function argumentsOf({ id, data, onClosed, guard, followers = [] }: NewMessage): string[] {
+function argumentsOf({ id, data, onClosed, collapseKey = '', guard, followers = [] }: NewMessage): string[] {
   const { msgtype, touser, sendAt = '', expiresAt = '' } = data
   const taken = [
     `${followers.length}`,
@@ -218,6 +223,7 @@ function argumentsOf({ id, data, onClosed, guard, followers = [] }: NewMessage):
     `${sendAt}`,
     `${expiresAt}`,
     onClosed ?? '',
+    collapseKey,
   ]
   if (guard === undefined) taken.push('', '', '')
   else taken.push(idempotencyDigest(guard.key), guard.fingerprint, `${Math.ceil(guard.ttlMs)}`)
@@ -260,8 +266,8 @@ function refuse(items: readonly Pending[], error: unknown): readonly Pending[] {
  */
 export function newMessage(id: string, request: CheckedRequest, texts: readonly string[]): Omit<NewMessage, 'appid'> {
   const data = newJobData(request)
-  const { onClosed } = request
-  if (data.msgtype !== 'text') return { id, data, onClosed }
+  const { onClosed, collapseKey } = request
+  if (data.msgtype !== 'text') return { id, data, onClosed, collapseKey }
   const of = texts.length
   const [first = data, ...others] = texts.map((content, index): JobData => {
     const part = of === 1 ? {} : { part: { n: index + 1, of, first: id } }
@@ -271,6 +277,7 @@ export function newMessage(id: string, request: CheckedRequest, texts: readonly 
     id,
     data: first,
     onClosed,
+    collapseKey,
     followers: others.map((other, index) => ({ id: partIdOf(id, index + 2), data: other })),
   }
 }

@@ -87,8 +87,10 @@ export class Outbox {
       }
       const key = checked.idempotencyKey
       const guard = key === undefined ? {} : { guard: { key, fingerprint: fingerprint(checked), ttlMs: this.#ttlMs } }
+      const texts = this.#textsOf(checked)
+      if (texts.length > 1 && checked.collapseKey !== undefined) throw invalid([NO_PARTS])
       const request = { ...checked, onClosed: checked.onClosed ?? this.#onClosed }
-      const message = { appid, ...newMessage(newMessageId(), request, this.#textsOf(checked)), ...guard }
+      const message = { appid, ...newMessage(newMessageId(), request, texts), ...guard }
       const enqueued = await this.#enqueuer.enqueue(message)
       const { id, duplicate } = enqueued
       if (duplicate) return { id, status: await this.#statusOfRepeat(appid, enqueued), duplicate }
@@ -220,6 +222,9 @@ export class Outbox {
     }
   }
 }
+
+/** Some of the parts may have been sent when the newer message comes. */
+const NO_PARTS: Problem = { path: 'collapseKey', message: 'cannot be given with a text that is cut into several' }
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

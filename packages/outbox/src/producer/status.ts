@@ -98,12 +98,14 @@ export function reportOfJob(appid: string, id: string, at: { job: JobHash; state
     msgtype: data.msgtype ?? job.name,
     acceptedAt: iso(job.timestamp),
     ...(job.finishedOn === 0 ? {} : { settledAt: iso(job.finishedOn) }),
+    ...(job.supersededBy === undefined ? {} : { supersededBy: job.supersededBy }),
     ...extras(id, data),
     attempts: attemptsOf([...job.history, { attempts: last?.attempts ?? [] }]),
   }
 }
 
 function statusOf(job: JobHash, state: string): MessageStatus {
+  if (job.supersededBy !== undefined) return 'superseded'
   if (job.settled) return 'delivered'
   switch (state) {
     case 'completed':

@@ -91,6 +91,8 @@ export function appKeys(appid: string) {
     faultsInARow: `${prefix}:faults`,
     /** Sorted set: ids of messages that have an `expiresAt`, by it. */
     expiring: `${prefix}:expiring`,
+    /** What stands before a person in the key of a hash, expiring: the latest message of each collapse key. */
+    collapse: `${prefix}:collapse:`,
     /** What stands before a person in the key of a reply window. */
     windowsOf: `${prefix}:window:`,
     /** Hash, expiring: what is known of a person's reply window. */

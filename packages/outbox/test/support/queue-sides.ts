@@ -188,17 +188,13 @@ export function outboxSide(options: SideOptions): Side {
           data.touser,
           JSON.stringify(data),
           delayMs > 0 ? nowMs + delayMs : '',
-          '',
-          '',
-          '',
-          '',
-          '',
+          ...Array.from({ length: 6 }, () => ''),
         ]
       })
       const call = {
         name: 'send',
-        keys: storeKeys(keys),
-        args: [keys.sendJobs, keys.lanes, keys.idempotency, keys.windowsOf, ...args],
+        keys: [...storeKeys(keys), keys.sendCompleted],
+        args: [keys.sendJobs, keys.lanes, keys.idempotency, keys.windowsOf, keys.collapse, ...args],
       } as const
       await runScript(store.redis, call)
     },

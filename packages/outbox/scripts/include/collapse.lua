@@ -1,0 +1,64 @@
+-- A message with a collapse key replaces an older one of the same person and key, if nothing of that can have reached WeChat: it takes
+-- its place in the lane, and the older one ends `superseded`. What is remembered of a key is looked at only when the next message bears it.
+--   message.id, message.touser, message.collapseKey, message.onClosed
+--   at.jobs, at.lanes, at.collapse, at.records   prefixes   at.delayed, at.completed, at.expiring   keys   at.now
+--- include idempotency
+local COLLAPSE_MS = 2592000000
+
+-- The older message, and how it waits: nil where there is none to replace.
+local function findOlder(message, at)
+  local id = redis.call('HGET', at.collapse .. message.touser, message.collapseKey)
+  if not id or id == message.id then return nil end
+  local job = redis.call('HMGET', at.jobs .. id, 'timestamp', 'settled', 'sending', 'atm', 'stc', 'parked', 'awaitsSince', 'idem')
+  local isOpen = job[1] and not job[2] and (not job[3] or job[3] == '')
+  if not isOpen or (tonumber(job[4]) or 0) > 0 or (tonumber(job[5]) or 0) > 0 then return nil end
+  if redis.call('EXISTS', at.jobs .. id .. ':lock') == 1 then return nil end
+  return { id = id, parked = job[6], awaitsSince = job[7], idem = job[8] }
+end
+
+-- In `wait` the id of an older message stays until it is fetched, and is dropped there: to look for it would take as long as the queue is.
+local function supersede(older, message, at)
+  redis.call('ZADD', at.completed, at.now, older.id)
+  redis.call('HSET', at.jobs .. older.id, 'settled', 'superseded', 'supersededBy', message.id, 'finishedOn', at.now, 'parked', '0')
+  older.score = redis.call('ZSCORE', at.delayed, older.id)
+  redis.call('ZREM', at.delayed, older.id)
+  redis.call('ZREM', at.jobs .. 'awaiting-user', older.id)
+  older.endsAt = redis.call('ZSCORE', at.expiring, older.id)
+  redis.call('ZREM', at.expiring, older.id)
+  noteEnding(at.records, older.idem, older.id, 'superseded')
+end
+
+-- collapse(message, at): replaces the older message if there is one. Returns it where the new one stands in its place in the lane already.
+local function collapse(message, at)
+  local known = at.collapse .. message.touser
+  local older = findOlder(message, at)
+  redis.call('HSET', known, message.collapseKey, message.id)
+  redis.call('PEXPIRE', known, COLLAPSE_MS)
+  if not older then return nil end
+  local lane = at.lanes .. message.touser
+  local hasPlace = not message.isLater and redis.call('LINSERT', lane, 'BEFORE', older.id, message.id) > 0
+  redis.call('LREM', lane, 1, older.id)
+  supersede(older, message, at)
+  return hasPlace and older or nil
+end
+
+-- The new message waits as the older one did, and for as long where both wait for their user.
+local function waitInstead(older, message, at)
+  local jobKey = at.jobs .. message.id
+  if older.parked == 'user' and older.score and message.onClosed == 'hold' then
+    redis.call('HSET', jobKey, 'parked', 'user', 'delay', 0, 'awaitsSince', older.awaitsSince or at.now)
+    redis.call('ZADD', at.delayed, older.score, message.id)
+    redis.call('ZADD', at.jobs .. 'awaiting-user', older.awaitsSince or at.now, message.id)
+    if not message.expiresAt and older.endsAt then redis.call('ZADD', at.expiring, older.endsAt, message.id) end
+    return 'queued'
+  end
+  if first(at.lanes .. message.touser, at.jobs) ~= message.id then
+    at.lane = at.lanes .. message.touser
+    park(message.id, at)
+    return 'parked'
+  end
+  redis.call('RPUSH', at.wait, message.id)
+  redis.call('XADD', at.events, 'MAXLEN', '~', at.eventsMax, '*', 'event', 'waiting', 'jobId', message.id)
+  at.hasWaiting = true
+  return 'queued'
+end

@@ -1,0 +1,163 @@
+// A newer message with the same collapse key takes the place of an older one that nobody can have got, wherever that waits; and of
+// no other.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Consumer, ConsumerOptions } from '../../src/worker/consumer.ts'
+import type { Run, Settlement } from '../../src/worker/run.ts'
+import { acts, createTruth, type Truth } from '../support/windows.ts'
+import { createWorld, keys, retry, text, WAIT_MS, type World } from '../support/world.ts'
+
+const PERSON = 'o-collapse'
+
+let world: World
+let truth: Truth
+let consumers: Consumer[] = []
+beforeAll(async () => {
+  world = await createWorld()
+})
+beforeEach(async () => {
+  await world.redis.flushall()
+  truth = createTruth()
+})
+afterEach(async () => {
+  await Promise.all(consumers.map((one) => one.close(1000)))
+  consumers = []
+})
+afterAll(() => world.close())
+
+const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: WAIT_MS, interval: 10 })
+const send = async (key: string | undefined, more: object = {}): Promise<string> =>
+  (
+    await world
+      .outbox()
+      .send({ ...text(PERSON, String(key)), ...(key === undefined ? {} : { collapseKey: key }), ...more })
+  ).id
+const status = async (id: string) => (await world.outbox().status(id))?.status
+async function work(
+  options: Partial<ConsumerOptions> = {},
+  deliver: (run: Run) => Promise<Settlement> = truth.deliver,
+) {
+  const started = await world.consumer(deliver, options)
+  consumers.push(started.consumer)
+}
+
+async function expectReplaced(older: string, newer: string): Promise<void> {
+  expect(await world.outbox().status(older)).toMatchObject({
+    status: 'superseded',
+    supersededBy: newer,
+    settledAt: expect.any(String),
+    attempts: [],
+  })
+}
+
+describe.each([
+  ['our own fetch', {}],
+  ['BullMQ’s own fetch', { maxPerSecond: 10_000 }],
+])('with %s, a message with the key of an older one', (_how, options) => {
+  it('takes its place at the front, and only the newest is sent', async () => {
+    const first = await send('order-7')
+    const other = await send(undefined)
+    const second = await send('order-7')
+    const third = await send('order-7')
+    await expectReplaced(first, second)
+    await expectReplaced(second, third)
+    expect(await world.redis.lrange(keys.lane(PERSON), '0', '-1')).toEqual([third, other])
+    await work(options)
+    await until(() => expect(truth.taken).toEqual([third, other]))
+    await until(async () => expect(await status(other)).toBe('delivered'))
+    await expectReplaced(first, second)
+    expect(await world.redis.keys('*:lane:*')).toEqual([])
+    expect(await world.redis.llen(keys.sendActive)).toBe(0)
+  })
+})
+
+it('takes the place of one that is parked behind others', async () => {
+  const front = await send('a')
+  const older = await send('b')
+  const last = await send('c')
+  const newer = await send('b')
+  await expectReplaced(older, newer)
+  expect(await status(newer)).toBe('held')
+  await work()
+  await until(() => expect(truth.taken).toEqual([front, newer, last]))
+})
+
+it('waits for the user in place of one that waited, for as long', async () => {
+  await acts(world, PERSON)
+  await world.redis.hset(keys.window(PERSON), 'used', 5)
+  const older = await send('order-7', { onClosed: 'hold' })
+  await work()
+  await until(async () => expect(await status(older)).toBe('waiting-for-user'))
+  const since = await world.redis.hget(keys.sendJob(older), 'awaitsSince')
+  const ends = await world.redis.zscore(keys.expiring, older)
+  const newer = await send('order-7', { onClosed: 'hold' })
+  await expectReplaced(older, newer)
+  expect(await status(newer)).toBe('waiting-for-user')
+  expect(await world.redis.hget(keys.sendJob(newer), 'awaitsSince')).toBe(since)
+  expect(await world.redis.zrange(keys.expiring, '0', '-1', 'WITHSCORES')).toEqual([newer, ends])
+  expect(await world.redis.zrange(keys.sendAwaitingUser, '0', '-1')).toEqual([newer])
+  // One that would not wait is sent, and what the ledger says is its own to judge.
+  const firm = await send('order-7', { onClosed: 'dead-letter' })
+  await until(() => expect(truth.taken).toEqual([firm]))
+  expect(await world.redis.exists(keys.sendAwaitingUser)).toBe(0)
+})
+
+it('replaces one that is scheduled, and keeps to its own time', async () => {
+  const older = await send('order-7', { sendAt: Date.now() + 60_000, expiresAt: Date.now() + 120_000 })
+  const newer = await send('order-7')
+  await expectReplaced(older, newer)
+  expect(await world.redis.exists(keys.expiring, keys.sendDelayed)).toBe(0)
+  const later = await send('order-7', { sendAt: Date.now() + 60_000 })
+  await expectReplaced(newer, later)
+  expect(await status(later)).toBe('scheduled')
+  expect(await world.redis.exists(keys.lane(PERSON))).toBe(0)
+})
+
+it('replaces nothing that may have reached WeChat, nor another person’s', async () => {
+  const sending = Promise.withResolvers<void>()
+  truth.duringCall = () => sending.promise
+  const first = await send('order-7')
+  await work({ concurrency: 1 })
+  await until(async () => expect(await status(first)).toBe('sending'))
+  const second = await send('order-7')
+  expect(await status(first)).toBe('sending')
+  expect(await status(second)).toBe('held')
+  sending.resolve()
+  await until(() => expect(truth.taken).toEqual([first, second]))
+  const { id } = await world.outbox().send({ ...text('o-other'), collapseKey: 'order-7' })
+  await until(() => expect(truth.taken).toEqual([first, second, id]))
+})
+
+it('does not replace one that has been tried', async () => {
+  const first = await send('order-7')
+  const tries: string[] = []
+  await work({}, async (run) => {
+    const turn = await run.admit(run.data as never)
+    if (turn.kind !== 'go') return turn
+    tries.push(run.id)
+    return run.id === first && turn.tries === 0 ? retry(300) : { kind: 'delivered', attempts: [] }
+  })
+  await until(async () => expect(await status(first)).toBe('retrying'))
+  const second = await send('order-7')
+  await until(() => expect(tries).toEqual([first, first, second]))
+  expect(await status(first)).toBe('delivered')
+})
+
+it('a repeat of what was replaced is told so, and replaces nothing', async () => {
+  const outbox = world.outbox()
+  const request = { ...text(PERSON, 'one'), collapseKey: 'order-7', idempotencyKey: 'k-1' }
+  const { id } = await outbox.send(request)
+  const newer = await send('order-7')
+  expect(await outbox.send(request)).toEqual({ id, status: 'superseded', duplicate: true })
+  expect(await status(newer)).toBe('queued')
+  expect(await outbox.cancel(id)).toBe('too-late')
+})
+
+it('is refused for a text that is cut into several', async () => {
+  const outbox = world.outbox({ textSplit: true, textBytesMax: 10 })
+  await expect(outbox.send({ ...text(PERSON, 'longer than ten'), collapseKey: 'k' })).rejects.toMatchObject({
+    issues: [{ path: 'collapseKey' }],
+  })
+  await expect(outbox.send({ ...text(PERSON, 'short'), collapseKey: '' })).rejects.toMatchObject({
+    issues: [{ path: 'collapseKey' }],
+  })
+})
