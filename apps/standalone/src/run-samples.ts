@@ -1,6 +1,7 @@
 /**
- * Sends the samples and sees each of them to its end, in three acts: everything that needs one try of its own; a message
- * after the access token has died; a dead letter, replayed after the person has written again.
+ * Sends the samples and sees each of them to its end, in four acts: everything that needs one try of its own; a message that waits
+ * until the person has written again; a message after the access token has died; a dead letter, replayed after the person has
+ * written again.
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -57,15 +58,27 @@ export async function runSamples(context: SamplesContext): Promise<SamplesRun> {
       const { id } = await outbox.send({ ...person.sample.content, touser: person.openid })
       return { ...person, id }
     })
-    const all = await Promise.all(sent)
-    await untilEnded(context, { ids: all.map(({ id }) => id), until })
-    return all
+    return Promise.all(sent)
+  }
+  const ended = async (sent: readonly Sent[]): Promise<readonly Sent[]> => {
+    await untilAll(context, { ids: sent.map(({ id }) => id), until, is: hasEnded })
+    return sent
   }
 
-  const first = await send(SAMPLES.filter(({ circumstance }) => circumstance !== 'token-dead'))
+  const having = (wanted: readonly string[]): Sample[] =>
+    SAMPLES.filter(({ circumstance }) => wanted.includes(circumstance))
+  const others = SAMPLES.filter(({ circumstance }) => !['token-dead', 'waits-for-user'].includes(circumstance))
+  const waiting = await send(having(['waits-for-user']))
+  const first = await ended(await send(others))
+  await untilAll(context, { ids: waiting.map(({ id }) => id), until, is: waitsForUser })
+  for (const { openid } of waiting) {
+    fake.control.user(openid, 'message')
+    await outbox.userActed({ touser: openid, action: 'message' })
+  }
+  await ended(waiting)
   const reasons = new Map(await Promise.all(first.map(async ({ id }) => [id, await reasonOf(context, id)] as const)))
   const tokenCallsBefore = fake.ledger.tokenCalls().length
-  const later = await send(SAMPLES.filter(({ circumstance }) => circumstance === 'token-dead'))
+  const later = await ended(await send(having(['token-dead'])))
 
   const seqBeforeReplay = fake.ledger.sendCount()
   const replays = new Map<string, string>()
@@ -76,9 +89,9 @@ export async function runSamples(context: SamplesContext): Promise<SamplesRun> {
     const replay = await requestReplay(store, SANDBOX_APP_ID, deadLetter)
     if (replay.kind === 'requested') replays.set(id, replay.id)
   }
-  await untilEnded(context, { ids: [...replays.values()], until })
+  await untilAll(context, { ids: [...replays.values()], until, is: hasEnded })
 
-  const messages = [...first, ...later].flatMap(({ sample: { name }, id }) => {
+  const messages = [...first, ...waiting, ...later].flatMap(({ sample: { name }, id }) => {
     const replayId = replays.get(id)
     return replayId === undefined
       ? [{ name, id }]
@@ -91,7 +104,7 @@ export async function runSamples(context: SamplesContext): Promise<SamplesRun> {
     const reason = reasons.get(id)
     return { name, report: await outbox.status(id), ...(reason === undefined ? {} : { reason }) }
   })
-  const openids = new Set([...first, ...later].map(({ openid }) => openid))
+  const openids = new Set([...first, ...waiting, ...later].map(({ openid }) => openid))
   return { ends: await Promise.all(ends), openids, tokenCallsBefore, seqBeforeReplay }
 }
 
@@ -104,6 +117,7 @@ function arrange(control: FakeControl, { circumstance }: Sample, openid: string)
       control.user(openid, 'message')
       return void control.addFault({ touser: openid, times: 1, fault: { name: 'errcode', errcode: -1 } })
     case 'window-closed':
+    case 'waits-for-user':
       return control.user(openid, 'close')
     case 'count-used-up':
       return control.user(openid, 'exhaust')
@@ -115,14 +129,14 @@ function arrange(control: FakeControl, { circumstance }: Sample, openid: string)
   }
 }
 
-async function untilEnded(
+async function untilAll(
   { outbox, signal }: SamplesContext,
-  at: { ids: readonly string[]; until: number },
+  at: { ids: readonly string[]; until: number; is: (report: StatusReport | null) => boolean },
 ): Promise<void> {
   let open = at.ids
   while (performance.now() < at.until) {
     const reports = await Promise.all(open.map((id) => outbox.status(id)))
-    open = open.filter((_, position) => !hasEnded(reports[position] ?? null))
+    open = open.filter((_, position) => !at.is(reports[position] ?? null))
     if (open.length === 0) return
     await sleep(POLL_MS, undefined, { signal })
   }
@@ -133,6 +147,8 @@ function hasEnded(report: StatusReport | null): boolean {
   if (report === null) return false
   return report.status === 'dead' ? report.deadLetter !== undefined : report.settledAt !== undefined
 }
+
+const waitsForUser = (report: StatusReport | null): boolean => report?.status === 'waiting-for-user'
 
 async function reasonOf({ outbox, store }: SamplesContext, id: string): Promise<string | undefined> {
   const deadLetter = (await outbox.status(id))?.deadLetter

@@ -11,6 +11,8 @@ export type Circumstance =
   | 'window-closed'
   /** All answers that the person's message allowed have been sent: 45047. */
   | 'count-used-up'
+  /** The same, and the message may wait: it goes out once the person has written again. */
+  | 'waits-for-user'
   /** There is no such person: 40003. */
   | 'unknown-openid'
   /** WeChat has forgotten the access token since the message before: 40001. */
@@ -61,6 +63,12 @@ export const SAMPLES: readonly Sample[] = [
     replay: true,
   },
   { name: 'reply count used up', to: 'Gao', circumstance: 'count-used-up', content: image('sample-media') },
+  {
+    name: 'waits for its user',
+    to: 'Jun',
+    circumstance: 'waits-for-user',
+    content: { ...text('您的预约已确认 ✅'), onClosed: 'hold' },
+  },
   { name: 'openid unknown', to: 'Hana', circumstance: 'unknown-openid', content: link },
   { name: 'access token died', to: 'Ines', circumstance: 'token-dead', content: page },
 ]

@@ -18,6 +18,8 @@ export interface Summary {
   readonly deadLettered: Readonly<Record<'45015' | '45047' | '40003', number>>
   /** Messages refused for good, and taken after the replay was asked for. */
   readonly replayed: number
+  /** Messages that WeChat refused because of their reply window, and took once their user had acted. */
+  readonly heldAndReleased: number
 }
 
 export function summarize(ledger: Ledger, run: Omit<SamplesRun, 'ends'>): Summary {
@@ -26,17 +28,20 @@ export function summarize(ledger: Ledger, run: Omit<SamplesRun, 'ends'>): Summar
   const answered = (errcode: number) => (sends: readonly SendEntry[]) => sends.some((send) => send.errcode === errcode)
   const refused = (sends: readonly SendEntry[]): boolean =>
     [45015, 45047, 40003].some((errcode) => answered(errcode)(sends))
+  const isReleased = (sends: readonly SendEntry[]): boolean =>
+    answered(45015)(sends) && isTaken(sends.filter(({ seq }) => seq <= run.seqBeforeReplay))
   const newTokens = ledger.tokenCalls().slice(run.tokenCallsBefore)
   return {
     delivered: count(isTaken),
     retried: count((sends) => isTaken(sends) && answered(-1)(sends)),
     tokenRefreshes: newTokens.filter(({ errcode }) => errcode === 0).length,
     deadLettered: {
-      '45015': count(answered(45015)),
+      '45015': count((sends) => answered(45015)(sends) && !isReleased(sends)),
       '45047': count(answered(45047)),
       '40003': count(answered(40003)),
     },
     replayed: count((sends) => refused(sends) && isTaken(sends.filter(({ seq }) => seq > run.seqBeforeReplay))),
+    heldAndReleased: count(isReleased),
   }
 }
 
@@ -60,6 +65,7 @@ export function expectedSummary(): Summary {
     tokenRefreshes: count(({ circumstance }) => circumstance === 'token-dead'),
     deadLettered: { '45015': dead('45015'), '45047': dead('45047'), '40003': dead('40003') },
     replayed: count(({ replay }) => replay === true),
+    heldAndReleased: count(({ circumstance }) => circumstance === 'waits-for-user'),
   }
 }
 

@@ -27,6 +27,7 @@ function outcomeOf({ status, attempts }: StatusReport, reason = ''): string {
   switch (status) {
     case 'delivered':
       if (attempts.some(({ outcome }) => outcome === 'token-refreshed')) return 'delivered with a new token'
+      if (attempts.some(({ outcome }) => outcome === 'waiting-for-user')) return 'delivered once its user had written'
       return attempts.length > 1 ? 'delivered after a retry' : 'delivered'
     case 'dead':
     case 'replayed':
