@@ -21,6 +21,8 @@ export interface WindowsResult {
   readonly outOfOrder: number
   readonly delivered: number
   readonly doubles: number
+  /** From the last action of a person for whom a message waited to the arrival of that message at WeChat: the median and the longest. */
+  readonly releasedMs: { readonly median: number; readonly max: number }
 }
 
 /** What a feed of actions does wrong, and what WeChat does on its own. */
@@ -76,25 +78,29 @@ export async function runWindows(
     await disturb?.(system, round)
   }
   await Promise.all(later)
-  await letGo(system, { openids, act })
+  const released = await letGo(system, { openids, act })
   await vi.waitFor(async () => expect(new Set((await fake.accepted(mark)).map(contentOf)).size).toBe(messages), {
     timeout: 60_000,
     interval: 200,
   })
-  return { surprises, ...(await judge(system, mark)) }
+  return { surprises, releasedMs: await releaseTimes(system, released), ...(await judge(system, mark)) }
 }
 
 /** Everybody acts until nothing waits: each action lets five messages go. */
 async function letGo(
   { outbox }: System,
   { openids, act }: { openids: readonly string[]; act: (touser: string) => Promise<void> },
-): Promise<void> {
+): Promise<Released[]> {
+  const released: Released[] = []
   const waiting = async (): Promise<string[]> => {
     const windows = await Promise.all(openids.map((touser) => outbox.window(touser)))
     return openids.filter((_, n) => (windows[n]?.waiting ?? 0) > 0)
   }
   for (let left = await waiting(); left.length > 0; left = await waiting()) {
-    await Promise.all(left.map((touser) => act(touser)))
+    for (const touser of left) {
+      released.push({ touser, at: Date.now() })
+      await act(touser)
+    }
     await vi.waitFor(
       async () => {
         const windows = await Promise.all(left.map((touser) => outbox.window(touser)))
@@ -104,9 +110,28 @@ async function letGo(
       { timeout: 60_000, interval: 50 },
     )
   }
+  return released
 }
 
-async function judge({ fake }: System, mark: string): Promise<Omit<WindowsResult, 'surprises'>> {
+interface Released {
+  readonly touser: string
+  readonly at: number
+}
+
+async function releaseTimes({ fake }: System, released: readonly Released[]): Promise<WindowsResult['releasedMs']> {
+  const taken = Map.groupBy(
+    (await fake.sends()).filter(({ accepted }) => accepted),
+    ({ touser }) => touser,
+  )
+  const waits = released.flatMap(({ touser, at }) => {
+    const first = taken.get(touser)?.find((send) => send.at >= at)
+    return first === undefined ? [] : [first.at - at]
+  })
+  const sorted = waits.toSorted((one, other) => one - other)
+  return { median: sorted[Math.floor(sorted.length / 2)] ?? 0, max: sorted.at(-1) ?? 0 }
+}
+
+async function judge({ fake }: System, mark: string): Promise<Omit<WindowsResult, 'surprises' | 'releasedMs'>> {
   const sends = (await fake.sends()).filter(({ rawBody }) => rawBody.includes(mark))
   const taken = sends.filter(({ accepted }) => accepted)
   const firsts = [...new Map(taken.toReversed().map((send) => [contentOf(send), send])).values()].toReversed()

@@ -18,7 +18,12 @@ export async function acceptMessage(request: FastifyRequest, reply: FastifyReply
   const key = idempotencyKeyOf(request, read.body)
   if (key === null) return { errcode: 47_001, detail: 'idempotencyKey is not what the header Idempotency-Key says' }
   if (sender.caller.messages.spend(1) > 0) return tooMany('messages')
-  const message = { ...tidyMessage(read.body, sender.appid), ...key, appid: sender.appid } as SendRequest
+  const message = {
+    ...tidyMessage(read.body, sender.appid),
+    ...onClosedOf(request),
+    ...key,
+    appid: sender.appid,
+  } as SendRequest
   try {
     const { id, duplicate } = await deps.outbox.send(message)
     // WeChat has no id to answer with; who wants to follow the message finds ours here.
@@ -30,6 +35,12 @@ export async function acceptMessage(request: FastifyRequest, reply: FastifyReply
     if (refused === null) throw error
     return refused
   }
+}
+
+/** What an SDK cannot write into WeChat's body may stand in a header; judged with the rest of the message. */
+function onClosedOf({ headers }: FastifyRequest): { readonly onClosed?: string } {
+  const header = headers['outbox-on-closed']
+  return header === undefined ? {} : { onClosed: String(header) }
 }
 
 /** Null when the two places in which it may stand contradict each other. */

@@ -41,6 +41,25 @@ describe('a message', () => {
     }
   })
 
+  it('may wait for its user, as a header or the body says, and gets WeChat’s own words where it would be refused', async () => {
+    const headers = { 'outbox-on-closed': 'hold' }
+    const sent = [
+      await here.wechat.send(token, text('held', 'oHeld'), headers),
+      await here.wechat.send(token, { ...text('held', 'oHeld'), onClosed: 'hold' }),
+    ]
+    for (const answer of sent) {
+      expect(answer).toMatchObject(OK)
+      const id = answer.headers.get('outbox-message-id')
+      expect(await here.world.store.redis.hget(`{wxo:${APPID}}:send:${id}`, 'onClosed')).toBe('hold')
+    }
+    await here.world.outbox.userActed({ touser: 'oHeld', action: 'enter' })
+    await here.world.store.redis.hset(`{wxo:${APPID}}:window:oHeld`, 'used', '2')
+    const refused = await here.wechat.send(token, text('vain', 'oHeld'), { 'outbox-on-closed': 'refuse' })
+    expect(refused).toMatchObject({ errcode: 45015, errmsg: expect.stringContaining('response out of time limit') })
+    const wrong = await here.wechat.send(token, text('vain', 'oHeld'), { 'outbox-on-closed': 'wait' })
+    expect(wrong).toMatchObject({ errcode: 47001, errmsg: expect.stringContaining('onClosed') })
+  })
+
   it('is stored once for one Idempotency-Key, and refused for another body', async () => {
     const headers = { 'idempotency-key': 'order-7' }
     const first = await here.wechat.send(token, text('one'), headers)

@@ -191,7 +191,7 @@ describe('a refusal', () => {
       ['GET /v1', 404, null],
       [`GET /v1/apps/${APPID}`, 404, null],
       [`POST ${MESSAGES}:bulk`, 404, null],
-      [`GET ${MESSAGES}`, 405, 'POST'],
+      [`PUT ${MESSAGES}`, 405, 'POST, GET, HEAD'],
       [`PUT ${MESSAGES}:batch`, 405, 'POST'],
       [`PATCH ${MESSAGES}/m-1`, 405, 'GET, HEAD, DELETE'],
       [`GET /v1/apps/${APPID}/dead-letters/d-1:replay`, 405, 'POST'],

@@ -1,0 +1,33 @@
+// The whole size: 200 people, 5,000 messages, with workers that are killed, and without.
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { type System, startSystem } from './support/system.ts'
+import { runWindows } from './support/windows-run.ts'
+
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 60_000 })
+
+let system: System
+beforeEach(async () => {
+  system = await startSystem({ workers: 2 })
+})
+afterEach(() => system?.close())
+
+const RUN = { people: 200, messages: 5000 } as const
+
+it.each([20261128, 4711])('nobody is written to in vain but for a surprise, seed %i', async (seed) => {
+  const { surprises, releasedMs, ...result } = await runWindows(system, { ...RUN, seed })
+  const { lost, late, early, closed } = surprises
+  console.log(JSON.stringify({ seed, surprises, releasedMs, ...result }))
+  expect(result).toMatchObject({ outOfOrder: 0, delivered: 5000, doubles: 0 })
+  expect(result.refused).toBeLessThanOrEqual(lost + late + early + closed)
+})
+
+it('nothing is lost, stuck or out of order while workers are killed', async () => {
+  const disturb = async (at: System, round: number): Promise<void> => {
+    if (round % 10 !== 5) return
+    await at.workers.shift()?.kill9()
+    await at.worker()
+  }
+  const result = await runWindows(system, { ...RUN, seed: 11, disturb })
+  console.log(JSON.stringify(result))
+  expect(result).toMatchObject({ outOfOrder: 0, delivered: 5000 })
+})
