@@ -91,6 +91,15 @@ export function appKeys(appid: string) {
     faultsInARow: `${prefix}:faults`,
     /** Sorted set: ids of messages that have an `expiresAt`, by it. */
     expiring: `${prefix}:expiring`,
+    ...windowKeys(prefix),
+    ...taskKeys(prefix),
+    ...tokenKeys(prefix),
+  }
+}
+
+/** Of people: their reply windows, and what may replace what. */
+function windowKeys(prefix: string) {
+  return {
     /** What stands before a person in the key of a hash, expiring: the latest message of each collapse key. */
     collapse: `${prefix}:collapse:`,
     /** What stands before a person in the key of a reply window. */
@@ -99,8 +108,6 @@ export function appKeys(appid: string) {
     window: (touser: string) => `${prefix}:window:${touser}`,
     /** String, expiring with the last of the app's reply windows: without it no script looks for one. */
     windows: `${prefix}:windows`,
-    ...taskKeys(prefix),
-    ...tokenKeys(prefix),
   }
 }
 

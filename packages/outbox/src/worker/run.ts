@@ -109,37 +109,12 @@ export interface RunOptions {
 }
 
 export function createRun(job: Job, at: { token: string; signal: AbortSignal }, options: RunOptions): OwnRun {
-  const { appid, keys, store, leaseMs, maxPerSecond = 0, closedRule = CLOSED_RULE_DEFAULT, keeper, settler } = options
+  const { appid, keys, store, keeper, settler } = options
   const id = String(job.id)
   let admission = settler.admissionOf(id, at.token)
   let member: LaneMember | undefined
   let probes = false
-  const ask = ({ touser, sendAt }: LaneMember, canWait: number | ''): Promise<Answer> => {
-    return runScript(store.redis, {
-      name: 'admit',
-      keys: [
-        keys.sendJob(id),
-        keys.sendLock(id),
-        keys.lane(touser),
-        keys.parkedLanes,
-        keys.rate,
-        keys.hold,
-        keys.windows,
-      ],
-      args: [
-        id,
-        at.token,
-        leaseMs,
-        keys.sendJobs,
-        sendAt === undefined ? 0 : 1,
-        maxPerSecond,
-        canWait,
-        keys.windowsOf,
-        touser,
-        closedRule.onClosed === 'hold' ? 1 : 0,
-      ],
-    })
-  }
+  const ask = askerOf({ id, token: at.token }, options)
   const unmark = async (): Promise<boolean> => {
     const call = { name: 'unmark', keys: [keys.sendJob(id), keys.sendLock(id)], args: [at.token] } as const
     return (await runScript<number>(store.redis, call)) === 1
@@ -188,6 +163,21 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
       await unmark()
     },
     ending: (settlement) => endingOf({ job, token: at.token, member, keys, store }, settlement),
+  }
+}
+
+/** What `admit.lua` is asked, by a run that its lock token names. */
+function askerOf({ id, token }: { id: string; token: string }, options: RunOptions) {
+  const { keys, store, leaseMs, maxPerSecond = 0, closedRule = CLOSED_RULE_DEFAULT } = options
+  const { sendJobs, windowsOf, parkedLanes, rate, hold, windows } = keys
+  const holds = closedRule.onClosed === 'hold' ? 1 : 0
+  return ({ touser, sendAt }: LaneMember, canWait: number | ''): Promise<Answer> => {
+    const joinsLate = sendAt === undefined ? 0 : 1
+    return runScript(store.redis, {
+      name: 'admit',
+      keys: [keys.sendJob(id), keys.sendLock(id), keys.lane(touser), parkedLanes, rate, hold, windows],
+      args: [id, token, leaseMs, sendJobs, joinsLate, maxPerSecond, canWait, windowsOf, touser, holds],
+    })
   }
 }
 
