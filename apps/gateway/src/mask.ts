@@ -3,7 +3,7 @@
  * nothing that was written to a person. It shows what it knows and hides the rest, names included, because job data may be
  * anybody's: a newer version's, metadata, or added by hand.
  */
-import { isDeadLetterId, isMessageId, MSGTYPES, touserSchema } from '@wechat-outbox/messages'
+import { isDeadLetterId, isMessageId, MSGTYPES, ON_CLOSED, touserSchema } from '@wechat-outbox/messages'
 import { HIDDEN, isRid, knownReason, maskErrmsg } from './mask-words.ts'
 
 const ENTRIES_MAX = 100
@@ -32,7 +32,7 @@ const isReason: Test = (value) => {
 }
 const isReasonList: Test = (value) => Array.isArray(value) && value.every(isReason)
 const OUTCOMES =
-  /^(?:delivered|retry|token-refreshed|token-unavailable|not-sent|refused|unsure|throttled|suspended|dead)$/
+  /^(?:delivered|retry|token-refreshed|token-unavailable|not-sent|refused|unsure|throttled|suspended|waiting-for-user|dead)$/
 
 /** As it is where it looks as it should, and hidden otherwise. */
 const ifIs =
@@ -87,6 +87,7 @@ const MESSAGE: Readonly<Record<string, Show>> = {
   sendAt: ifIs(isTime),
   expiresAt: ifIs(isTime),
   ifUnsure: ifIs(matches(/^(?:resend|dead-letter)$/)),
+  onClosed: ifIs((value) => ON_CLOSED.some((known) => known === value)),
   traceparent: ifIs(matches(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/)),
   replayOf: ifIs(isLetterId),
   earlierReasons: ifIs(isReasonList),

@@ -12,6 +12,7 @@ describe('a message', () => {
       link: { title: 'a title', url: 'https://shop.example/x' },
       sendAt: 1_700_000_000_000,
       ifUnsure: 'dead-letter',
+      onClosed: 'hold',
       metadata: { order: 17, gift: true, tags: ['red'], none: null },
       replayOf: 'd-abc',
       earlierReasons: ['45015 reply-window-closed'],
@@ -30,6 +31,7 @@ describe('a message', () => {
       msgtype: 'a secret',
       sendAt: 'soon',
       ifUnsure: 'secret',
+      onClosed: 'secret',
       replayOf: 'a b',
       earlierReasons: ['1', { a: 'x' }],
     }
