@@ -27,6 +27,8 @@ export interface StatusReport {
   readonly acceptedAt: string
   readonly sendAt?: string
   readonly expiresAt?: string
+  /** When it first waited for its user; while it does. */
+  readonly waitingSince?: string
   readonly settledAt?: string
   readonly deadLetter?: string
   readonly replayOf?: string

@@ -13,12 +13,13 @@ export async function listApps({ store: open }: V1Deps, request: FastifyRequest)
     const appids = await engine.readKnownApps(store, undefined)
     const served = await engine.readServed(store, appids)
     const items = appids.map(async (appid) => {
-      const [hold, { send, deadLetter }] = await Promise.all([
+      const [hold, { send, deadLetter, waitingForUser }] = await Promise.all([
         engine.readHold(store, appid),
         engine.readBacklog(store, appid, store.clock.now()),
       ])
       const waiting = send.waiting + send.active + send.delayed
-      return { appid, ...stateOf(hold), waiting, deadLetters: deadLetter.failed, served: served.has(appid) }
+      const counts = { waiting, waitingForUser, deadLetters: deadLetter.failed }
+      return { appid, ...stateOf(hold), ...counts, served: served.has(appid) }
     })
     return { items: await Promise.all(items) }
   })

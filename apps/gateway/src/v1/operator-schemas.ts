@@ -120,6 +120,7 @@ export const appList = z.object({
         state: z.enum(['open', 'paused', 'suspended', 'throttled']),
         reason: z.string().nullable().meta({ description: 'Why it is held; null while it is open' }),
         waiting: z.int().meta({ description: 'Messages that are not settled' }),
+        waitingForUser: z.int().meta({ description: 'Of them: those that wait for the next action of their users' }),
         deadLetters: z.int(),
         served: z.boolean().meta({ description: 'Whether a worker serves it now' }),
       })

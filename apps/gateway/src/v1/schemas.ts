@@ -120,6 +120,9 @@ export const statusReport = z
     acceptedAt: time,
     sendAt: time.exactOptional(),
     expiresAt: time.exactOptional(),
+    waitingSince: time
+      .exactOptional()
+      .meta({ description: 'With `waiting-for-user`: when it first waited for its user' }),
     settledAt: time.exactOptional(),
     deadLetter: deadLetterId.exactOptional(),
     replayOf: deadLetterId.exactOptional(),

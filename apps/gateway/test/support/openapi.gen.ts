@@ -593,6 +593,8 @@ export interface components {
             reason: string | null;
             /** @description Messages that are not settled */
             waiting: number;
+            /** @description Of them: those that wait for the next action of their users */
+            waitingForUser: number;
             deadLetters: number;
             /** @description Whether a worker serves it now */
             served: boolean;
@@ -651,6 +653,11 @@ export interface components {
             sendAt?: string;
             /** Format: date-time */
             expiresAt?: string;
+            /**
+             * Format: date-time
+             * @description With `waiting-for-user`: when it first waited for its user
+             */
+            waitingSince?: string;
             /** Format: date-time */
             settledAt?: string;
             /**

@@ -184,7 +184,16 @@ it('lists every app with what holds it and what waits', async () => {
   expect(await call(gateway.url, 'GET /v1/apps')).toMatchObject({
     status: 200,
     body: {
-      items: [{ appid: APPID, state: 'paused', reason: 'a talk with support', deadLetters: 19, served: true }],
+      items: [
+        {
+          appid: APPID,
+          state: 'paused',
+          reason: 'a talk with support',
+          waitingForUser: 0,
+          deadLetters: 19,
+          served: true,
+        },
+      ],
     },
   })
   await call(gateway.url, `POST ${APP}:resume`)

@@ -21,6 +21,8 @@ export interface JobHash {
   readonly parked: boolean
   /** It waits for the next action of its user. */
   readonly awaitsUser: boolean
+  /** When it first waited for one; 0: never. */
+  readonly awaitsSince: number
   /** The message that has taken its place. */
   readonly supersededBy: string | undefined
   /** Tries that counted. */
@@ -52,6 +54,7 @@ export function readJobHash(fields: Record<string, string>): JobHash | null {
     settled: fields['settled'] !== undefined,
     parked: fields['parked'] === '1',
     awaitsUser: fields['parked'] === 'user',
+    awaitsSince: Number(fields['awaitsSince'] ?? 0),
     supersededBy: fields['supersededBy'],
     tries: Number(fields['atm'] ?? 0),
     stalledCount: Number(fields['stc'] ?? 0),

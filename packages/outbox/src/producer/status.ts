@@ -90,13 +90,15 @@ export function reportOfJob(appid: string, id: string, at: { job: JobHash; state
   const read = readJobData(job.data)
   const data: Partial<JobData> = read.kind === 'ok' ? read.data : {}
   const last = job.returned as Partial<HistoryEntry> | null | undefined
+  const status = statusOf(job, state)
   return {
     id,
-    status: statusOf(job, state),
+    status,
     appid,
     touser: data.touser ?? '',
     msgtype: data.msgtype ?? job.name,
     acceptedAt: iso(job.timestamp),
+    ...(status === 'waiting-for-user' && job.awaitsSince > 0 ? { waitingSince: iso(job.awaitsSince) } : {}),
     ...(job.finishedOn === 0 ? {} : { settledAt: iso(job.finishedOn) }),
     ...(job.supersededBy === undefined ? {} : { supersededBy: job.supersededBy }),
     ...extras(id, data),

@@ -85,6 +85,7 @@ describe.each([
     expect(await status(second)).toBe('held')
     const report = await world.outbox().status(first)
     expect(report?.attempts).toMatchObject([{ outcome: 'waiting-for-user', errcode: 45015 }])
+    expect(Date.parse(report?.waitingSince ?? '')).toBeGreaterThanOrEqual(Date.parse(report?.acceptedAt ?? ''))
     expect(await fields(first, 'atm', 'sending')).toEqual([null, ''])
     truth.allow(PERSON, 5)
     await acts(world, PERSON)
