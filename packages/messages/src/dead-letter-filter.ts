@@ -1,11 +1,13 @@
 /**
  * Which dead letters are meant: the one filter that counts, tasks, HTTP and the command line share. What may be asked for is
- * checked here, and whether a letter is meant is decided here, from the letter alone.
+ * checked here, and whether a letter is meant is decided here, from the letter alone. Only the state of its person's reply window
+ * has to be read: that is judged where letters are found.
  */
 import { z } from 'zod'
 import type { Reason } from './attempt.ts'
 import { type DeadLetter, recipientOf } from './dead-letter.ts'
 import { isDeadLetterId } from './ids.ts'
+import { WINDOW_STATES, type WindowState } from './reply-window.ts'
 import { instantSchema, touserSchema } from './send-request.ts'
 
 /** What is absent excludes nothing. All that is given has to hold. Times are epoch milliseconds, both ends included. */
@@ -14,6 +16,8 @@ export interface DeadLetterFilter {
   readonly errcode?: readonly string[] | undefined
   readonly touser?: readonly string[] | undefined
   readonly notTouser?: readonly string[] | undefined
+  /** What is known of the reply window of its person when the letter is looked at. */
+  readonly window?: readonly WindowState[] | undefined
   /** When it died. */
   readonly since?: number | undefined
   readonly until?: number | undefined
@@ -60,6 +64,7 @@ export function deadLetterFilterSchema(keyOf: ReasonKey) {
       errcode: oneOrMore(reasonSchema(keyOf), { what: REASON, max: REASONS_MAX }),
       touser: oneOrMore(touserSchema, { what: 'an openid', max: PEOPLE_MAX }),
       notTouser: oneOrMore(touserSchema, { what: 'an openid', max: PEOPLE_MAX }),
+      window: oneOrMore(z.enum(WINDOW_STATES), { what: WINDOW, max: WINDOW_STATES.length }),
       since: instantSchema.optional(),
       until: instantSchema.optional(),
       acceptedSince: instantSchema.optional(),
@@ -73,6 +78,7 @@ export function deadLetterFilterSchema(keyOf: ReasonKey) {
     })
 }
 
+const WINDOW = 'open, used-up, closed or unknown'
 const REASON = 'an errcode or the name of a reason, such as expired or reply-window-closed'
 
 /** Codes of nine digits, and no more: WeChat's have seven at most. */
@@ -118,7 +124,7 @@ export function taskRequestSchema(keyOf: ReasonKey) {
 
 export type TaskRequest = z.output<ReturnType<typeof taskRequestSchema>>
 
-/** Whether a letter is one of those that a filter means; its `limit` is not judged here. */
+/** Whether a letter is one of those that a filter means, as far as the letter tells: `limit` and `window` are not judged here. */
 export function matchesFilter(filter: DeadLetterFilter, letter: DeadLetter): boolean {
   const { errcode, touser, notTouser, since, until, acceptedSince, acceptedUntil } = filter
   const person = recipientOf(letter)

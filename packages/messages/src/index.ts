@@ -54,6 +54,7 @@ export {
   WINDOW_ERRCODES,
   WINDOW_RULE_FORM,
   WINDOW_RULES_DEFAULT,
+  WINDOW_STATES,
   type WindowAction,
   type WindowDisagreement,
   type WindowRule,

@@ -57,7 +57,8 @@ export const userActionSchema = z.strictObject({
 export type UserAction = z.input<typeof userActionSchema> & { appid?: string }
 
 /** `unknown`: nobody has reported an action, or the window has long been closed. Messages are sent then as in an open one. */
-export type WindowState = 'open' | 'used-up' | 'closed' | 'unknown'
+export const WINDOW_STATES = ['open', 'used-up', 'closed', 'unknown'] as const
+export type WindowState = (typeof WINDOW_STATES)[number]
 
 /** What is known of a person's window. */
 export interface ReplyWindow {

@@ -31,6 +31,8 @@ function letterOf(given: { errcode?: number | null; name?: string; touser?: stri
 describe('a filter that comes in', () => {
   it.each([
     [{}, {}],
+    [{ window: 'open' }, { window: ['open'] }],
+    [{ window: ['used-up', 'closed', 'unknown'] }, { window: ['used-up', 'closed', 'unknown'] }],
     [{ errcode: 45015 }, { errcode: ['45015'] }],
     [{ errcode: ['45015', -1, 'reply-window-closed', 'expired'] }, { errcode: ['45015', '-1', '45015', 'expired'] }],
     [
@@ -56,7 +58,8 @@ describe('a filter that comes in', () => {
     [{ since: NOON, until: NOON - 1 }, 'since'],
     [{ acceptedSince: NOON, acceptedUntil: NOON - 1 }, 'acceptedSince'],
     [{ limit: 0 }, 'limit'],
-    [{ window: 'open' }, 'window'],
+    [{ window: 'shut' }, 'window'],
+    [{ window: [] }, 'window'],
   ])('%j is refused with its path', (given, path) => {
     expect(check(given, filterSchema)).toMatchObject({ ok: false, problems: [{ path }] })
   })

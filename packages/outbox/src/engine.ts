@@ -40,6 +40,12 @@ export {
   type LetterCount,
   type LetterCounts,
 } from './dead-letters/count.ts'
+export {
+  type CountedWindows,
+  countWindows,
+  WINDOWS_COUNTED_MAX,
+  type WindowCounts,
+} from './dead-letters/count-windows.ts'
 export { type Discarded, discardDeadLetter } from './dead-letters/discard.ts'
 export {
   type DeadLetterPage,

@@ -39,7 +39,7 @@ export const operatorOperations: Readonly<Record<OperatorOperationId, Operation>
     document: {
       summary: 'Replay or discard many dead letters',
       description:
-        'Of a filter, or of up to 10,000 ids. Workers carry it out, oldest first by acceptance. With `dryRun` nothing is done and the letters are counted.',
+        'Of a filter, or of up to 10,000 ids. Workers carry it out, oldest first by acceptance. With `dryRun` nothing is done and the letters are counted. A filter’s `window` is judged when the letters are found.',
       requestParams: { path: ofApp },
       requestBody: { required: true, content: json(schemas.taskRequestShown) },
       responses: {

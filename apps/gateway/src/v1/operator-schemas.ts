@@ -1,6 +1,12 @@
 /** The shapes of what operators do: counts and tasks over dead letters, and apps that are held. */
-import { appidSchema, type DeadLetterFilter, deadLetterFilterSchema, taskRequestSchema } from '@wechat-outbox/messages'
-import type { CountedBy, LetterCounts, Task } from '@wechat-outbox/outbox/engine'
+import {
+  appidSchema,
+  type DeadLetterFilter,
+  deadLetterFilterSchema,
+  taskRequestSchema,
+  WINDOW_STATES,
+} from '@wechat-outbox/messages'
+import { type CountedBy, type LetterCounts, type Task, WINDOWS_COUNTED_MAX } from '@wechat-outbox/outbox/engine'
 import { reasonKeyByName } from '@wechat-outbox/policy'
 import { z } from 'zod'
 import { instantParameter, pageParameters, shownAs, time } from './schemas.ts'
@@ -23,6 +29,7 @@ const filterParameters = {
   errcode: filter.shape.errcode,
   touser: filter.shape.touser,
   notTouser: filter.shape.notTouser,
+  window: filter.shape.window,
   since: instantParameter.optional().meta({ description: 'Died then or later' }),
   until: instantParameter.optional().meta({ description: 'Died then or earlier' }),
   acceptedSince: instantParameter.optional().meta({ description: 'Their messages were accepted then or later' }),
@@ -64,8 +71,15 @@ export const letterCounts = z
   .meta({ id: 'LetterCounts' }) satisfies z.ZodType<{ [Field in keyof LetterCounts]: unknown }>
 
 export const dryRun = z
-  .object({ dryRun: z.literal(true), action: z.enum(['replay', 'discard']), ...letterCounts.shape })
-  .meta({ id: 'DryRun', description: 'By errcode. Nothing was done' })
+  .object({
+    dryRun: z.literal(true),
+    action: z.enum(['replay', 'discard']),
+    ...letterCounts.shape,
+    windows: z.array(z.object({ key: z.enum(WINDOW_STATES), count: z.int() })).meta({
+      description: `By the state of the reply window of their people, of ${WINDOWS_COUNTED_MAX} letters at most`,
+    }),
+  })
+  .meta({ id: 'DryRun', description: 'By errcode and by window state. Nothing was done' })
 
 export const taskId = z.string().meta({ description: 'Of a task', examples: ['r-4fZ8hQ2sVx0LmN6tRw1B'] })
 
@@ -74,6 +88,7 @@ const keptFilter = z.object({
   errcode: z.array(z.string()).exactOptional(),
   touser: z.array(z.string()).exactOptional(),
   notTouser: z.array(z.string()).exactOptional(),
+  window: z.array(z.enum(WINDOW_STATES)).exactOptional(),
   since: time.exactOptional(),
   until: time.exactOptional(),
   acceptedSince: time.exactOptional(),

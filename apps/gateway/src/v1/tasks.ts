@@ -14,12 +14,15 @@ export async function createTask({ store }: V1Deps, request: FastifyRequest, rep
   const { dryRun, ...asked } = body
   if (dryRun === true) {
     const { action, filter, ids = [] } = asked
-    const counted = await guarded(async () =>
-      filter === undefined
-        ? engine.countGiven(await store(), appid, ids)
-        : engine.countDeadLetters(await store(), appid, { filter, by: 'errcode', reasons: reasonKeys() }),
-    )
-    return { dryRun: true, action, ...counted }
+    return guarded(async () => {
+      const open = await store()
+      const counted = await (filter === undefined
+        ? engine.countGiven(open, appid, ids)
+        : engine.countDeadLetters(open, appid, { filter, by: 'errcode', reasons: reasonKeys() }))
+      const of = filter === undefined ? { ids } : { filter }
+      const windows = await engine.countWindows(open, appid, { of, total: counted.total })
+      return { dryRun: true, action, ...counted, windows }
+    })
   }
   const by = request.caller?.id ?? 'unknown'
   const task = await guarded(async () => engine.createTask(await store(), appid, { ...asked, by }))

@@ -29,7 +29,7 @@ export interface paths {
         put?: never;
         /**
          * Replay or discard many dead letters
-         * @description Of a filter, or of up to 10,000 ids. Workers carry it out, oldest first by acceptance. With `dryRun` nothing is done and the letters are counted.
+         * @description Of a filter, or of up to 10,000 ids. Workers carry it out, oldest first by acceptance. With `dryRun` nothing is done and the letters are counted. A filter’s `window` is judged when the letters are found.
          */
         post: operations["createTask"];
         delete?: never;
@@ -293,6 +293,7 @@ export interface components {
             errcode?: (number | string) | (number | string)[];
             touser?: string | string[];
             notTouser?: string | string[];
+            window?: ("open" | "used-up" | "closed" | "unknown") | ("open" | "used-up" | "closed" | "unknown")[];
             /** @description ISO 8601 with an offset, or epoch milliseconds */
             since?: number | string;
             /** @description ISO 8601 with an offset, or epoch milliseconds */
@@ -522,7 +523,7 @@ export interface components {
                 message: string;
             }[];
         };
-        /** @description By errcode. Nothing was done */
+        /** @description By errcode and by window state. Nothing was done */
         DryRun: {
             /** @constant */
             dryRun: true;
@@ -537,6 +538,12 @@ export interface components {
             }[];
             /** @description How many of `total` stand in none of `counts` */
             others: number;
+            /** @description By the state of the reply window of their people, of 10000 letters at most */
+            windows: {
+                /** @enum {string} */
+                key: "open" | "used-up" | "closed" | "unknown";
+                count: number;
+            }[];
         };
         Task: {
             /**
@@ -551,6 +558,7 @@ export interface components {
                 errcode?: string[];
                 touser?: string[];
                 notTouser?: string[];
+                window?: ("open" | "used-up" | "closed" | "unknown")[];
                 /** Format: date-time */
                 since?: string;
                 /** Format: date-time */
@@ -800,6 +808,7 @@ export interface operations {
                 errcode?: (number | string) | (number | string)[];
                 touser?: string | string[];
                 notTouser?: string | string[];
+                window?: ("open" | "used-up" | "closed" | "unknown") | ("open" | "used-up" | "closed" | "unknown")[];
                 /** @description Died then or later */
                 since?: string | number;
                 /** @description Died then or earlier */
@@ -2291,6 +2300,7 @@ export interface operations {
                 errcode?: (number | string) | (number | string)[];
                 touser?: string | string[];
                 notTouser?: string | string[];
+                window?: ("open" | "used-up" | "closed" | "unknown") | ("open" | "used-up" | "closed" | "unknown")[];
                 /** @description Died then or later */
                 since?: string | number;
                 /** @description Died then or earlier */

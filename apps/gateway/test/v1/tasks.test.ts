@@ -48,6 +48,8 @@ describe('the counts', () => {
     expect(await total(`since=${Date.now()}`)).toBe(0)
     expect(await total('acceptedUntil=2026-01-01T00:00:00Z&limit=3')).toBe(0)
     expect(await total('limit=3')).toBe(3)
+    expect(await total('window=open&window=closed')).toBe(0)
+    expect(await total('window=unknown&touser=o-1')).toBe(6)
     const { body } = await call(gateway.url, `GET ${COUNT}?by=touser`)
     expect(body.counts).toEqual([0, 1, 2, 3].map((n) => ({ key: `o-${n}`, count: 6 })))
   })
@@ -57,7 +59,7 @@ describe('the counts', () => {
     ['errcode=no-such-reason', ['errcode']],
     ['touser=a%20b&limit=0', ['touser', 'limit']],
     ['since=1800000000001&until=1800000000000', ['since']],
-    ['window=open', ['window']],
+    ['window=shut', ['window']],
   ])('refuse %s by its path', async (query, paths) => {
     const refused = await call(gateway.url, `GET ${COUNT}?${query}`)
     expect({ status: refused.status, paths: pathsOf(refused) }).toEqual({ status: 400, paths })
@@ -69,9 +71,25 @@ describe('a task', () => {
     const asked = { action: 'replay', filter: { errcode: 45015, notTouser: 'o-3' }, dryRun: true }
     expect(await create(asked)).toMatchObject({
       status: 200,
-      body: { dryRun: true, action: 'replay', total: 18, counts: [{ key: '45015', count: 18 }], others: 0 },
+      body: {
+        dryRun: true,
+        action: 'replay',
+        total: 18,
+        counts: [{ key: '45015', count: 18 }],
+        others: 0,
+        windows: [{ key: 'unknown', count: 18 }],
+      },
     })
-    expect((await create({ action: 'discard', ids: [letters[0], 'd-none'], dryRun: true })).body.total).toBe(1)
+    await world.outbox.userActed({ touser: 'o-0', action: 'message' })
+    const open = { key: 'open', count: 6 }
+    expect((await create(asked)).body.windows).toEqual([open, { key: 'unknown', count: 12 }])
+    const filter = { ...asked.filter, window: 'open' }
+    expect((await create({ ...asked, filter })).body).toMatchObject({ total: 6, windows: [open] })
+    expect((await create({ action: 'discard', ids: [letters[0], 'd-none'], dryRun: true })).body).toMatchObject({
+      total: 1,
+      windows: [{ key: 'open', count: 1 }],
+    })
+    await world.store.redis.del(`{wxo:${APPID}}:windows`, `{wxo:${APPID}}:window:o-0`)
     expect((await call(gateway.url, `GET ${TASKS}`)).body).toEqual({ items: [] })
     expect(await deadIds(world)).toHaveLength(24)
   })
@@ -150,7 +168,7 @@ describe('a task', () => {
     [{ action: 'resend', filter: {} }, ['action']],
     [{ action: 'replay', filter: {}, ids: ['d-1'] }, ['filter']],
     [{ action: 'replay', filter: { errcode: 'no-such' } }, ['filter.errcode']],
-    [{ action: 'replay', filter: { since: 5, window: 'open' } }, ['filter.since', 'filter.window']],
+    [{ action: 'replay', filter: { since: 5, window: 'shut' } }, ['filter.since', 'filter.window']],
     [{ action: 'replay', ids: ['m-1'] }, ['ids.0']],
     [{ action: 'replay', filter: {}, perSecond: 0, extra: 1 }, ['perSecond', 'extra']],
     [[], ['']],

@@ -60,12 +60,22 @@ export async function countAtOnce(
 /** Counts letters by their ids; `total` counts those that are there. */
 export async function countGiven(store: Store, appid: string, ids: readonly string[]): Promise<LetterCounts> {
   const counts = new Map<string, number>()
+  const pick = (letter: DeadLetter): string => keyOf('errcode', letter)
+  for await (const key of looksAtGiven(store, appid, { ids, pick })) add(counts, key)
+  return countsOf(counts, 'errcode')
+}
+
+/** Looks at the letters that are there under some ids, in their order, and gives what is picked of each. */
+export async function* looksAtGiven<T>(
+  store: Store,
+  appid: string,
+  { ids, pick }: { ids: readonly string[]; pick: (letter: DeadLetter) => T },
+): AsyncGenerator<T> {
   for (let from = 0; from < ids.length; from += GIVEN_CHUNK) {
     const chunk = ids.slice(from, from + GIVEN_CHUNK)
     const letters = await Promise.all(chunk.map((id) => readDeadLetter(store, appid, id)))
-    for (const letter of letters) if (letter !== null) add(counts, keyOf('errcode', letter))
+    for (const letter of letters) if (letter !== null) yield pick(letter)
   }
-  return countsOf(counts, 'errcode')
 }
 
 const GIVEN_CHUNK = 500
@@ -75,22 +85,33 @@ function add(counts: Map<string, number>, key: string): void {
 }
 
 async function countOneByOne(store: Store, appid: string, { filter, by }: CountedLetters): Promise<LetterCounts> {
-  const { limit } = filter
   const counts = new Map<string, number>()
-  const first: { acceptance: string; key: string }[] = []
+  for await (const key of looksAt(store, appid, { filter, pick: (letter) => keyOf(by, letter) })) add(counts, key)
+  return countsOf(counts, by)
+}
+
+/**
+ * Looks at the letters that a filter means, page by page, and gives what is picked of each. With a `limit` these are the first so many by
+ * acceptance, which are known only when all have been looked at.
+ */
+export async function* looksAt<T>(
+  store: Store,
+  appid: string,
+  { filter, pick }: { filter: DeadLetterFilter; pick: (letter: DeadLetter) => T },
+): AsyncGenerator<T> {
+  const { limit } = filter
+  const first: { acceptance: string; picked: T }[] = []
   for (let from: Cursor | undefined = START; from !== undefined; ) {
     const page = await findLetters(store, appid, { filter, from })
     for (const { id, letter } of page.found) {
       if (letter === null) continue
-      const key = keyOf(by, letter)
-      if (limit === undefined) add(counts, key)
-      else first.push({ acceptance: acceptanceOf(id, letter), key })
+      if (limit === undefined) yield pick(letter)
+      else first.push({ acceptance: acceptanceOf(id, letter), picked: pick(letter) })
     }
     from = page.next
   }
   first.sort((one, other) => (one.acceptance < other.acceptance ? -1 : 1))
-  for (const { key } of first.slice(0, limit)) add(counts, key)
-  return countsOf(counts, by)
+  for (const { picked } of first.slice(0, limit)) yield picked
 }
 
 function keyOf(by: CountedBy, letter: DeadLetter): string {

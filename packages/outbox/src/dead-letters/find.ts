@@ -8,6 +8,7 @@ import { appKeys } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 import { letterIn } from './letter.ts'
 import { indexesFor, type Place, placesAfter } from './places.ts'
+import { judgeWindows } from './window-filter.ts'
 
 /** Letters looked at for one page. */
 const PAGE = 250
@@ -33,13 +34,16 @@ export interface FoundPage {
 export const START: Cursor = { index: 0, at: null }
 
 /** A page of the letters that a filter means, in no order. */
-export function findLetters(
+export async function findLetters(
   store: Store,
   appid: string,
   { filter, from }: { filter: DeadLetterFilter; from: Cursor },
 ): Promise<FoundPage> {
   const matches = (letter: DeadLetter | null): boolean => letter !== null && matchesFilter(filter, letter)
-  return findIn(store, appid, { indexes: indexesFor(appKeys(appid), filter), from, filter, matches })
+  const page = await findIn(store, appid, { indexes: indexesFor(appKeys(appid), filter), from, filter, matches })
+  const letters = page.found.map(({ letter }) => letter)
+  const isInWindow = await judgeWindows(store, appid, { window: filter.window, letters })
+  return { ...page, found: page.found.filter(({ letter }) => isInWindow(letter)) }
 }
 
 export interface Search {

@@ -14,6 +14,7 @@ import type { Store } from '../redis/store.ts'
 import { discardDeadLetter } from './discard.ts'
 import { letterIn } from './letter.ts'
 import { type IndexPlace, indexesFor, isCode, newestFirst, type Place } from './places.ts'
+import { judgeWindows } from './window-filter.ts'
 
 export interface ListFilter extends Omit<DeadLetterFilter, 'limit'> {
   /** Letters of a page: 1 to 1000; 50 by default. */
@@ -59,9 +60,11 @@ export async function listDeadLetters(store: Store, appid: string, filter: ListF
       store,
       places.filter((_, position) => letters[position] === null),
     )
+    const meant = letters.map((letter) => (letter !== null && (isExact || isMeant(filter, letter)) ? letter : null))
+    const isInWindow = await judgeWindows(store, appid, { window: filter.window, letters: meant })
     for (const [position, place] of places.entries()) {
-      const letter = letters[position] ?? null
-      if (letter !== null && (isExact || isMeant(filter, letter))) {
+      const letter = meant[position] ?? null
+      if (letter !== null && isInWindow(letter)) {
         if (items.length === limit) return { items, next: writeCursor(at) }
         items.push(letter)
       }
@@ -74,9 +77,9 @@ export async function listDeadLetters(store: Store, appid: string, filter: ListF
 
 /** The indexes that hold what a filter means, and whether they hold nothing else. */
 function indexesOfList(keys: AppKeys, filter: ListFilter): { indexes: readonly string[]; isExact: boolean } {
-  const { errcode, touser, notTouser, acceptedSince, acceptedUntil } = filter
+  const { errcode, touser, notTouser, window, acceptedSince, acceptedUntil } = filter
   const areCodes = errcode === undefined || errcode.every(isCode)
-  const isExact = areCodes && [notTouser, acceptedSince, acceptedUntil].every((given) => given === undefined)
+  const isExact = areCodes && [notTouser, window, acceptedSince, acceptedUntil].every((given) => given === undefined)
   if (touser === undefined || errcode === undefined) return { indexes: indexesFor(keys, filter), isExact }
   const pairs = [...new Set(touser)].flatMap((person) => [...new Set(errcode)].map((code) => [person, code] as const))
   if (!areCodes || pairs.length > INDEXES_MAX) return { indexes: indexesFor(keys, filter), isExact: false }

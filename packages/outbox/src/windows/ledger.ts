@@ -72,9 +72,16 @@ function stateOf({ closesAt, left }: { closesAt: number; left: number }, now: nu
   return left > 0 ? 'open' : 'used-up'
 }
 
-/** The states of several people's windows, in their order: one round trip. */
+/** Whether any window of the app is known. */
+export async function hasWindows({ redis }: Store, appid: string): Promise<boolean> {
+  return (await redis.exists(appKeys(appid).windows)) === 1
+}
+
+/** The states of several people's windows, in their order: two round trips, and one where the app has no ledger. */
 export async function readWindowStates(store: Store, appid: string, people: readonly string[]): Promise<WindowState[]> {
   const keys = appKeys(appid)
+  if (people.length === 0) return []
+  if (!(await hasWindows(store, appid))) return people.map(() => 'unknown')
   const now = store.clock.now()
   const read = people.map(async (touser) => {
     const [until, limit, used] = await store.redis.hmget(keys.window(touser), 'until', 'limit', 'used')
