@@ -41,7 +41,10 @@ export function createSession(environment: Environment, output: Output): Session
     const retryStrategy = (): number => RETRY_MS
     Object.assign(client.options, client.isCluster ? { clusterRetryStrategy: retryStrategy } : { retryStrategy })
     closers.push(() => closeClient(client))
-    return openStore(await ready(client))
+    const opened = await openStore(await ready(client))
+    // What is said of times and of reply windows goes by Redis's clock.
+    await stored(opened.clock.measure())
+    return opened
   }
   const store = (): Promise<Store> => (shared ??= open())
   return {
