@@ -16,6 +16,7 @@ export interface FilterOptions {
   readonly errcode?: string[]
   readonly to?: string[]
   readonly notTo?: string[]
+  readonly window?: string[]
   readonly since?: string
   readonly until?: string
   readonly acceptedSince?: string
@@ -38,6 +39,7 @@ export function addFilterOptions(command: Command, limited: string): Command {
     .addOption(several('--errcode <n>', 'died of this code, or of this reason: 45015, expired'))
     .addOption(several('--to <openid>', 'of this person: an openid, or oABC…wxyz as lists shorten it'))
     .addOption(several('--not-to <openid>', 'of anybody but this person'))
+    .addOption(several('--window <state>', 'of people whose reply window is now open, used-up, closed or unknown'))
     .option('--since <time>', 'died at or after: 30s, 5m, 2h, 3d ago, ISO 8601 (UTC), epoch ms')
     .option('--until <time>', 'died at or before')
     .option('--accepted-since <time>', 'their messages were accepted at or after')
@@ -47,18 +49,19 @@ export function addFilterOptions(command: Command, limited: string): Command {
 
 /** A limit alone chooses nothing: whoever means all of them has to say so. */
 export function hasFilter({ all, limit: _limit, ...options }: FilterOptions): boolean {
-  const { errcode, to, notTo, since, until, acceptedSince, acceptedUntil } = options
-  const given = [errcode, to, notTo, since, until, acceptedSince, acceptedUntil]
+  const { errcode, to, notTo, window, since, until, acceptedSince, acceptedUntil } = options
+  const given = [errcode, to, notTo, window, since, until, acceptedSince, acceptedUntil]
   return all === true || given.some((one) => one !== undefined)
 }
 
 /** @throws UsageError */
 export function readFilter(options: FilterOptions, nowMs: number): DeadLetterFilter {
-  const { errcode, to, notTo, limit } = options
+  const { errcode, to, notTo, window, limit } = options
   const given = {
     errcode,
     touser: to,
     notTouser: notTo,
+    window,
     since: readPast('--since', options.since, nowMs),
     until: readPast('--until', options.until, nowMs),
     acceptedSince: readPast('--accepted-since', options.acceptedSince, nowMs),
@@ -75,6 +78,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   errcode: '--errcode',
   touser: '--to',
   notTouser: '--not-to',
+  window: '--window',
   since: '--since',
   until: '--until',
   acceptedSince: '--accepted-since',

@@ -50,6 +50,7 @@ export interface World {
 export interface CliOptions {
   readonly env?: Record<string, string | undefined>
   readonly input?: string | Buffer
+  readonly interactive?: boolean
 }
 
 export async function startWorld(options: Partial<LocalRedisOptions> = {}): Promise<World> {
@@ -145,9 +146,9 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
   const stdout = collector()
   const stderr = collector()
   const stdin = Readable.from(options.input === undefined ? [] : [Buffer.from(options.input)])
-  const { env: environment = {} } = options
+  const { env: environment = {}, interactive = false } = options
   const streams = { stdin, stdout: stdout.stream, stderr: stderr.stream }
-  const code = await runWxo(args, { environment, ...streams, interactive: false })
+  const code = await runWxo(args, { environment, ...streams, interactive })
   return { code, stdout: stdout.text(), stderr: stderr.text() }
 }
 

@@ -25,6 +25,7 @@ import { lengthen, readChoice } from '../shortened.ts'
 import { whoAmI } from '../who.ts'
 import type { DeadOptions } from './dead.ts'
 import { printCounts } from './dead-count.ts'
+import { readWindows, windowsLine, windowWarning } from './dead-windows.ts'
 import { followTask, taskLine } from './follow.ts'
 
 export interface Context {
@@ -54,13 +55,10 @@ export async function changeMany(context: Context, given: readonly string[], opt
   const appid = await chooseApp(session, options.app)
   const store = await session.store()
   const chosen = 'ids' in choice ? choice : { filter: await lengthen(store, appid, choice) }
-  if (options.dryRun === true)
-    return preview(output, { appid, action, counted: await countChosen(store, appid, chosen) })
-  if (!unasked && terminal.interactive && (action === 'discard' || !('ids' in chosen) || chosen.ids.length > 1)) {
-    const counted = await countChosen(store, appid, chosen)
-    const forGood = action === 'discard' ? ' for good' : ''
-    const question = `${action} ${plural(counted.total, 'dead letter')} of ${appid}${forGood}?`
-    if (!(await confirm(question, terminal))) throw new CommandFailure('nothing was done')
+  if (options.dryRun === true) return preview(output, store, { appid, action, chosen })
+  if (!unasked && terminal.interactive) {
+    const question = await questionOf(store, { appid, action, chosen })
+    if (question !== undefined && !(await confirm(question, terminal))) throw new CommandFailure('nothing was done')
   }
   const task = await stored(createTask(store, appid, { action, ...chosen, perSecond, by: whoAmI() }))
   if (task === null) {
@@ -85,7 +83,9 @@ function checkUsage(ids: readonly string[], options: DeadOptions): void {
   if (ids.length > 0 && (hasFilter(options) || options.limit !== undefined))
     throw new UsageError('give ids or a filter, not both')
   if (ids.length === 0 && !hasFilter(options)) {
-    throw new UsageError('which ones? Give ids, or a filter: --errcode, --to, --not-to, --since, --until, --all')
+    throw new UsageError(
+      'which ones? Give ids, or a filter: --errcode, --to, --not-to, --window, --since, --until, --all',
+    )
   }
   checkIds(ids.filter((id) => id !== '-'))
 }
@@ -110,13 +110,36 @@ function countChosen(store: Store, appid: string, chosen: Chosen): Promise<Lette
   return stored(countDeadLetters(store, appid, { filter: chosen.filter, by: 'errcode', reasons: reasonKeys() }))
 }
 
-function preview(
-  output: Output,
-  { appid, action, counted }: { appid: string; action: string; counted: LetterCounts },
-): number {
-  if (output.json) output.document({ appid, dryRun: true, action, ...counted })
+interface Wanted {
+  readonly appid: string
+  readonly action: Context['action']
+  readonly chosen: Chosen
+}
+
+/** A single letter is replayed without a question, unless WeChat is likely to refuse it again. */
+async function questionOf(store: Store, { appid, action, chosen }: Wanted): Promise<string | undefined> {
+  const counted = await countChosen(store, appid, chosen)
+  const warning = action === 'replay' ? await windowWarning(store, appid, { of: chosen, counted }) : undefined
+  if (action === 'replay' && 'ids' in chosen && chosen.ids.length === 1 && warning === undefined) return undefined
+  const forGood = action === 'discard' ? ' for good' : ''
+  const question = `${action} ${plural(counted.total, 'dead letter')} of ${appid}${forGood}?`
+  return warning === undefined ? question : `${warning}\n${question}`
+}
+
+async function preview(output: Output, store: Store, { appid, action, chosen }: Wanted): Promise<number> {
+  const counted = await countChosen(store, appid, chosen)
+  const windows = await readWindows(store, appid, { of: chosen, counted })
+  if (output.json) {
+    output.document({ appid, dryRun: true, action, ...counted, windows })
+    return EXIT.done
+  }
   printCounts(output, counted, { by: 'errcode' })
-  if (counted.total > 0) output.line()
+  if (counted.total > 0) {
+    output.line()
+    output.line(windowsLine(windows, counted.total))
+    const warning = action === 'replay' ? await windowWarning(store, appid, { of: chosen, counted }) : undefined
+    if (warning !== undefined) output.line(warning)
+  }
   output.line(`Would ${action} ${plural(counted.total, 'dead letter')} of ${appid}; nothing was done.`)
   return EXIT.done
 }

@@ -56,7 +56,7 @@ function addChanging(command: Command): Command {
   )
     .option('--all', 'every one that the filter leaves')
     .option('--per-second <n>', 'at most so many in a second')
-    .option('--dry-run', 'say how many there are of each code, and do nothing')
+    .option('--dry-run', 'say how many there are of each code and window state, and do nothing')
     .option('--detach', 'start it and do not wait for it: wxo task show')
     .option('--yes', 'do not ask')
     .addHelpText('after', AFTER_CHANGING)

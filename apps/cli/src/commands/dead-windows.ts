@@ -1,0 +1,42 @@
+/** What an operator is told of the reply windows of dead letters' people before anything is done. */
+import { WINDOW_ERRCODES } from '@wechat-outbox/messages'
+import { type CountedWindows, countWindows, type LetterCounts, type Store } from '@wechat-outbox/outbox/engine'
+import { stored } from '../session.ts'
+
+export type OfLetters = CountedWindows['of']
+type Counts = LetterCounts['counts']
+
+const ERRCODES: readonly string[] = WINDOW_ERRCODES.map(String)
+
+const sumOf = (counts: Counts): number => counts.reduce((sum, { count }) => sum + count, 0)
+const listOf = (counts: Counts): string => counts.map(({ key, count }) => `${count} ${key}`).join(', ')
+
+/** By the state of their people's windows, of letters that have been counted. */
+export function readWindows(
+  store: Store,
+  appid: string,
+  { of, counted }: { of: OfLetters; counted: LetterCounts },
+): Promise<Counts> {
+  return stored(countWindows(store, appid, { of, total: counted.total }))
+}
+
+export function windowsLine(windows: Counts, total: number): string {
+  const looked = sumOf(windows)
+  const which = looked < total ? `of ${looked} of them that were looked at` : 'of their people'
+  return `Reply windows ${which}: ${listOf(windows)}.`
+}
+
+/** What is likely to die again: letters of a closed or used-up window whose people have no open one as far as is known. */
+export async function windowWarning(
+  store: Store,
+  appid: string,
+  { of, counted }: { of: OfLetters; counted: LetterCounts },
+): Promise<string | undefined> {
+  const total = sumOf(counted.counts.filter(({ key }) => ERRCODES.includes(key)))
+  const windows = await stored(countWindows(store, appid, { of, total, ofWindows: true }))
+  const notOpen = windows.filter(({ key }) => key !== 'open')
+  if (notOpen.length === 0) return undefined
+  const looked = sumOf(windows)
+  const which = looked < total ? `of ${sumOf(notOpen)} among ${looked} of these` : `of ${sumOf(notOpen)} of these`
+  return `${total} of ${counted.total} died of a closed or used-up reply window (${ERRCODES.join(', ')}), and ${which} no open window is known (${listOf(notOpen)}): WeChat refuses them again, unless their users have acted since.`
+}
