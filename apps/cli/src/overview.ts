@@ -31,6 +31,8 @@ export interface AppStatus {
   readonly deadLetter: Counts
   /** How long the oldest message that is due has been waiting; null when none is. */
   readonly oldestWaitingMs: number | null
+  /** Of those that are delayed: messages that wait for the next action of their users. */
+  readonly waitingForUser: number
   /** Dead letters, those that are being replayed included. */
   readonly deadLetters: number
   /** The same by errcode, or by the name of a reason without one. */
@@ -64,7 +66,6 @@ export async function readOverview(session: Session, named?: string): Promise<Ov
 }
 
 async function readFrom(session: Session, store: Store, named: string | undefined): Promise<Overview> {
-  await store.clock.measure()
   const [health, unserved, known] = await Promise.all([
     readRedisHealth(store.redis),
     readUnserved(store),
@@ -82,7 +83,7 @@ async function readFrom(session: Session, store: Store, named: string | undefine
 async function readApp(store: Store, appid: string): Promise<Omit<AppStatus, 'served'>> {
   const now = store.clock.now()
   const tokens = createTokenStore(store, appid)
-  const [send, deadLetter, { oldestSince }, token, tokenFailure, hold, tasks] = await Promise.all([
+  const [send, deadLetter, { oldestSince, waitingForUser }, token, tokenFailure, hold, tasks] = await Promise.all([
     readCounts(store, appid, SEND_QUEUE),
     readCounts(store, appid, DEAD_LETTER_QUEUE),
     readBacklog(store, appid, now),
@@ -98,6 +99,7 @@ async function readApp(store: Store, appid: string): Promise<Omit<AppStatus, 'se
     send,
     deadLetter,
     oldestWaitingMs: oldestSince === null ? null : now - oldestSince,
+    waitingForUser,
     deadLetters,
     deadLetterCodes: (await countAtOnce(store, appid, { filter: {}, by: 'errcode', reasons: reasonKeys() })) ?? NONE,
     tasks,

@@ -10,6 +10,7 @@ import { addSend } from './commands/send.ts'
 import { addShow } from './commands/show.ts'
 import { addStatus } from './commands/status.ts'
 import { addTask } from './commands/task.ts'
+import { addWindow } from './commands/window.ts'
 import type { Terminal } from './confirm.ts'
 import { LANGS } from './lang.ts'
 import type { Streams } from './output.ts'
@@ -45,6 +46,7 @@ export function createProgram(act: Act, { stdout, stderr }: Streams): Command {
   addShow(program, act)
   addDead(program, act)
   addTask(program, act)
+  addWindow(program, act)
   addApp(program, act)
   addKey(program, act)
   addStatus(program, act)

@@ -10,6 +10,8 @@ import { type FilterOptions, readFilter, walkDeadLetters } from './filter.ts'
 /** A begin and an end of an openid. Three dots are what a keyboard has. */
 const SHORTENED = /^([\w-]{1,60})(?:…|\.{3})([\w-]{1,60})$/
 
+export const isShortened = (openid: string): boolean => SHORTENED.test(openid)
+
 /** Letters that are looked at. */
 const LOOKED_AT_MAX = 100_000
 
@@ -23,10 +25,13 @@ export interface Choice {
 /** @throws UsageError */
 export function readChoice(options: FilterOptions, nowMs: number): Choice {
   const { to: allTo = [], notTo: allNotTo = [], ...others } = options
-  const isShort = (openid: string): boolean => SHORTENED.test(openid)
-  const [to, notTo] = [allTo, allNotTo].map((openids) => openids.filter((openid) => !isShort(openid)))
+  const [to, notTo] = [allTo, allNotTo].map((openids) => openids.filter((openid) => !isShortened(openid)))
   const whole = { ...others, ...(to?.length ? { to } : {}), ...(notTo?.length ? { notTo } : {}) }
-  return { filter: readFilter(whole, nowMs), shortTo: allTo.filter(isShort), shortNotTo: allNotTo.filter(isShort) }
+  return {
+    filter: readFilter(whole, nowMs),
+    shortTo: allTo.filter(isShortened),
+    shortNotTo: allNotTo.filter(isShortened),
+  }
 }
 
 /** The filter with whole openids. @throws CommandFailure where one stands for nobody, or may stand for several people */

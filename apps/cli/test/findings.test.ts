@@ -14,6 +14,7 @@ const appOf = (appid: string, given: Partial<AppStatus> = {}): AppStatus => ({
   send: COUNTS,
   deadLetter: COUNTS,
   oldestWaitingMs: null,
+  waitingForUser: 0,
   deadLetters: 0,
   deadLetterCodes: { total: 0, counts: [], others: 0 },
   tasks: [],

@@ -1,4 +1,4 @@
-// Reply windows on the command line: of dead letters before they are replayed.
+// Reply windows on the command line: of one person, of a message that waits, and of dead letters before they are replayed.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ANNA, BEN, idsOf, letDie, three } from './letters.ts'
 import { APP, documentOf, startWorld, type World } from './world.ts'
@@ -21,6 +21,36 @@ beforeAll(async () => {
 afterAll(() => world?.close())
 
 const cli = (...args: string[]) => world.cli(args)
+
+describe('window', () => {
+  it('tells how many messages WeChat takes, until when, and why', async () => {
+    expect(documentOf(await cli('window', ANNA, '--json'))).toMatchObject({
+      appid: APP,
+      touser: ANNA,
+      state: 'open',
+      remaining: 5,
+      closesAt: expect.stringMatching(/Z$/),
+      lastAction: { action: 'message' },
+      waiting: 0,
+    })
+    const { code, stdout } = await cli('window', 'oAnnaA…na_01', '--app', APP)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(new RegExp(`^${ANNA}  open: WeChat takes messages\\n +app +${APP}\\n +remaining +5\\n`))
+    expect(stdout).toMatch(/closes at +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ, in (?:2d|1d 23h|47h 59m)/)
+    expect(stdout).toMatch(/last action +message, .*Z, \d+s ago\n +waiting +0 not settled yet\n$/)
+    expect((await cli('window', BEN)).stdout).toMatch(/^oBen {2}used-up: WeChat takes nothing more/)
+  })
+
+  it('says that nothing is known, and whose openid it does not know', async () => {
+    const { stdout } = await cli('window', CLARA)
+    expect(stdout).toMatch(/^oClara {2}unknown: no action was reported/)
+    expect(stdout).not.toMatch(/remaining|closes/)
+    expect(await cli('window', 'oNob…ody')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("nobody's openid"),
+    })
+  })
+})
 
 describe('dead letters by the window of their people', () => {
   it('are listed, counted, and counted by state in a dry run', async () => {
@@ -58,4 +88,21 @@ describe('dead letters by the window of their people', () => {
     for (const id of [late, wrong]) expect(await asked('n', id)).toMatchObject({ code: 0, stderr: '' })
     expect(await world.cli(['dead', 'replay', '--detach', ben])).toMatchObject({ code: 0, stderr: '' })
   })
+})
+
+it('a message that waits for its user is shown as that, and is nothing that is wrong', async () => {
+  const send = ['send', '--app', APP, '--to', BEN, '--text', 'hello', '--on-closed', 'hold', '--json']
+  const { id } = documentOf(await world.cli(send))
+  const consumer = await world.consume()
+  await vi.waitFor(async () => expect((await world.outbox.status(id))?.status).toBe('waiting-for-user'), 20_000)
+  const { stdout } = await cli('show', id)
+  expect(stdout).toMatch(/waiting-for-user\n +WeChat takes nothing for its user now, .*: wxo window oBen --app wx/)
+  expect(stdout).toMatch(/waits since +\d{4}-/)
+  const status = await cli('status', '--app', APP)
+  expect(status.stdout).toContain('1 of these wait for the next action of their users')
+  expect(documentOf(await cli('status', '--json'))).toMatchObject({
+    findings: [{ kind: 'dead-letters' }],
+    items: [{ waitingForUser: 1 }],
+  })
+  await consumer.close(5000)
 })

@@ -1,5 +1,5 @@
 /** `wxo send`: one message, from options or from a body as a service would build it. */
-import type { SendRequest } from '@wechat-outbox/messages'
+import { ON_CLOSED, type SendRequest } from '@wechat-outbox/messages'
 import { type Command, Option } from 'commander'
 import { checkAppid, chooseApp } from '../apps.ts'
 import { UsageError } from '../failure.ts'
@@ -21,6 +21,7 @@ interface SendOptions {
   readonly sendAt?: string
   readonly expiresAt?: string
   readonly ifUnsure?: string
+  readonly onClosed?: string
 }
 
 export function addSend(program: Command, act: Act): void {
@@ -42,6 +43,11 @@ export function addSend(program: Command, act: Act): void {
         'resend',
         'dead-letter',
       ]),
+    )
+    .addOption(
+      new Option('--on-closed <what>', 'while the reply window of the recipient is closed or used up').choices(
+        ON_CLOSED,
+      ),
     )
     .action((options: SendOptions) => act((session, { input }) => send(session, input, options)))
 }
@@ -88,7 +94,7 @@ function parseJsonOption(option: string, text: string): unknown {
 
 /** Only what was given: it wins over the body. */
 function envelope(options: SendOptions): Record<string, unknown> {
-  const { to, key, sendAt, expiresAt, ifUnsure } = options
+  const { to, key, sendAt, expiresAt, ifUnsure, onClosed } = options
   const nowMs = Date.now()
   return {
     ...(to === undefined ? {} : { touser: to }),
@@ -96,5 +102,6 @@ function envelope(options: SendOptions): Record<string, unknown> {
     ...(sendAt === undefined ? {} : { sendAt: requestTime(sendAt, nowMs) }),
     ...(expiresAt === undefined ? {} : { expiresAt: requestTime(expiresAt, nowMs) }),
     ...(ifUnsure === undefined ? {} : { ifUnsure }),
+    ...(onClosed === undefined ? {} : { onClosed }),
   }
 }

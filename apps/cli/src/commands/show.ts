@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { chooseApp } from '../apps.ts'
 import { printAttempts } from '../attempts.ts'
 import { CommandFailure, UsageError } from '../failure.ts'
-import { type Output, printFields, type Style } from '../output.ts'
+import { type Output, printable, printFields, type Style } from '../output.ts'
 import type { Act } from '../program.ts'
 import type { Session } from '../session.ts'
 import { showTime } from '../times.ts'
@@ -34,6 +34,7 @@ const STYLES: Partial<Record<MessageStatus, Style>> = {
   discarded: 'red',
   retrying: 'yellow',
   held: 'yellow',
+  'waiting-for-user': 'yellow',
 }
 
 function printReport(output: Output, report: StatusReport): void {
@@ -41,6 +42,12 @@ function printReport(output: Output, report: StatusReport): void {
   output.line(
     `${output.style('bold', report.id)}  ${style === undefined ? report.status : output.style(style, report.status)}`,
   )
+  if (report.status === 'waiting-for-user') {
+    const { touser, appid } = report
+    output.line(
+      `  ${printable(`WeChat takes nothing for its user now, so it waits for the user's next action: wxo window ${touser} --app ${appid}`)}`,
+    )
+  }
   printFields(output, [
     ['app', report.appid],
     ['to', report.touser],
@@ -50,6 +57,7 @@ function printReport(output: Output, report: StatusReport): void {
     ['accepted', timeOf(report.acceptedAt)],
     ['send at', timeOf(report.sendAt)],
     ['expires at', timeOf(report.expiresAt)],
+    ['waits since', timeOf(report.waitingSince)],
     ['settled', timeOf(report.settledAt)],
     ['dead letter', report.deadLetter],
     ['replay of', report.replayOf],

@@ -56,7 +56,11 @@ function printApp(output: Output, app: AppStatus, nowMs: number): void {
     ['worker', served ? 'serves it' : 'none serves it now'],
     ['waiting', `${send.waiting + send.prioritized}, ${oldest}`],
     ['sending', String(send.active)],
-    ['delayed', `${send.delayed} (scheduled, retrying or held)`],
+    ['delayed', `${send.delayed} (scheduled, retrying, held or waiting for their users)`],
+    [
+      'for users',
+      app.waitingForUser === 0 ? undefined : `${app.waitingForUser} of these wait for the next action of their users`,
+    ],
     ['delivered', `${send.completed} still remembered`],
     // Failed jobs stand in the send queue only until the worker's sweep has seen them.
     ['dying', send.failed === 0 ? undefined : `${send.failed} to be moved to the dead letters`],

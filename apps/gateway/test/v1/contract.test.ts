@@ -258,7 +258,15 @@ describe('a call with values made of its schema', () => {
   it('filters by every parameter of the list, and names one that is wrong', async () => {
     const query = queryOf('listDeadLetters')
     const times = ['since', 'until', 'acceptedSince', 'acceptedUntil']
-    expect(query.map(({ name }) => name)).toEqual(['errcode', 'touser', 'notTouser', 'window', ...times, 'limit', 'cursor'])
+    expect(query.map(({ name }) => name)).toEqual([
+      'errcode',
+      'touser',
+      'notTouser',
+      'window',
+      ...times,
+      'limit',
+      'cursor',
+    ])
     expect(await make('listDeadLetters', {})).toMatchObject({ status: 200 })
     for (const parameter of query) await tryParameter('listDeadLetters', parameter)
   })
