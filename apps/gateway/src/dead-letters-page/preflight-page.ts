@@ -55,13 +55,26 @@ function renderWhich({ t, place }: PageContext, { chosen, gone, counts }: Prefli
   ].flatMap((text) => (text === undefined ? [] : [item(text)]))
 }
 
-function renderSendable({ t }: PageContext, { counts, sendable, afterUserAction, unreadable }: Preflight): Html {
+function renderSendable(
+  { t }: PageContext,
+  { counts, sendable, afterUserAction, windows, unreadable }: Preflight,
+): Html {
   const unreadableText = unreadable === undefined ? t.preflight.unreadableUnknown : t.preflight.unreadable(unreadable)
   return html`<div><dt>${t.preflight.now}</dt><dd><ul>
 <li><strong>${t.preflight.nowCount(sendable, counts.total)}</strong></li>
-${afterUserAction > 0 && html`<li>${t.number(afterUserAction)}: ${t.preflight.windowsUnknown}</li>`}
+${afterUserAction > 0 && html`<li>${t.number(afterUserAction)}: ${windowsText(t, afterUserAction, windows)}</li>`}
 ${unreadable !== 0 && html`<li>${unreadableText}</li>`}
 <li>${t.preflight.takeBack}</li></ul></dd></div>`
+}
+
+/** What the ledger knows of those that died of their reply window. */
+function windowsText(t: PageContext['t'], total: number, windows: Preflight['windows']): string {
+  const sum = (...states: readonly string[]): number =>
+    windows.reduce((all, { key, count }) => all + (states.length === 0 || states.includes(key) ? count : 0), 0)
+  const looked = sum()
+  const unknown = sum('unknown')
+  if (unknown === looked) return t.preflight.windowsUnknown
+  return t.preflight.windows({ total, looked, open: sum('open'), shut: sum('used-up', 'closed'), unknown })
 }
 
 function renderTime({ t }: PageContext, { action, perSecond, preflight }: PreflightPage): string {

@@ -3,10 +3,12 @@ import { type DeadLetter, reasonKeyOf } from '@wechat-outbox/messages'
 import {
   countAtOnce,
   countDeadLetters,
+  countWindows,
   type LetterCount,
   type LetterCounts,
   readDeadLetter,
   type Store,
+  type WindowCounts,
 } from '@wechat-outbox/outbox/engine'
 import { type ReplayProspect, reasonKeys, replayProspect } from '@wechat-outbox/policy'
 import type { ShownFilter } from './links.ts'
@@ -26,6 +28,8 @@ export interface Preflight {
   readonly sendable: number
   /** How many only go out if their users have acted again. */
   readonly afterUserAction: number
+  /** Of those, by the state of their people's reply windows now; the sum is how many were looked at. Nobody looks before a discard. */
+  readonly windows: WindowCounts
   /** Of the ids: those that are gone by now. */
   readonly gone: number
   /** Of the ids: those in which nothing can be sent. Undefined: nobody has looked. */
@@ -33,12 +37,23 @@ export interface Preflight {
   readonly state: AppState
 }
 
-export async function readPreflight(store: Store, appid: string, chosen: Chosen): Promise<Preflight> {
-  const [counted, state] = await Promise.all([
+/** Letters whose windows are looked at for one page: no index tells them, and the page has to stay quick. */
+const WINDOWS_MAX = 1000
+
+export async function readPreflight(
+  store: Store,
+  appid: string,
+  { action, chosen }: { action: 'replay' | 'discard'; chosen: Chosen },
+): Promise<Preflight> {
+  const [{ readable, ...counted }, state] = await Promise.all([
     'ids' in chosen ? countIds(store, appid, chosen.ids) : countFilter(store, appid, chosen.filter),
     readAppState(store, appid),
   ])
-  return { chosen, state, ...counted }
+  const of =
+    readable === undefined && 'filter' in chosen ? { filter: taskFilterOf(chosen.filter) } : { ids: readable ?? [] }
+  const total = action === 'replay' ? counted.afterUserAction : 0
+  const windows = await countWindows(store, appid, { of, total, ofWindows: true, max: WINDOWS_MAX })
+  return { chosen, state, windows, ...counted }
 }
 
 async function countFilter(store: Store, appid: string, filter: ShownFilter) {
@@ -46,7 +61,7 @@ async function countFilter(store: Store, appid: string, filter: ShownFilter) {
   // A reason that may stand beside a code takes a look at each letter, and the time that this needs.
   const counts = (await countAtOnce(store, appid, asked)) ?? (await countDeadLetters(store, appid, asked))
   const { counts: by } = counts
-  return { counts, ...prospectsOf(by), gone: 0, unreadable: undefined }
+  return { counts, ...prospectsOf(by), gone: 0, unreadable: undefined, readable: undefined }
 }
 
 async function countIds(store: Store, appid: string, ids: readonly string[]) {
@@ -59,6 +74,7 @@ async function countIds(store: Store, appid: string, ids: readonly string[]) {
     ...prospectsOf(countByReason(readable)),
     gone: ids.length - letters.length,
     unreadable: letters.length - readable.length,
+    readable: readable.map(({ id }) => id),
   }
 }
 

@@ -59,7 +59,7 @@ export async function showPreflight(asked: Asked): Promise<FastifyReply> {
   const change = read(request.query, preflightQuery)
   return withApp(asked, change, async ({ store, appid, context }) => {
     const chosen = chosenOf(change, { t: context.t, now: store.clock.now() })
-    const preflight = await guarded(() => readPreflight(store, appid, chosen))
+    const preflight = await guarded(() => readPreflight(store, appid, { action: change.action, chosen }))
     return send(reply, renderPreflight(context, { action: change.action, perSecond: change.perSecond, preflight }))
   })
 }

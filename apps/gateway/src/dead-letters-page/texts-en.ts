@@ -9,6 +9,15 @@ const n = (count: number): string => number.format(count)
 const plural = (count: number, one: string, many = `${one}s`): string => `${n(count)} ${count === 1 ? one : many}`
 const letters = (count: number): string => plural(count, 'dead letter')
 
+/** Letters that died of their reply window, by what is known of it now; `looked`: how many of them were looked at. */
+interface WindowsSaid {
+  readonly total: number
+  readonly looked: number
+  readonly open: number
+  readonly shut: number
+  readonly unknown: number
+}
+
 export const en = {
   number: n,
   title: 'Dead letters',
@@ -191,6 +200,8 @@ export const en = {
     prospect: 'A replay',
     now: 'Can be sent now',
     nowCount: (count: number, total: number) => `${n(count)} of ${n(total)}, as far as their codes tell`,
+    windows: ({ total, looked, open, shut, unknown }: WindowsSaid) =>
+      `The reply windows now${looked < total ? `, of ${n(looked)} that were looked at` : ''}: ${n(open)} open, ${n(shut)} closed or used up, ${n(unknown)} unknown. Without an open one they go out only if the user writes again before they are sent.`,
     windowsUnknown:
       'For these codes the state of the reply windows is not known: they go out only if the user has written again since.',
     unreadable: (count: number) =>

@@ -183,6 +183,8 @@ export const zh: Texts = {
     prospect: '重发',
     now: '现在可以发送',
     nowCount: (count, total) => `按返回码判断，${n(total)} 条中的 ${n(count)} 条`,
+    windows: ({ total, looked, open, shut, unknown }) =>
+      `当前的回复窗口${looked < total ? `（已查看 ${n(looked)} 条）` : ''}：开启 ${n(open)} 条，已关闭或条数已用尽 ${n(shut)} 条，未知 ${n(unknown)} 条。窗口未开启的，只有用户在发送之前再次发过消息，才能送达。`,
     windowsUnknown: '这些返回码的回复窗口状态未知：只有用户此后再次发过消息，才能送达。',
     unreadable: (count) => `${n(count)} 条无法解析。任务不会改动它们，并计入失败。`,
     unreadableUnknown: '无法解析或没有可发送内容的死信保持不变，任务会计入失败；数量在任务结束时得知。',

@@ -84,3 +84,12 @@ it.each([
   expect(calls).toBeLessThan(callsMax)
   if (path === '') expect(text).toContain('100,000 dead letters')
 })
+
+it('looks at the reply windows of the first thousand letters before a replay, where the app has a ledger', async () => {
+  await world.outbox.userActed({ touser: 'oBusy', action: 'message' })
+  const { calls, text } = await costOf(`${PAGE}/preflight?action=replay&of=found`)
+  expect(calls).toBeLessThan(LOOKED_CALLS_MAX)
+  expect(text).toContain(
+    'The reply windows now, of 1,000 that were looked at: 1,000 open, 0 closed or used up, 0 unknown.',
+  )
+})

@@ -88,6 +88,25 @@ it('tells before anything is done how many, of what, how many can be sent, and i
   expect(await deadIds(world)).toHaveLength(4)
 })
 
+it('tells before a replay of how many people the reply window is open', async () => {
+  const [first = '', ...others] = await letters(2, 'oOpen')
+  const [shut = ''] = await letters(1, 'oShut')
+  const [unknown = ''] = await letters(1, 'oUnknown')
+  const ticked = `of=ticked&${[first, ...others, shut, unknown].map((id) => `id=${id}`).join('&')}`
+  const read = async (query: string) => (await get(`${PAGE}/preflight?${query}`)).text
+  expect(await read(`action=replay&${ticked}`)).toContain('the state of the reply windows is not known')
+  for (const touser of ['oOpen', 'oShut']) await world.outbox.userActed({ touser, action: 'message' })
+  await world.store.redis.hset(`{wxo:${APPID}}:window:oShut`, 'used', '5')
+  expect(await read(`action=replay&${ticked}`)).toContain(
+    '4: The reply windows now: 2 open, 1 closed or used up, 1 unknown. Without an open one',
+  )
+  expect(await read('action=replay&of=found&touser=oShut&lang=zh')).toContain(
+    '开启 0 条，已关闭或条数已用尽 1 条，未知 0 条',
+  )
+  expect(await read(`action=discard&${ticked}`)).not.toContain('reply windows')
+  await world.store.redis.del(`{wxo:${APPID}}:windows`)
+})
+
 describe('a confirmed preflight', () => {
   it('does what it has counted: what has died since stays', async () => {
     const before = await letters(4, 'oBefore')
