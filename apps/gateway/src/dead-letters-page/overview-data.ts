@@ -48,7 +48,8 @@ export async function readOverview(
   appid: string,
   { filter, cursor }: { filter: ShownFilter; cursor: string | undefined },
 ): Promise<Overview> {
-  const { errcode: _errcode, ...ofAllCodes } = filter
+  // No index tells of windows, and the codes stay in sight without them.
+  const { errcode: _errcode, window: _window, ...ofAllCodes } = filter
   const count = async (of: ShownFilter, by: 'errcode' | 'hour'): Promise<LetterCounts | undefined> =>
     countAtOnce(store, appid, { filter: taskFilterOf(of), by, reasons: reasonKeys() })
   const hours = hoursOf(filter, store.clock.now())
@@ -74,10 +75,11 @@ export async function readAppState(store: Store, appid: string): Promise<AppStat
 }
 
 /** The filter as tasks and counts take it. */
-export function taskFilterOf({ errcode, touser, since, until }: ShownFilter) {
+export function taskFilterOf({ errcode, touser, window, since, until }: ShownFilter) {
   return {
     ...(errcode === undefined ? {} : { errcode: [errcode] }),
     ...(touser === undefined ? {} : { touser: [touser] }),
+    ...(window === undefined ? {} : { window: [window] }),
     ...(since === undefined ? {} : { since }),
     ...(until === undefined ? {} : { until }),
   }

@@ -1,4 +1,5 @@
 /** The page that an operator opens first: what died, why and when, and the letters themselves. */
+import { WINDOW_STATES } from '@wechat-outbox/messages'
 import type { LetterCount, Task } from '@wechat-outbox/outbox/engine'
 import { knownReason } from '../mask-words.ts'
 import { renderChart } from './chart.ts'
@@ -48,10 +49,13 @@ export function renderState({ t }: PageContext, { hold, isServed }: AppState): P
 
 function renderFilter({ t, place }: PageContext, { apps, appid, filter, overview }: OverviewPage): Html {
   const keys = overview.counts.counts.map(({ key }) => key)
-  const { errcode, touser, since, until } = filter
+  const { errcode, touser, window, since, until } = filter
   const all = errcode === undefined || keys.includes(errcode) ? keys : [errcode, ...keys]
   const options = all.map(
     (key) => html`<option value="${key}"${key === errcode && html` selected`}>${reasonTitle(key)}</option>`,
+  )
+  const windowOptions = WINDOW_STATES.map(
+    (state) => html`<option value="${state}"${state === window && html` selected`}>${t.windows[state]}</option>`,
   )
   const appOptions = apps.map((app) => html`<option${app === appid && html` selected`}>${app}</option>`)
   const now = Date.now()
@@ -63,6 +67,7 @@ function renderFilter({ t, place }: PageContext, { apps, appid, filter, overview
 ${hiddenFields({ lang: place.lang })}
 <label>${t.app.label} <select name="app">${appOptions}</select></label>
 <label>${t.filter.reason} <select name="errcode"><option value="">${t.filter.anyReason}</option>${options}</select></label>
+<label>${t.filter.window} <select name="window"><option value="">${t.filter.anyReason}</option>${windowOptions}</select></label>
 <label>${t.filter.search} <input name="q" value="${touser ?? ''}" maxlength="100" placeholder="${t.filter.searchHint}" autocomplete="off" spellcheck="false"></label>
 <label>${t.filter.since} <input type="datetime-local" step="any" name="since" value="${localTime(since)}"></label>
 <label>${t.filter.until} <input type="datetime-local" step="any" name="until" value="${localTime(until)}"></label>

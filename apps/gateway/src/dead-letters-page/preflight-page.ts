@@ -43,13 +43,14 @@ function renderWhich({ t, place }: PageContext, { chosen, gone, counts }: Prefli
   const item = (text: Part): Html => html`<li>${text}</li>`
   if ('ids' in chosen)
     return [item(t.preflight.ticked(counts.total)), ...(gone > 0 ? [item(t.preflight.gone(gone))] : [])]
-  const { errcode, touser, since, until } = chosen.filter
+  const { errcode, touser, window, since, until } = chosen.filter
   return [
-    errcode === undefined && touser === undefined && since === undefined
+    errcode === undefined && touser === undefined && window === undefined && since === undefined
       ? `${t.preflight.allOf} ${place.appid ?? ''}`
       : undefined,
     errcode === undefined ? undefined : t.preflight.code(reasonTitle(errcode)),
     touser === undefined ? undefined : t.preflight.person(touser),
+    window === undefined ? undefined : t.preflight.window(t.windows[window]),
     since === undefined ? undefined : t.preflight.since(timeText(since)),
     t.preflight.until(timeText(until)),
   ].flatMap((text) => (text === undefined ? [] : [item(text)]))

@@ -1,5 +1,5 @@
 /** What addresses and forms of the operator's page may say, checked. Every problem is told by its path. */
-import { appidSchema, check, isDeadLetterId, type JsonSize, touserSchema } from '@wechat-outbox/messages'
+import { appidSchema, check, isDeadLetterId, type JsonSize, touserSchema, WINDOW_STATES } from '@wechat-outbox/messages'
 import { z } from 'zod'
 import { filterSchema, taskRequest } from '../v1/operator-schemas.ts'
 import { invalid } from '../v1/read.ts'
@@ -30,6 +30,7 @@ const filter = {
     .transform(([reason]) => reason)
     .optional(),
   touser: once.pipe(touserSchema).optional(),
+  window: once.pipe(z.enum(WINDOW_STATES, { error: `must be one of ${WINDOW_STATES.join(', ')}` })).optional(),
   since: time.optional(),
   until: time.optional(),
 }
@@ -81,8 +82,8 @@ export function read<T>(given: unknown, schema: z.ZodType<T>): T {
 }
 
 /** @throws OutboxError WXO_INVALID where it begins after its end */
-export function shownFilterOf({ errcode, touser, since, until }: ShownFilter): ShownFilter {
+export function shownFilterOf({ errcode, touser, window, since, until }: ShownFilter): ShownFilter {
   const problem = { path: 'since', message: 'must not be later than until' }
   if (since !== undefined && until !== undefined && since > until) throw invalid([problem])
-  return { errcode, touser, since, until }
+  return { errcode, touser, window, since, until }
 }

@@ -1,6 +1,6 @@
 /** The words of the operator's page in English. `texts-zh.ts` has the same in Chinese. */
 
-import type { AttemptOutcome, MessageStatus } from '@wechat-outbox/messages'
+import type { AttemptOutcome, MessageStatus, WindowState } from '@wechat-outbox/messages'
 import type { ReplayProspect } from '@wechat-outbox/policy'
 import type { ProblemCode } from '../problem.ts'
 
@@ -53,6 +53,7 @@ export const en = {
     title: 'Which letters',
     reason: 'Code or reason',
     anyReason: 'All',
+    window: 'Reply window now',
     search: 'Openid or id',
     searchHint: 'an openid, d-… or m-…',
     since: 'Died from (UTC)',
@@ -62,6 +63,13 @@ export const en = {
     last: (hours: number) => (hours < 48 ? `last ${plural(hours, 'hour')}` : `last ${hours / 24} days`),
     periods: 'Periods',
   },
+
+  windows: {
+    open: 'open',
+    'used-up': 'used up',
+    closed: 'closed',
+    unknown: 'not known',
+  } satisfies Record<WindowState, string>,
 
   counts: {
     title: 'By code',
@@ -192,6 +200,7 @@ export const en = {
     allOf: 'All dead letters of the app',
     code: (key: string) => `Code or reason: ${key}`,
     person: (openid: string) => `Openid: ${openid}`,
+    window: (state: string) => `Reply window now: ${state}. The task looks again when it finds its letters.`,
     since: (time: string) => `Died at ${time} or later`,
     until: (time: string) => `Died at ${time} or before. What dies later is not included.`,
     ticked: (count: number) => `The ${count === 1 ? 'one' : n(count)} chosen`,

@@ -39,6 +39,7 @@ export const zh: Texts = {
     title: '筛选',
     reason: '返回码或原因',
     anyReason: '全部',
+    window: '当前的回复窗口',
     search: 'OpenID 或编号',
     searchHint: 'OpenID、d-… 或 m-…',
     since: '死亡时间从（UTC）',
@@ -48,6 +49,8 @@ export const zh: Texts = {
     last: (hours) => (hours < 48 ? `最近 ${hours} 小时` : `最近 ${hours / 24} 天`),
     periods: '时间段',
   },
+
+  windows: { open: '开启', 'used-up': '条数已用尽', closed: '已关闭', unknown: '未知' },
 
   counts: {
     title: '按返回码',
@@ -175,6 +178,7 @@ export const zh: Texts = {
     allOf: '此小程序的全部死信',
     code: (key) => `返回码或原因：${key}`,
     person: (openid) => `OpenID：${openid}`,
+    window: (state) => `当前的回复窗口：${state}。任务查找死信时会重新判断。`,
     since: (time) => `死亡时间不早于 ${time}`,
     until: (time) => `死亡时间不晚于 ${time}。此后产生的死信不包括在内。`,
     ticked: (count) => `所选的 ${n(count)} 条`,

@@ -79,6 +79,7 @@ it.each([
   ['/letters/d-00000000000000000007', PAGE_CALLS_MAX],
   ['/tasks', PAGE_CALLS_MAX],
   ['?errcode=expired', LOOKED_CALLS_MAX],
+  ['?window=open', LOOKED_CALLS_MAX],
 ])('%s takes what a page takes', async (path, callsMax) => {
   const { calls, text } = await costOf(PAGE + path)
   expect(calls).toBeLessThan(callsMax)

@@ -161,6 +161,7 @@ describe('a bad request', () => {
     ['?app=wxffffffffffffffff', 404, 'No worker has ever served this app'],
     ['/preflight?action=replay&of=ticked', 400, 'tick at least one letter'],
     ['/preflight?action=burn&of=found', 400, 'action'],
+    ['?window=shut', 400, 'window'],
     ['/preflight?action=replay&of=found&perSecond=0', 400, 'perSecond'],
     ['/preflight?action=replay&of=ticked&id=m-1', 400, 'id'],
     ['/letters/nothing', 404, 'There is no such dead letter.'],

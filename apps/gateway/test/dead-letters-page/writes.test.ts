@@ -1,7 +1,7 @@
 // What the operator's page changes: never without a preflight, never for another site, and with the name of who asked.
 import { pauseApp, readTask } from '@wechat-outbox/outbox/engine'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { fieldsOf, PAGE, submit } from '../support/http-page.ts'
+import { encoded, fieldsOf, PAGE, submit } from '../support/http-page.ts'
 import {
   APPID,
   ask,
@@ -104,6 +104,19 @@ it('tells before a replay of how many people the reply window is open', async ()
     '开启 0 条，已关闭或条数已用尽 1 条，未知 0 条',
   )
   expect(await read(`action=discard&${ticked}`)).not.toContain('reply windows')
+  const list = await get(`${PAGE}?window=used-up`)
+  expect(list.text.match(/name="id"/g)).toHaveLength(1)
+  expect(list.text).toContain('<option value="used-up" selected>used up</option>')
+  const found = await get(`${PAGE}/preflight?${encoded(fieldsOf(list.text, `${PAGE}/preflight`))}&action=discard`)
+  expect(found.text).toContain('Discard 1 dead letter?')
+  expect(found.text).toContain('Reply window now: used up.')
+  const { headers } = await post(`${PAGE}/tasks`, fieldsOf(found.text, `${PAGE}/tasks`))
+  const [id = ''] = /r-[0-9A-Za-z]+/.exec(headers.location ?? '') ?? []
+  const consumer = await startUndertaker(world)
+  await ended(id)
+  await consumer.close(1000)
+  expect(await taskOf(id)).toMatchObject({ filter: { window: ['used-up'] }, total: 1, done: 1 })
+  expect(await deadIds(world)).not.toContain(shut)
   await world.store.redis.del(`{wxo:${APPID}}:windows`)
 })
 

@@ -6,7 +6,7 @@ export const PAGE = DEAD_LETTERS_PATH
 
 type Fields = Readonly<Record<string, string | readonly string[]>>
 
-const encoded = (fields: Fields): string =>
+export const encoded = (fields: Fields): string =>
   new URLSearchParams(
     Object.entries(fields).flatMap(([name, value]) => [value].flat().map((one): [string, string] => [name, one])),
   ).toString()
