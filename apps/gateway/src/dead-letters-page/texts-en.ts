@@ -10,13 +10,7 @@ const plural = (count: number, one: string, many = `${one}s`): string => `${n(co
 const letters = (count: number): string => plural(count, 'dead letter')
 
 /** Letters that died of their reply window, by what is known of it now; `looked`: how many of them were looked at. */
-interface WindowsSaid {
-  readonly total: number
-  readonly looked: number
-  readonly open: number
-  readonly shut: number
-  readonly unknown: number
-}
+type WindowsSaid = Readonly<Record<'total' | 'looked' | 'open' | 'shut' | 'unknown', number>>
 
 export const en = {
   number: n,

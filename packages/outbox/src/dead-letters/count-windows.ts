@@ -29,7 +29,7 @@ export interface CountedWindows {
 /** By the state of the window of their person, those that there are, in the order of `WINDOW_STATES`. Their sum is how many were looked at. */
 export type WindowCounts = readonly LetterCount[]
 
-/** Letters that are looked at for one answer, which takes Redis some hundred milliseconds. */
+/** Letters that are looked at for one answer: that takes about a second. */
 export const WINDOWS_COUNTED_MAX = 10_000
 /** People asked for at once. */
 const CHUNK = 500
