@@ -3,12 +3,9 @@
  * without a restart; one that is not good is refused as a whole, and the keys of before stay.
  */
 import { timingSafeEqual } from 'node:crypto'
-import { unwatchFile, watchFile } from 'node:fs'
 import { ConfigError, type Logger } from '@wechat-outbox/runtime'
 import { type Key, type KeyVariables, readKeys } from './keys.ts'
-
-/** A look costs one stat, and it follows the links that Kubernetes puts into a mounted secret's place. */
-const LOOK_EVERY_MS = 2000
+import { onReread } from './reread.ts'
 
 export interface KeyRing {
   /** Whether keys are asked for at all. */
@@ -23,7 +20,7 @@ export function openKeyRing(variables: KeyVariables, log: Logger): KeyRing {
   const { GATEWAY_API_KEYS: list, GATEWAY_KEYS_FILE: path } = variables
   let { keys, problems } = readKeys(variables)
   if (problems.length > 0) throw new ConfigError(problems)
-  const reload = (): void => {
+  const close = onReread(path, () => {
     const read = readKeys(variables)
     if (read.problems.length > 0) {
       log.error({ event: 'keys.refused', problems: read.problems, kept: keys.length })
@@ -31,11 +28,7 @@ export function openKeyRing(variables: KeyVariables, log: Logger): KeyRing {
     }
     keys = read.keys
     log.info({ event: 'keys.loaded', ids: keys.map(({ id }) => id) })
-  }
-  if (path) {
-    process.on('SIGHUP', reload)
-    watchFile(path, { interval: LOOK_EVERY_MS, persistent: false }, reload)
-  }
+  })
   return {
     required: Boolean(list || path),
     find(digest) {
@@ -45,10 +38,6 @@ export function openKeyRing(variables: KeyVariables, log: Logger): KeyRing {
       return found
     },
     byId: (id) => keys.find((key) => key.id === id),
-    close() {
-      if (!path) return
-      process.off('SIGHUP', reload)
-      unwatchFile(path, reload)
-    },
+    close,
   }
 }

@@ -10,6 +10,7 @@ import { createDispatcher, type ProxySettings } from './dispatcher.ts'
 import { faultDetail } from './faults.ts'
 import { queryString } from './query.ts'
 import { errcodeOf, type JsonObject, parseObject, textOf } from './read.ts'
+import { readBytes } from './read-bytes.ts'
 import { baseUrlParts } from './url-parts.ts'
 
 export interface RelayOptions {
@@ -67,7 +68,7 @@ export function createRelay({ baseUrl, allowHttp = false, callsMax, timeoutMs, p
       body,
       signal,
     })
-    const bytes = await readBytes(answer.body)
+    const bytes = await readBytes(answer.body, ANSWER_BYTES_MAX)
     const encoding = answer.headers['content-encoding']
     const text = bytes && textOf(bytes, Array.isArray(encoding) ? encoding[0] : encoding, ANSWER_BYTES_MAX)
     if (text === null) return { kind: 'broken', detail: `answer larger than ${ANSWER_BYTES_MAX} bytes` }
@@ -90,17 +91,6 @@ export function createRelay({ baseUrl, allowHttp = false, callsMax, timeoutMs, p
     },
     close: () => pool.destroy(),
   }
-}
-
-async function readBytes(body: AsyncIterable<Buffer>): Promise<Buffer | null> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of body) {
-    bytes += chunk.length
-    if (bytes > ANSWER_BYTES_MAX) return null
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }
 
 interface Hidden {

@@ -12,6 +12,7 @@
 import { messageOf, within } from '@wechat-outbox/outbox/engine'
 import { createRelay } from '@wechat-outbox/wechat'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { takeAnyBody } from '../any-body.ts'
 import { routeTemplate } from '../route-template.ts'
 import { createShares } from '../shares.ts'
 import { type Answer, BUSY, isRefusal, type Refusal, sendAnswer } from './answers.ts'
@@ -65,7 +66,7 @@ export async function addEntrance(app: FastifyInstance, deps: EntranceDeps): Pro
 
   await app.register(
     async (scope) => {
-      readAnyBody(scope)
+      takeAnyBody(scope, { keeps: PREFIX + UPLOAD })
       scope.setErrorHandler((error, _request, reply) => sendAnswer(reply, refusalOfHttp(error)))
       const store = { exposeHeadRoute: false } as const
       scope.get(TOKEN, store, answering(grantRandom(deps), STORE_MS_MAX))
@@ -88,16 +89,6 @@ export async function addEntrance(app: FastifyInstance, deps: EntranceDeps): Pro
     },
     { prefix: PREFIX },
   )
-}
-
-/** Whatever a body says it is, even what is no type at all: what it has to be is found out by reading it. */
-function readAnyBody(scope: FastifyInstance): void {
-  scope.addHook('onRequest', (request, _reply, done) => {
-    if (request.routeOptions.url !== PREFIX + UPLOAD) delete request.raw.headers['content-type']
-    done()
-  })
-  scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 }
 
 const grantRandom =

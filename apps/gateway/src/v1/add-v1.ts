@@ -8,7 +8,7 @@ import type { Store } from '@wechat-outbox/outbox/engine'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import type { Access } from '../access.ts'
 import { type KnownApps, refuseUnknownApps } from '../known-apps.ts'
-import { sendProblem } from '../problem.ts'
+import { refuseOtherMethods } from '../other-methods.ts'
 import { listApps, pauseApp, resumeApp } from './apps.ts'
 import { createBodyLimits } from './body-limits.ts'
 import {
@@ -66,8 +66,6 @@ const handlers: Record<OperationId, Handler> = {
   readWindow,
 }
 
-const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']
-
 export async function addV1(app: FastifyInstance, deps: V1Deps): Promise<void> {
   await app.register(async (scope) => {
     addJsonBodies(scope)
@@ -93,7 +91,7 @@ export async function addV1(app: FastifyInstance, deps: V1Deps): Promise<void> {
         },
       })
     }
-    for (const [url, allowed] of served) refuseOthers(scope, url, allowed)
+    for (const [url, allowed] of served) refuseOtherMethods(scope, url, allowed)
   })
   await addDocsPage(app, openApiDocument())
 }
@@ -104,17 +102,4 @@ function routeOf(path: string): string {
     .replaceAll(':', '::')
     .replaceAll(/\{(\w+)\}(?=::)/g, ':$1([^:/]+)')
     .replaceAll(/\{(\w+)\}/g, ':$1')
-}
-
-/** A known address with another method: 405, and what it takes. Said before any body is read. */
-function refuseOthers(app: FastifyInstance, url: string, allowed: readonly HTTPMethods[]): void {
-  const allow = allowed.join(', ')
-  const refuse = (_request: FastifyRequest, reply: FastifyReply): FastifyReply =>
-    sendProblem(reply.header('allow', allow), {
-      status: 405,
-      code: 'method-not-allowed',
-      detail: `This address takes ${allow}.`,
-    })
-  const method = METHODS.filter((one) => !allowed.includes(one))
-  app.route({ method, url, onRequest: (request, reply) => void refuse(request, reply), handler: refuse })
 }
