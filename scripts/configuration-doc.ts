@@ -26,6 +26,7 @@ const AFTER = [
   ].join('\n'),
   '`concurrency` is `WORKER_CONCURRENCY` for this app, `maxPerSecond` a limit over all workers, `token` where access tokens come from: `stable` (default), `classic`, `http`, `file`, `static` or `none`, each with an example in [tokens.md](tokens.md). `secret` is needed for the first two only.',
   'On SIGHUP a worker reads the file again: apps are added, replaced and removed, and those that stay the same are not touched. The log says `apps.changed`, or `apps.refused` with every problem, and then everything stays as it was. `WORKER_APPS` and `WORKER_SHARD` divide the apps between workers; what that is good for, and what an app costs, stands in [many-apps.md](many-apps.md).',
+  '`push` is for the gateway alone: `{"token": "…", "aesKey": "…", "forwardUrl": "https://…"}`, the last two of them optional, is to this app what `PUSH_TOKEN`, `PUSH_AES_KEY` and `PUSH_FORWARD_URL` are to `WECHAT_APP_ID` ([reply-windows.md](reply-windows.md#wechats-own-push)). A gateway that reads the file needs no `secret` in it, so give it a copy without. It reads it again within seconds of a change and on SIGHUP, and logs `push-apps.loaded`, or `push-apps.refused` with every problem; then the apps of before stay.',
   '## API keys',
   '`wxo key new` prints a key, once, and its entry for the file that `GATEWAY_KEYS_FILE` names. The file holds hashes, so reading it lets nobody in:',
   [

@@ -19,9 +19,10 @@ import {
   windowVariables,
   withProxyNames,
 } from '@wechat-outbox/runtime'
-import { baseUrlProblems, isLoopback, proxyProblems } from '@wechat-outbox/wechat'
+import { baseUrlProblems, isLoopback, proxyProblems, pushFields } from '@wechat-outbox/wechat'
 import { z } from 'zod'
 import { readKeys } from './keys.ts'
+import { readPushApps } from './push/push-apps.ts'
 import { isWeakSecret } from './weak-secret.ts'
 
 export const gatewayEnvSchema = z.object({
@@ -33,6 +34,22 @@ export const gatewayEnvSchema = z.object({
     .describe(
       'Known from the start; other apps appear in the dashboard, and are taken messages for, with their first worker',
     ),
+  WECHAT_APPS_FILE: text
+    .optional()
+    .describe(
+      'The workers’ JSON file, or a copy without secrets: the gateway reads the `push` of its apps (below); read again when it changes and on SIGHUP',
+    ),
+  PUSH_TOKEN: pushFields.token
+    .optional()
+    .describe(
+      'The Token of the message push in WeChat’s console, for `WECHAT_APP_ID`. With it the gateway takes WeChat’s own push (`docs/reply-windows.md`)',
+    ),
+  PUSH_AES_KEY: pushFields.aesKey
+    .optional()
+    .describe('With it only encrypted pushes are taken (secure and compatible mode), without it only plain ones'),
+  PUSH_FORWARD_URL: pushFields.forwardUrl
+    .optional()
+    .describe('Where each push goes on to, untouched; without it WeChat is answered `success`'),
   ALLOW_UNKNOWN_APPS: flag
     .default(false)
     .describe('Takes messages for apps that no worker has ever served, for a start in another order; they wait'),
@@ -100,7 +117,7 @@ export function readGatewayConfig(env: Environment): GatewayConfig {
   if (readHostnames(values.GATEWAY_ALLOWED_HOSTS) === null) {
     problems.push('GATEWAY_ALLOWED_HOSTS must be names or addresses without ports, separated by commas')
   }
-  problems.push(...readKeys(values).problems)
+  problems.push(...readKeys(values).problems, ...missingOfPush(env), ...readPushApps(values).problems)
   if (keys === undefined && file === undefined && host !== undefined && !isLoopback(host)) {
     problems.push(
       'GATEWAY_HOST is not a loopback address, so others reach the gateway: set GATEWAY_API_KEYS or GATEWAY_KEYS_FILE (`wxo key new` makes a key)',
@@ -110,6 +127,12 @@ export function readGatewayConfig(env: Environment): GatewayConfig {
   problems.push(...baseUrlProblems(values), ...proxyProblems(proxyOf(values)))
   if (problems.length > 0) throw new ConfigError(problems)
   return values as GatewayConfig
+}
+
+function missingOfPush(env: Environment): string[] {
+  const { PUSH_TOKEN: token, PUSH_AES_KEY: aesKey, PUSH_FORWARD_URL: forwardUrl, WECHAT_APP_ID: appid } = env
+  if (token) return appid ? [] : ['WECHAT_APP_ID is missing: PUSH_TOKEN is for the pushes of that app']
+  return aesKey || forwardUrl ? ['PUSH_TOKEN is missing: PUSH_AES_KEY and PUSH_FORWARD_URL belong to it'] : []
 }
 
 const PASSWORD_CHARS_MIN = 12

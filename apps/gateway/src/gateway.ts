@@ -17,6 +17,7 @@ import { openKeyRing } from './key-ring.ts'
 import { createKnownApps } from './known-apps.ts'
 import { addMetrics } from './metrics.ts'
 import { answerErrors } from './problem.ts'
+import { addPush } from './push/add-push.ts'
 import { openRedisLink } from './redis-link.ts'
 import { REQUEST_MS_MAX, refuseEarly } from './refuse-early.ts'
 import { routeTemplate } from './route-template.ts'
@@ -80,7 +81,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     addSameSiteGuard(app, { host: config.GATEWAY_HOST, allowedHosts: config.GATEWAY_ALLOWED_HOSTS })
     app.decorateRequest('caller')
     const access = createAccess(ring, log)
-    addMetrics(app, { config, link, access })
+    const registry = addMetrics(app, { config, link, access })
     addHealthRoutes(app, link)
     const knownApps = createKnownApps({
       store,
@@ -92,6 +93,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     await addEntrance(app, { link, outbox, texts, access, log, knownApps, ...wechat })
     const schema = sendRequestSchema(texts)
     await addV1(app, { outbox, schema, store, access, knownApps, rememberMs: idempotencyTtlHours * 3_600_000 })
+    await addPush(app, { config, outbox, registry, log })
     addRootPage(app)
     dashboard = await addDashboard(app, { config, link, outbox, log })
     const url = await app.listen({ host: config.GATEWAY_HOST, port: config.GATEWAY_PORT })

@@ -20,8 +20,8 @@ export interface MetricsOptions {
   readonly access: Access
 }
 
-/** Before other routes: it counts the requests of those that come after it. */
-export function addMetrics(app: FastifyInstance, { config, link, access }: MetricsOptions): void {
+/** Before other routes: it counts the requests of those that come after it. Returns where they may add their own. */
+export function addMetrics(app: FastifyInstance, { config, link, access }: MetricsOptions): Registry {
   const registry = createRegistry()
   addBacklogMetrics(registry, {
     store: () => link.store(),
@@ -33,6 +33,7 @@ export function addMetrics(app: FastifyInstance, { config, link, access }: Metri
     reply.header('cache-control', 'no-store').type(registry.contentType)
     return registry.metrics()
   })
+  return registry
 }
 
 /** Node takes some hundred names of methods, and of a caller's choice; these are the ones that the routes have. */

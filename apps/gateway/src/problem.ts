@@ -29,6 +29,7 @@ export const PROBLEMS = {
   forbidden: { status: 403, title: 'The API key does not allow this' },
   host: { status: 403, title: 'Not known under this name' },
   origin: { status: 403, title: 'Another web site asks' },
+  'push-refused': { status: 403, title: 'Not a push of WeChat’s' },
   'read-only': { status: 403, title: 'The dashboard only retries' },
   'dashboard-off': { status: 403, title: 'The dashboard is off' },
   'not-found': { status: 404, title: 'Not found' },
@@ -51,7 +52,9 @@ export const PROBLEMS = {
   'too-many-requests': { status: 429, title: 'Too many requests', retryAfterS: 1 },
   'headers-too-large': { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'Internal error' },
+  'forward-failed': { status: 502, title: 'The service did not take the push' },
   timeout: { status: 503, title: 'It took too long', retryAfterS: 1 },
+  'forward-late': { status: 504, title: 'The service did not answer in time' },
 } as const satisfies Record<string, Kind>
 
 export type ProblemCode = keyof typeof PROBLEMS

@@ -4,6 +4,7 @@ import { isLoopback } from '@wechat-outbox/wechat'
 import type { FastifyInstance } from 'fastify'
 import { DEAD_LETTERS_PATH } from './dead-letters-page/links.ts'
 import { type Problem, sendProblem } from './problem.ts'
+import { PUSH_PATH } from './push/add-push.ts'
 
 /** Probes ask by whatever address a pod has, learn nothing and change nothing. */
 const OPEN_ROUTES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz'])
@@ -48,7 +49,8 @@ function hasTwoHosts(rawHeaders: readonly string[]): boolean {
 }
 
 function bodiesOf(route: string | undefined): 'json' | 'form' | 'any' {
-  if (route?.startsWith(ANY_TYPE_PREFIX)) return 'any'
+  // WeChat pushes XML, too; its signature is what no page elsewhere knows.
+  if (route?.startsWith(ANY_TYPE_PREFIX) || route === PUSH_PATH) return 'any'
   return route?.startsWith(FORM_PREFIX) ? 'form' : 'json'
 }
 

@@ -43,7 +43,7 @@ export const workerEnvSchema = z.object({
   WECHAT_APPS_FILE: text
     .optional()
     .describe(
-      'A JSON file with several: `[{"appid","secret","concurrency"?,"maxPerSecond"?,"token"?,"onClosed"?}]`; read again on SIGHUP',
+      'A JSON file with several: `[{"appid","secret","concurrency"?,"maxPerSecond"?,"token"?,"push"?,"onClosed"?}]`; read again on SIGHUP',
     ),
   WORKER_APPS: appList.optional().describe('Serve only these of the configured apps. Default: all'),
   WORKER_SHARD: shard.optional().describe('Serve one part of them: `1/4` of four workers’. Default: all'),

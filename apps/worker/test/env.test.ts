@@ -66,7 +66,7 @@ describe('readWorkerConfig', () => {
       expect.stringMatching(/^REDIS_URL .*`db=` is not understood/),
       expect.stringMatching(/^WORKER_PORT must be/),
       'WECHAT_APPS_FILE 0.token.headers.* must be text',
-      'WECHAT_APPS_FILE 0 has a field other than appid, secret, concurrency, maxPerSecond, token, onClosed',
+      'WECHAT_APPS_FILE 0 has a field other than appid, secret, concurrency, maxPerSecond, token, push, onClosed',
       expect.stringMatching(/^WECHAT_API_BASE_URL: /),
     ])
     expect(problemsOf({ WECHAT_APPS_FILE: '/nowhere', SEND_TIMEOUT_MS: 'x' })).toEqual([

@@ -1,6 +1,10 @@
-/** A Mini Program as `WECHAT_APPS_FILE` lists it: the worker serves those, and `wxo doctor` tries their credentials. */
+/**
+ * A Mini Program as `WECHAT_APPS_FILE` lists it: the worker serves those, `wxo doctor` tries their credentials, and the gateway
+ * takes their pushes.
+ */
 import { appidSchema, ON_CLOSED } from '@wechat-outbox/messages'
 import { z } from 'zod'
+import { pushSchema } from './push-schema.ts'
 import { DEFAULT_TOKEN_SOURCE, needsSecret, tokenSourceSchema } from './token-source-schema.ts'
 
 const fields = {
@@ -9,6 +13,7 @@ const fields = {
   concurrency: z.number().int().min(1).max(10_000).optional(),
   maxPerSecond: z.number().int().min(1).max(100_000).optional(),
   token: tokenSourceSchema.optional(),
+  push: pushSchema.optional(),
   onClosed: z.enum(ON_CLOSED).optional(),
 }
 
@@ -25,5 +30,8 @@ const appSchema = appFields.superRefine(({ secret, token = DEFAULT_TOKEN_SOURCE 
 })
 
 export const appsFileSchema = z.array(appSchema).min(1, 'lists no app')
+
+/** The same for who gets no token with it: an app without a secret is no mistake. */
+export const secretlessAppsFileSchema = z.array(appFields).min(1, 'lists no app')
 
 export type AppConfig = z.output<typeof appSchema>

@@ -1,8 +1,8 @@
 /**
- * The connections to one origin: its own, or through a forward proxy where the machine may leave through that alone. Undici's agent
+ * The connections to an origin: its own, or through a forward proxy where the machine may leave through that alone. Undici's agent
  * knows how the variables of the environment are meant; here they are handed over, so that no process is proxied by chance.
  */
-import { type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
+import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
 
 /** As in `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. A proxy's URL may hold a password, and is never repeated. */
 export interface ProxySettings {
@@ -12,7 +12,9 @@ export interface ProxySettings {
 }
 
 export interface DispatcherOptions {
-  readonly origin: string
+  /** Absent: whichever each request names. */
+  readonly origin?: string
+  /** To an origin. */
   readonly connections: number
   readonly timeoutMs: number
   readonly connectTimeoutMs: number
@@ -35,7 +37,8 @@ export function createDispatcher({
     bodyTimeout: Math.ceil(timeoutMs),
   }
   const { httpProxy = '', httpsProxy = '', noProxy = '' } = proxy
-  if (httpProxy === '' && httpsProxy === '') return new Pool(origin, options)
+  if (httpProxy === '' && httpsProxy === '')
+    return origin === undefined ? new Agent(options) : new Pool(origin, options)
   // A proxy that says nothing to a CONNECT would hold the connection's place far longer than one that is not there.
   const clientFactory = (url: URL, given: object) => new Pool(url, { ...given, headersTimeout: connectTimeoutMs })
   return new EnvHttpProxyAgent({

@@ -1,4 +1,4 @@
-export { type AppConfig, appsFileSchema } from './app-config.ts'
+export { type AppConfig, appsFileSchema, secretlessAppsFileSchema } from './app-config.ts'
 export { baseUrlProblems, isLoopback } from './base-url.ts'
 export {
   createWechatClient,
@@ -9,6 +9,8 @@ export {
   type WechatClientOptions,
 } from './client.ts'
 export { type ProxySettings, proxyProblems } from './dispatcher.ts'
+export { createForwarder, type Forwarded, type Forwarder } from './forward.ts'
+export { type PushConfig, pushFields } from './push-schema.ts'
 export { type Reached, reachWechat } from './reach.ts'
 export { createRelay, type Relay, type Relayed, type RelayedCall, type RelayOptions } from './relay.ts'
 export { type TokenAnswer, tokenOfText } from './token-answer.ts'

@@ -514,7 +514,7 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "WXO_INVALID" | "WXO_CONFLICT" | "WXO_UNAVAILABLE" | "WXO_FULL" | "bad-request" | "key-missing" | "key-unknown" | "sign-in" | "forbidden" | "host" | "origin" | "read-only" | "dashboard-off" | "not-found" | "unknown-app" | "unknown-message" | "unknown-dead-letter" | "unknown-task" | "method-not-allowed" | "request-timeout" | "WXO_WINDOW_CLOSED" | "too-late" | "being-replayed" | "not-replayable" | "retry-all-off" | "too-many-tasks" | "too-large" | "uri-too-long" | "content-type" | "too-many-attempts" | "too-many-requests" | "headers-too-large" | "internal" | "timeout";
+            code: "WXO_INVALID" | "WXO_CONFLICT" | "WXO_UNAVAILABLE" | "WXO_FULL" | "bad-request" | "key-missing" | "key-unknown" | "sign-in" | "forbidden" | "host" | "origin" | "push-refused" | "read-only" | "dashboard-off" | "not-found" | "unknown-app" | "unknown-message" | "unknown-dead-letter" | "unknown-task" | "method-not-allowed" | "request-timeout" | "WXO_WINDOW_CLOSED" | "too-late" | "being-replayed" | "not-replayable" | "retry-all-off" | "too-many-tasks" | "too-large" | "uri-too-long" | "content-type" | "too-many-attempts" | "too-many-requests" | "headers-too-large" | "internal" | "forward-failed" | "timeout" | "forward-late";
             detail: string;
             /** @description The problems of the request by path, at most 50; an empty path is the body itself */
             errors?: {

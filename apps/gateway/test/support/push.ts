@@ -1,0 +1,139 @@
+/** Pushes as WeChat sends them, made by another hand than the gateway’s, and a service that received them before the gateway did. */
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { encrypt, getSignature } from '@wecom/crypto'
+import { APPID, OPENID } from './world.ts'
+
+export const TOKEN = 'pushToken1234567890abcdef'
+export const AES_KEY = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG'
+
+export type Form = 'json' | 'xml'
+export type Mode = 'plain' | 'compatible' | 'secure'
+type Fields = Readonly<Record<string, string | number>>
+
+export interface PushOptions {
+  readonly form?: Form
+  readonly mode?: Mode
+  readonly appid?: string
+  readonly token?: string
+  readonly aesKey?: string
+  /** Epoch seconds. */
+  readonly timestamp?: number
+  /** In place of the fields: what is encrypted, or the body of a plain push. */
+  readonly message?: string
+}
+
+export interface Push {
+  readonly query: string
+  readonly body: Buffer
+  readonly type: string
+}
+
+export const nowS = (): number => Math.floor(Date.now() / 1000)
+
+/** A message’s id as WeChat makes them: beyond what a number holds. */
+export const MSG_ID = '24563721467123456789'
+
+export const textFields = (more: Fields = {}): Fields => ({
+  ToUserName: 'gh_97417a04a28d',
+  FromUserName: OPENID,
+  CreateTime: nowS(),
+  MsgType: 'text',
+  Content: '</Content><Encrypt>AAAA</Encrypt> 内容 & <b>',
+  MsgId: MSG_ID,
+  ...more,
+})
+
+/** Numbers without quotes, a MsgId among them, as WeChat writes them. */
+function write(form: Form, fields: Fields): string {
+  if (form === 'json') {
+    const field = ([name, value]: [string, string | number]): string =>
+      `${JSON.stringify(name)}:${name === 'MsgId' ? value : JSON.stringify(value)}`
+    return `{${Object.entries(fields).map(field).join(',')}}`
+  }
+  const field = ([name, value]: [string, string | number]): string =>
+    `<${name}>${typeof value === 'number' || name === 'MsgId' ? value : `<![CDATA[${value}]]>`}</${name}>`
+  return `<xml>${Object.entries(fields).map(field).join('')}</xml>`
+}
+
+export function makePush(fields: Fields, options: PushOptions = {}): Push {
+  const { form = 'json', mode = 'plain', appid = APPID, token = TOKEN, aesKey = AES_KEY } = options
+  const timestamp = String(options.timestamp ?? nowS())
+  const nonce = '486452656'
+  const message = options.message ?? write(form, fields)
+  const query = { signature: getSignature(token, timestamp, nonce, ''), timestamp, nonce, openid: OPENID }
+  const type = form === 'json' ? 'application/json' : 'text/xml'
+  if (mode === 'plain') return { query: new URLSearchParams(query).toString(), body: Buffer.from(message), type }
+  const encrypted = encrypt(aesKey, message, appid)
+  const plain = mode === 'compatible' ? fields : { ToUserName: 'gh_97417a04a28d' }
+  return {
+    query: new URLSearchParams({
+      ...query,
+      encrypt_type: 'aes',
+      msg_signature: getSignature(token, timestamp, nonce, encrypted),
+    }).toString(),
+    body: Buffer.from(write(form, { ...plain, Encrypt: encrypted })),
+    type,
+  }
+}
+
+export interface Pushed {
+  readonly status: number
+  readonly type: string | null
+  readonly text: string
+}
+
+export async function push(url: string, { query, body, type }: Push, appid = APPID): Promise<Pushed> {
+  const headers = type === '' ? {} : { 'content-type': type }
+  const answer = await fetch(`${url}/v1/apps/${appid}/push?${query}`, {
+    method: 'POST',
+    headers,
+    body: new Uint8Array(body),
+  })
+  return { status: answer.status, type: answer.headers.get('content-type'), text: await answer.text() }
+}
+
+export interface Received {
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+export interface ServiceAnswer {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+export interface Service {
+  readonly url: string
+  readonly received: Received[]
+  /** Undefined: it never answers. */
+  answers: (received: Received) => ServiceAnswer | undefined
+  close(): Promise<void>
+}
+
+export async function startService(): Promise<Service> {
+  const received: Received[] = []
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const { method = '', url: path = '', headers } = request
+    const one = { method, path, headers, body: Buffer.concat(chunks) }
+    received.push(one)
+    const answer = service.answers(one)
+    if (answer !== undefined) response.writeHead(answer.status, answer.headers).end(answer.body)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const service: Service = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    received,
+    answers: () => ({ status: 200, body: 'success' }),
+    async close() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+  return service
+}
