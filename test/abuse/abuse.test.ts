@@ -7,7 +7,7 @@ import { createRandom, type Random } from '../chaos/support/random.ts'
 import { APP, MARK } from './support/oddities.ts'
 import { type Abuse, drawAbuse, type Keys, OTHER_APP } from './support/requests.ts'
 import { stall, type Talk, talk } from './support/talk.ts'
-import { apiKeys, BASIC, PASSWORD, startTarget, type Target } from './support/target.ts'
+import { apiKeys, BASIC, PASSWORD, PUSH_TOKEN, startTarget, type Target } from './support/target.ts'
 
 const SEED = Number(process.env['ABUSE_SEED'] ?? 20_261)
 const REQUESTS = 10_000
@@ -22,7 +22,7 @@ let port: number
 beforeAll(async () => {
   target = await startTarget()
   port = target.port
-  keys = { ...apiKeys, basic: BASIC, ...(await tokensOfYore()) }
+  keys = { ...apiKeys, basic: BASIC, pushToken: PUSH_TOKEN, ...(await tokensOfYore()) }
 }, 90_000)
 afterAll(() => target?.stop())
 

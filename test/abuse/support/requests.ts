@@ -1,5 +1,7 @@
 // Requests that nobody who means well would send: drawn by chance from a seed, written byte by byte, and each with what
 // must not come of it.
+
+import { createHash } from 'node:crypto'
 import type { Random } from '../../chaos/support/random.ts'
 import { APP, BROKEN, MARK, SEND, TRICKS } from './oddities.ts'
 
@@ -18,6 +20,8 @@ export interface Keys {
   readonly expiredToken: string
   readonly revokedToken: string
   readonly movedToken: string
+  /** What WeChat signs its pushes with. */
+  readonly pushToken: string
 }
 
 export interface Abuse {
@@ -47,6 +51,8 @@ interface Message {
 
 const pick = <T>({ random }: Draw, items: readonly T[]): T => items[random.between(0, items.length - 1)] as T
 
+const PUSH = `/v1/apps/${APP}/push`
+
 const PATHS = [
   SEND,
   `${SEND}:batch`,
@@ -54,6 +60,7 @@ const PATHS = [
   `/v1/apps/${APP}/dead-letters`,
   `/v1/apps/${APP}/dead-letters/d-4fZ`,
   `/v1/apps/${APP}/dead-letters/d-4fZ:replay`,
+  PUSH,
   '/cgi-bin/message/custom/send',
   '/cgi-bin/token',
   '/cgi-bin/stable_token',
@@ -225,6 +232,18 @@ const KINDS: Readonly<Record<string, Kind>> = {
     const secret = encodeURIComponent(pick(draw, SECRET_GUESSES))
     const path = `/cgi-bin/token?grant_type=client_credential&appid=${pick(draw, [APP, MARK])}&secret=${secret}`
     return { bytes: write({ path }), mustFail: true }
+  },
+  'a push that WeChat has not signed, or long ago': (draw) => {
+    const now = Math.floor(Date.now() / 1000)
+    const token = pick(draw, [...SECRET_GUESSES, draw.keys.pushToken])
+    const timestamp = String(token === draw.keys.pushToken ? now - draw.random.between(400, 90_000) : now)
+    const signature = createHash('sha1').update([token, timestamp, '1'].toSorted().join('')).digest('hex')
+    const query = new URLSearchParams({ signature, timestamp, nonce: '1', echostr: MARK }).toString()
+    const method = pick(draw, ['GET', 'POST'])
+    return {
+      bytes: write({ method, path: `${PUSH}?${query}`, body: method === 'GET' ? '' : oddBody(draw) }),
+      mustFail: true,
+    }
   },
   'a form of another site': (draw) => {
     const site: Headers = pick(draw, [

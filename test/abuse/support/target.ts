@@ -12,6 +12,7 @@ import { OTHER_APP } from './requests.ts'
 
 export const PASSWORD = 'only-for-this-test'
 export const BASIC = Buffer.from(`operator:${PASSWORD}`).toString('base64')
+export const PUSH_TOKEN = 'onlyForThisTest4711'
 export const apiKeys = { all: newApiKey(), other: newApiKey(), reader: newApiKey() }
 
 /** Runs the collector when it is told to, so that what is left is what is held. */
@@ -41,6 +42,7 @@ export async function startTarget(env: Record<string, string> = {}): Promise<Tar
     env: {
       REDIS_URL: redis.url,
       WECHAT_APP_ID: APP,
+      PUSH_TOKEN,
       GATEWAY_HOST: '0.0.0.0',
       GATEWAY_PORT: '0',
       GATEWAY_ALLOWED_HOSTS: '127.0.0.1',

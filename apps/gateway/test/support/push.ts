@@ -21,6 +21,8 @@ export interface PushOptions {
   readonly timestamp?: number
   /** In place of the fields: what is encrypted, or the body of a plain push. */
   readonly message?: string
+  /** In place of what is encrypted, signed all the same. */
+  readonly encrypted?: string
 }
 
 export interface Push {
@@ -64,7 +66,7 @@ export function makePush(fields: Fields, options: PushOptions = {}): Push {
   const query = { signature: getSignature(token, timestamp, nonce, ''), timestamp, nonce, openid: OPENID }
   const type = form === 'json' ? 'application/json' : 'text/xml'
   if (mode === 'plain') return { query: new URLSearchParams(query).toString(), body: Buffer.from(message), type }
-  const encrypted = encrypt(aesKey, message, appid)
+  const encrypted = options.encrypted ?? encrypt(aesKey, message, appid)
   const plain = mode === 'compatible' ? fields : { ToUserName: 'gh_97417a04a28d' }
   return {
     query: new URLSearchParams({
