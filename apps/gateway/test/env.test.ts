@@ -39,6 +39,15 @@ it.each([
   [{ GATEWAY_PORT: '70000' }, 'GATEWAY_PORT'],
   [{ GATEWAY_ALLOWED_HOSTS: 'https://ops.example.com' }, 'GATEWAY_ALLOWED_HOSTS'],
   [{ WECHAT_APP_ID: 'wx1' }, 'WECHAT_APP_ID must be wx and 16 hex digits'],
+  [{ PUSH_TOKEN: 'secret-1' }, 'PUSH_TOKEN must be 3 to 32 letters and digits'],
+  [{ PUSH_TOKEN: 'secret1' }, 'WECHAT_APP_ID is missing'],
+  [{ PUSH_AES_KEY: 'secret-1' }, 'PUSH_AES_KEY must be the EncodingAESKey of WeChat’s console: 43 letters and digits'],
+  [{ PUSH_FORWARD_URL: 'https://service.example/secret-1' }, 'PUSH_TOKEN is missing'],
+  [
+    { PUSH_FORWARD_URL: 'https://u:secret-1@service.example/' },
+    'PUSH_FORWARD_URL must be an http or https URL without',
+  ],
+  [{ WECHAT_APPS_FILE: '/secret-1/nowhere' }, 'WECHAT_APPS_FILE cannot be read'],
   [{ REDIS_URL: 'secret-1' }, 'REDIS_URL'],
   [{ WECHAT_API_BASE_URL: 'http://secret-1.example' }, 'WECHAT_API_BASE_URL: the WeChat base URL must be https'],
 ])('refuses %j and never repeats a value', (env, message) => {

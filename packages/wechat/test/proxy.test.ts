@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { askTokenServer, createRelay, proxyProblems, reachWechat } from '../src/index.ts'
+import { askTokenServer, createForwarder, createRelay, proxyProblems, reachWechat } from '../src/index.ts'
 import { APPID, call, openClient, SECRET, TOKEN } from './support/clients.ts'
 import { forwardProxy } from './support/forward-proxy.ts'
 import { answer, OK, rawServer } from './support/raw-server.ts'
@@ -9,7 +9,7 @@ const SEND = '/cgi-bin/message/custom/send'
 const OK_OUTCOME = { kind: 'answered', errcode: 0, errmsg: 'ok' }
 
 describe('with a proxy for plain http', () => {
-  it('every call goes through it: sends, tokens, what is passed on, and the doctor’s look', async () => {
+  it('every call goes through it: sends, tokens, what is passed on and forwarded, and the doctor’s look', async () => {
     const proxy = await forwardProxy()
     const settings = { proxy: { httpProxy: proxy.url } }
     const wechat = await serverSaying(OK)
@@ -20,12 +20,28 @@ describe('with a proxy for plain http', () => {
     const typing = { path: '/cgi-bin/typing', token: call.token, contentType: 'application/json', body: '{}' }
     expect(await relay.pass(typing)).toMatchObject({ kind: 'answered', errcode: 0 })
     await relay.close()
+    const forwarder = createForwarder({ connections: 2, answerBytesMax: 100, timeoutMs: 5000, ...settings })
+    const pushed = {
+      url: `${wechat.url}/push?a=1`,
+      query: 'nonce=2',
+      contentType: 'text/xml',
+      body: Buffer.from('<xml/>'),
+    }
+    expect(await forwarder.forward({ ...pushed, timeoutMs: 5000 })).toMatchObject({ kind: 'answered', status: 200 })
+    await forwarder.close()
     const server = { url: `${wechat.url}/token`, method: 'GET', headers: { a: 'b' }, lifetimeS: 300 } as const
     await askTokenServer({ ...server, timeoutMs: 5000, ...settings })
     expect(await reachWechat({ baseUrl: wechat.url, allowHttp: false, timeoutMs: 5000, ...settings })).toEqual({
       status: 200,
     })
-    const asked = [`POST ${SEND}`, 'POST /cgi-bin/stable_token', 'POST /cgi-bin/typing', 'GET /token', 'GET /']
+    const asked = [
+      `POST ${SEND}`,
+      'POST /cgi-bin/stable_token',
+      'POST /cgi-bin/typing',
+      'POST /push',
+      'GET /token',
+      'GET /',
+    ]
     expect(proxy.asked).toEqual(asked.map((line) => line.replace(' ', ` ${wechat.url}`)))
     // WeChat itself sees what it always sees.
     expect(wechat.requests[0]).toMatch(/^POST \/cgi-bin\/message\/custom\/send\?access_token=/)

@@ -104,7 +104,7 @@ export async function refuseMalformed(numRuns: number, seed: number): Promise<vo
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, one))
-    expect([...statuses.keys()].toSorted()).toEqual([400, 403])
+    expect(new Set(statuses.keys())).toEqual(new Set([400, 403]))
     const metrics = await (await fetch(`${gateway.url}/metrics`)).text()
     expect(metrics).toContain(`wxo_pushes_total{app="${APPID}",result="refused"} ${numRuns}\n`)
     expect(await world.store.redis.keys('*window*')).toEqual([])

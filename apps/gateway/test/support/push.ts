@@ -1,8 +1,11 @@
 /** Pushes as WeChat sends them, made by another hand than the gateway’s, and a service that received them before the gateway did. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { encrypt, getSignature } from '@wecom/crypto'
-import { APPID, OPENID } from './world.ts'
+import { APPID, OPENID, startWorld, type World } from './world.ts'
 
 export const TOKEN = 'pushToken1234567890abcdef'
 export const AES_KEY = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG'
@@ -34,7 +37,7 @@ export interface Push {
 export const nowS = (): number => Math.floor(Date.now() / 1000)
 
 /** A message’s id as WeChat makes them: beyond what a number holds. */
-export const MSG_ID = '24563721467123456789'
+const MSG_ID = '24563721467123456789'
 
 export const textFields = (more: Fields = {}): Fields => ({
   ToUserName: 'gh_97417a04a28d',
@@ -95,6 +98,13 @@ export async function push(url: string, { query, body, type }: Push, appid = APP
   return { status: answer.status, type: answer.headers.get('content-type'), text: await answer.text() }
 }
 
+/** What `wxo_pushes_total` says. */
+export async function countOf(at: { url: string; key: string }, app: string, result: string): Promise<number> {
+  const headers = { authorization: `Bearer ${at.key}` }
+  const text = await (await fetch(`${at.url}/metrics`, { headers })).text()
+  return Number(new RegExp(`^wxo_pushes_total\\{app="${app}",result="${result}"\\} (\\d+)$`, 'm').exec(text)?.[1] ?? 0)
+}
+
 export interface Received {
   readonly method: string
   readonly path: string
@@ -116,16 +126,18 @@ export interface Service {
   close(): Promise<void>
 }
 
-export async function startService(): Promise<Service> {
+async function startService(): Promise<Service> {
   const received: Received[] = []
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
     const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    const { method = '', url: path = '', headers } = request
-    const one = { method, path, headers, body: Buffer.concat(chunks) }
-    received.push(one)
-    const answer = service.answers(one)
-    if (answer !== undefined) response.writeHead(answer.status, answer.headers).end(answer.body)
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const { method = '', url: path = '', headers } = request
+      const one = { method, path, headers, body: Buffer.concat(chunks) }
+      received.push(one)
+      const answer = service.answers(one)
+      if (answer !== undefined) response.writeHead(answer.status, answer.headers).end(answer.body)
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const service: Service = {
@@ -138,4 +150,35 @@ export async function startService(): Promise<Service> {
     },
   }
   return service
+}
+
+/** A Redis, a service, and an apps file for the gateway between them. */
+export interface PushWorld {
+  readonly world: World
+  readonly service: Service
+  /** Of a gateway: where its Redis and the apps file are. */
+  readonly env: Record<string, string>
+  /** A gateway that is open reads them at once. */
+  writeApps(apps: readonly object[]): Promise<void>
+  close(): Promise<void>
+}
+
+export async function startPushWorld(): Promise<PushWorld> {
+  const dir = await mkdtemp(join(tmpdir(), 'push-'))
+  const appsPath = join(dir, 'apps.json')
+  const [world, service] = [await startWorld(), await startService()]
+  return {
+    world,
+    service,
+    env: { REDIS_URL: world.redis.url, WECHAT_APP_ID: APPID, WECHAT_APPS_FILE: appsPath },
+    async writeApps(apps) {
+      await writeFile(appsPath, JSON.stringify(apps))
+      process.emit('SIGHUP')
+    },
+    async close() {
+      await service.close()
+      await world.close()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
 }
