@@ -54,8 +54,7 @@ function sender(phase: string): { sent: Sent; send: (n: number) => Promise<void>
   return { sent, send }
 }
 
-const acceptedByFake = async (): Promise<number> =>
-  ((await (await fetch(`${system.fake.url}/_control/summary`)).json()) as { accepted: number }).accepted
+const acceptedByFake = async (): Promise<number> => (await system.fake.summary()).accepted
 
 const untilAccepted = (count: number): Promise<void> =>
   vi.waitFor(async () => expect(await acceptedByFake()).toBe(count), { timeout: 60_000, interval: 250 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Outbox } from '@wechat-outbox/outbox'
 import {
   type FaultRule,
+  type LedgerSummary,
   type LocalRedis,
   type OtherCall,
   SANDBOX_APP_ID,
@@ -32,6 +33,8 @@ export interface Fake {
   sends(): Promise<SendEntry[]>
   accepted(content: string): Promise<SendEntry[]>
   ledger(): Promise<WholeLedger>
+  /** Counts alone, which cost little. */
+  summary(): Promise<LedgerSummary>
   fault(rule: FaultRule): Promise<void>
   clearFaults(): Promise<void>
   user(openid: string, action: string): Promise<void>
@@ -155,6 +158,7 @@ function fakeClient(url: string): Fake {
   return {
     url,
     ledger,
+    summary: async () => (await call('GET', 'summary')) as LedgerSummary,
     sends: async () => (await ledger()).sends,
     accepted: async (content) =>
       (await ledger()).sends.filter((send) => send.accepted && send.rawBody.includes(content)),
