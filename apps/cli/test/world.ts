@@ -48,6 +48,8 @@ export interface World {
 }
 
 export interface CliOptions {
+  /** Of a process of its own: killed after that. Default 20 s. */
+  readonly timeoutMs?: number
   readonly env?: Record<string, string | undefined>
   readonly input?: string | Buffer
   readonly interactive?: boolean
@@ -169,7 +171,8 @@ export function collector(): { stream: Writable; text: () => string } {
 export function runProcess(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const own = { REDIS_URL: undefined, WECHAT_APP_ID: undefined, WECHAT_API_BASE_URL: undefined, FORCE_COLOR: undefined }
   const env = { ...process.env, ...own, ...options.env }
-  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: 'pipe', timeout: 20_000, killSignal: 'SIGKILL' })
+  const { timeoutMs: timeout = 20_000 } = options
+  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: 'pipe', timeout, killSignal: 'SIGKILL' })
   const chunks = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => (chunks.stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (chunks.stderr += text))
