@@ -8,7 +8,7 @@ import { endSteps } from './end-steps.ts'
 import { lookSteps } from './look-steps.ts'
 import { replaySteps } from './replay-steps.ts'
 import type { Scene } from './scene.ts'
-import { NOT_THERE, type Play, type Step } from './step.ts'
+import type { Play, Step } from './step.ts'
 import type { Row } from './table.ts'
 
 export interface Played {
@@ -43,8 +43,7 @@ async function take({ task, command, run }: Step): Promise<Row> {
     state,
   })
   try {
-    const found = await run()
-    return found === NOT_THERE ? row('this version has no such option', 'not there') : row(found, 'ok')
+    return row(await run(), 'ok')
   } catch (error) {
     return row(error instanceof Error ? error.message : String(error), 'failed')
   }

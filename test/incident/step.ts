@@ -3,14 +3,11 @@ import type { Task } from '@wechat-outbox/outbox/engine'
 import type { Desk } from './desk.ts'
 import type { Scene } from './scene.ts'
 
-/** What a step returns where this version has no such command. */
-export const NOT_THERE = Symbol('not there')
-
 export interface Step {
   readonly task: string
   readonly command: string
   /** @returns what was found to be so @throws where it is not */
-  readonly run: () => Promise<string | typeof NOT_THERE>
+  readonly run: () => Promise<string>
 }
 
 export interface Play {

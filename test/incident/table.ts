@@ -8,8 +8,7 @@ export interface Row {
   readonly seconds: number
   /** What was found to be so, or why it was not. */
   readonly checked: string
-  /** `not there`: this version has no such command. */
-  readonly state: 'ok' | 'failed' | 'not there'
+  readonly state: 'ok' | 'failed'
 }
 
 export const HEAD = ['| task | command | s | checked | |', '| --- | --- | ---: | --- | --- |'].join('\n')
