@@ -8,7 +8,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { NOT_FOUND, type Problem, problemOf, setRetryAfter } from '../problem.ts'
 import { routeTemplate } from '../route-template.ts'
 import { type Asked, contextOf, type PageDeps, PageProblem } from './asked.ts'
+import type { Language } from './language.ts'
 import { renderProblem } from './layout.ts'
+import { hrefOf, type Place } from './links.ts'
 import { showLetter, showOverview, showPreflight, showTask, showTasks } from './reads.ts'
 import { cancelTask, startTask } from './writes.ts'
 
@@ -77,7 +79,10 @@ function sendPageProblem(asked: Asked, problem: Problem): FastifyReply {
   const given = { ...(request.query as object), ...(request.body as object) } as Readonly<Record<string, unknown>>
   const lang = given['lang'] === 'en' || given['lang'] === 'zh' ? given['lang'] : undefined
   const appid = typeof given['app'] === 'string' && /^wx[0-9a-f]{16}$/.test(given['app']) ? given['app'] : undefined
-  const context = contextOf(asked, { appid: problem.code === 'unknown-app' ? undefined : appid, lang })
+  const place: Place = { appid: problem.code === 'unknown-app' ? undefined : appid, lang }
+  // The other language's link repeats what is known to be sound: an address may hold a secret by mistake.
+  const switchTo = (other: Language): string => hrefOf('', { ...place, lang: other })
+  const context = { ...contextOf(asked, place), switchTo }
   const texts: Readonly<Partial<Record<Problem['code'], string>>> = context.t.problems
   const detail = texts[problem.code] ?? problem.detail
   setRetryAfter(reply, problem)

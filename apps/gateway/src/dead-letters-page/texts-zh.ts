@@ -166,8 +166,8 @@ export const zh: Texts = {
     dead: '死信',
     replayed: '已作为新消息重发',
     discarded: '已丢弃',
-    superseded: '已被更新的消息取代',
     cancelled: '已取消',
+    superseded: '已被更新的消息取代',
   },
 
   preflight: {
