@@ -32,6 +32,7 @@ describe('readJobHash', () => {
       settled: false,
       parked: false,
       awaitsUser: false,
+      awaitsSince: 0,
       supersededBy: undefined,
       tries: 0,
       stalledCount: 0,

@@ -65,7 +65,8 @@ it('keeps a marker of a later time as the end of the wait', async () => {
   const due = Date.now() + 300
   await redis.zadd(one, due, '1')
   expect(await waiting.heard).toBeNull()
-  expect(Date.now()).toBeGreaterThanOrEqual(due)
+  // By Redis's clock, which is measured to a millisecond or so.
+  expect(Date.now()).toBeGreaterThanOrEqual(due - 5)
 })
 
 it.each([
