@@ -6,12 +6,8 @@
 --   at.holdMaxMs   it is given up after waiting so long   at.holds   '1': `hold` is the policy of a message that has none of its own
 --   at.hasWindows, at.windows   whether the app has reply windows, and their prefix
 --- include window
+--- include awaiting
 local AWAIT_MS = 21600000
-
--- Those that wait for their users, by when they began to.
-local function awaitingKey(jobs)
-  return jobs .. 'awaiting-user'
-end
 
 -- Whether a message that could be called now has to wait: `onClosed` and `parked` are its own.
 local function mustAwait(onClosed, parked, touser, at)

@@ -3,6 +3,7 @@
 --   message.id, message.touser, message.collapseKey, message.onClosed
 --   at.jobs, at.lanes, at.collapse, at.records   prefixes   at.delayed, at.completed, at.expiring   keys   at.now
 --- include idempotency
+--- include awaiting
 local COLLAPSE_MS = 2592000000
 
 -- The older message, and how it waits: nil where there is none to replace.
@@ -22,43 +23,34 @@ local function supersede(older, message, at)
   redis.call('HSET', at.jobs .. older.id, 'settled', 'superseded', 'supersededBy', message.id, 'finishedOn', at.now, 'parked', '0')
   older.score = redis.call('ZSCORE', at.delayed, older.id)
   redis.call('ZREM', at.delayed, older.id)
-  redis.call('ZREM', at.jobs .. 'awaiting-user', older.id)
+  redis.call('ZREM', awaitingKey(at.jobs), older.id)
   older.endsAt = redis.call('ZSCORE', at.expiring, older.id)
   redis.call('ZREM', at.expiring, older.id)
   noteEnding(at.records, older.idem, older.id, 'superseded')
 end
 
--- collapse(message, at): replaces the older message if there is one. Returns it where the new one stands in its place in the lane already.
-local function collapse(message, at)
+-- collapse(message, isLater, at): replaces the older message if there is one. Returns it where the new one stands in its place in the lane
+-- already, which one that is sent later does not take.
+local function collapse(message, isLater, at)
   local known = at.collapse .. message.touser
   local older = findOlder(message, at)
   redis.call('HSET', known, message.collapseKey, message.id)
   redis.call('PEXPIRE', known, COLLAPSE_MS)
   if not older then return nil end
   local lane = at.lanes .. message.touser
-  local hasPlace = not message.isLater and redis.call('LINSERT', lane, 'BEFORE', older.id, message.id) > 0
+  local hasPlace = not isLater and redis.call('LINSERT', lane, 'BEFORE', older.id, message.id) > 0
   redis.call('LREM', lane, 1, older.id)
   supersede(older, message, at)
   return hasPlace and older or nil
 end
 
--- The new message waits as the older one did, and for as long where both wait for their user.
-local function waitInstead(older, message, at)
-  local jobKey = at.jobs .. message.id
-  if older.parked == 'user' and older.score and message.onClosed == 'hold' then
-    redis.call('HSET', jobKey, 'parked', 'user', 'delay', 0, 'awaitsSince', older.awaitsSince or at.now)
-    redis.call('ZADD', at.delayed, older.score, message.id)
-    redis.call('ZADD', at.jobs .. 'awaiting-user', older.awaitsSince or at.now, message.id)
-    if not message.expiresAt and older.endsAt then redis.call('ZADD', at.expiring, older.endsAt, message.id) end
-    return 'queued'
-  end
-  if first(at.lanes .. message.touser, at.jobs) ~= message.id then
-    at.lane = at.lanes .. message.touser
-    park(message.id, at)
-    return 'parked'
-  end
-  redis.call('RPUSH', at.wait, message.id)
-  redis.call('XADD', at.events, 'MAXLEN', '~', at.eventsMax, '*', 'event', 'waiting', 'jobId', message.id)
-  at.hasWaiting = true
-  return 'queued'
+-- waitsLikewise(older, message, at): the new message waits for the user as the older one did, and for as long, where it may wait, too.
+-- Returns whether it does.
+local function waitsLikewise(older, message, at)
+  if older.parked ~= 'user' or not older.score or message.onClosed ~= 'hold' then return false end
+  redis.call('HSET', at.jobs .. message.id, 'parked', 'user', 'delay', 0, 'awaitsSince', older.awaitsSince or at.now)
+  redis.call('ZADD', at.delayed, older.score, message.id)
+  redis.call('ZADD', awaitingKey(at.jobs), older.awaitsSince or at.now, message.id)
+  if not message.expiresAt and older.endsAt then redis.call('ZADD', at.expiring, older.endsAt, message.id) end
+  return true
 end

@@ -32,7 +32,7 @@ end
 -- Producers write version and recipient first, so that these can be read without the rest, which may be long.
 local function laneOf(job, at)
   local v, touser = string.match(job.data or '', '^{"v":(%d+),"touser":"([^"\\]+)"')
-  if not touser or tonumber(v) > tonumber(at.version) then return nil end
+  if not touser or tonumber(v) > at.version then return nil end
   return at.lanes .. touser, touser
 end
 

@@ -1,4 +1,5 @@
 -- removeJob(jobKey): the keys of a job, BullMQ's own beside it included. Where it stood is for the caller to clear.
+--- include awaiting
 local function removeJob(jobKey)
   redis.call('DEL', jobKey, jobKey .. ':logs', jobKey .. ':dependencies', jobKey .. ':processed', jobKey .. ':failed',
     jobKey .. ':unsuccessful')
@@ -11,7 +12,7 @@ local function removeWaiting(id, queue)
   if waited == 0 then waited = redis.call('ZREM', queue .. 'prioritized', id) + redis.call('LREM', queue .. 'paused', 1, id) end
   if waited == 0 then return false end
   removeJob(queue .. id)
-  redis.call('ZREM', queue .. 'awaiting-user', id)
+  redis.call('ZREM', awaitingKey(queue), id)
   redis.call('XADD', queue .. 'events', '*', 'event', 'removed', 'jobId', id, 'prev', 'waiting')
   return true
 end

@@ -15,9 +15,9 @@ local function store(message, at)
   local jobKey, lane = at.jobs .. message.id, at.lanes .. message.touser
   if redis.call('EXISTS', jobKey) == 1 then return 'duplicate' end
   local delayMs = message.sendAt and math.max(0, message.sendAt - at.now) or 0
-  message.isLater = delayMs > 0
-  local older = message.collapseKey and collapse(message, at)
-  local isAlone = older or delayMs > 0 or redis.call('RPUSH', lane, message.id) == 1
+  local isLater = delayMs > 0
+  local older = message.collapseKey and collapse(message, isLater, at)
+  local isAlone = not older and (isLater or redis.call('RPUSH', lane, message.id) == 1)
   local fields = {
     'name', message.name, 'data', message.data, 'opts', delayMs > 0 and '{"delay":' .. string.format('%.0f', delayMs) .. '}' or '{}',
     'timestamp', at.now, 'delay', delayMs, 'priority', 0,
@@ -32,20 +32,21 @@ local function store(message, at)
   redis.call('HSET', jobKey, unpack(fields))
   redis.call('XADD', at.events, '*', 'event', 'added', 'jobId', message.id, 'name', message.name)
   if message.expiresAt then redis.call('ZADD', at.expiring, message.expiresAt, message.id) end
-  if older then return waitInstead(older, message, at) end
+  if older and waitsLikewise(older, message, at) then return 'queued' end
   -- Only now: what stands in a lane without a job is taken for gone.
   if not isAlone and first(lane, at.jobs) ~= message.id then
     at.lane = lane
     park(message.id, at)
     return 'parked'
   end
-  if delayMs > 0 then
+  if isLater then
     redis.call('ZADD', at.delayed, delayedScore(at.delayed, at.now + delayMs), message.id)
     redis.call('XADD', at.events, 'MAXLEN', '~', at.eventsMax, '*', 'event', 'delayed', 'jobId', message.id, 'delay', at.now + delayMs)
     at.hasDelayed = true
     return 'scheduled'
   end
-  redis.call('LPUSH', at.wait, message.id)
+  -- One in another's place is as old as that was.
+  redis.call(older and 'RPUSH' or 'LPUSH', at.wait, message.id)
   redis.call('XADD', at.events, 'MAXLEN', '~', at.eventsMax, '*', 'event', 'waiting', 'jobId', message.id)
   at.hasWaiting = true
   return 'queued'

@@ -5,6 +5,7 @@
 --   ARGV[1] now, in epoch milliseconds   ARGV[2] how many of each list are looked at
 -- Returns send waiting, active, delayed, failed; dead-letter waiting, active, failed; then since when the oldest has
 -- waited, in epoch milliseconds, or 0: nothing waits; and how many wait for their users, who are not waited for here.
+--- include awaiting
 local send, dead = KEYS[1], KEYS[2]
 local now, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 
@@ -51,5 +52,5 @@ return {
   redis.call('LLEN', dead .. 'active'),
   redis.call('ZCARD', dead .. 'failed'),
   oldest == math.huge and 0 or oldest,
-  redis.call('ZCARD', send .. 'awaiting-user'),
+  redis.call('ZCARD', awaitingKey(send)),
 }

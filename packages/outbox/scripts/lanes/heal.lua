@@ -5,6 +5,7 @@
 -- Returns {lanes looked at, lanes that were empty …}. An empty lane that never moved to its end was deleted under its
 -- messages.
 --- include wake
+--- include awaiting
 local lanes = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', nowMs() - ARGV[2], 'LIMIT', 0, ARGV[3])
 local answer = { #lanes }
 for _, lane in ipairs(lanes) do
@@ -12,7 +13,7 @@ for _, lane in ipairs(lanes) do
   wake(lane, ARGV[1], KEYS[1])
 end
 -- Nor does what was removed by hand wait for its user. What has waited longest is looked at: the rest becomes that in time.
-local awaiting = ARGV[1] .. 'awaiting-user'
+local awaiting = awaitingKey(ARGV[1])
 for _, id in ipairs(redis.call('ZRANGE', awaiting, 0, ARGV[3] - 1)) do
   if redis.call('HGET', ARGV[1] .. id, 'parked') ~= 'user' then redis.call('ZREM', awaiting, id) end
 end

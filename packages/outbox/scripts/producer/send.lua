@@ -9,8 +9,8 @@
 --             its policy for a closed reply window or '', where `refuse` is judged here and stored as `dead-letter`, collapse key or '',
 --             digest of the idempotency key or '', fingerprint, the record's time to live in ms, from the later of now and `sendAt`;
 --             then id and data of each follower
--- Returns for each 'queued', 'parked' or 'scheduled'; 'closed': its policy is `refuse`, and WeChat takes nothing now; {'taken', id, fingerprint, ending noted beside the key or ''};
--- or {'failed', why}
+-- Returns for each 'queued', 'parked' or 'scheduled'; 'closed': its policy is `refuse`, and WeChat takes nothing now;
+-- {'taken', id, fingerprint, ending noted beside the key or ''}; or {'failed', why}
 --- include clock
 --- include store
 --- include why-failed
@@ -20,7 +20,8 @@ local WIDTH, FIRST = 12, 6
 local now, micros = nowAndMicros()
 local at = {
   jobs = jobs, lanes = lanes, wait = KEYS[1], delayed = KEYS[4], events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8],
-  expiring = KEYS[9], completed = KEYS[10], collapse = collapseKeys, records = records, now = now, micros = micros, eventsMax = redis.call('HGET', KEYS[2], 'opts.maxLenEvents') or 10000,
+  expiring = KEYS[9], completed = KEYS[10], collapse = collapseKeys, records = records, now = now, micros = micros,
+  eventsMax = redis.call('HGET', KEYS[2], 'opts.maxLenEvents') or 10000,
 }
 
 local stored = 0

@@ -6,6 +6,7 @@
 --   ARGV[5] for so many ms   ARGV[6] a window is remembered for so many ms after it has closed   ARGV[7] prefix of jobs
 -- Returns 'noted', 'known' (repeated, or older than the latest) or 'over'
 --- include wake
+--- include awaiting
 local now = nowMs()
 local action, id = ARGV[1], ARGV[3]
 local at = math.min(tonumber(ARGV[2]) or now, now)
@@ -32,7 +33,7 @@ redis.call('PEXPIRE', KEYS[1], text(keepMs))
 redis.call('SET', KEYS[2], '1', 'PX', text(math.max(keepMs, redis.call('PTTL', KEYS[2]))))
 local turn, parked = first(KEYS[3], ARGV[7])
 if turn and parked == 'user' then
-  redis.call('ZREM', ARGV[7] .. 'awaiting-user', turn)
+  redis.call('ZREM', awaitingKey(ARGV[7]), turn)
   promote(turn, ARGV[7])
 end
 return isNews and 'noted' or 'known'

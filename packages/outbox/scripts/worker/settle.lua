@@ -55,7 +55,7 @@ local hasWindows = redis.call('EXISTS', windowsMark) == 1
 local canFetch = not paused and not rateMax
 local at = {
   jobs = jobs, lanes = lanes, wait = wait, active = active, delayed = delayed, prioritized = prioritized, events = events,
-  parkedLanes = parkedLanes, now = now, nowText = nowText, micros = micros, lockMs = lockMs, version = version,
+  parkedLanes = parkedLanes, now = now, nowText = nowText, micros = micros, lockMs = lockMs, version = tonumber(version),
   grants = isReady == '1' and not isHeld, expiring = expiring, holds = holds, holdMaxMs = holdMaxMs, windows = windows,
   hasWindows = hasWindows,
 }
@@ -134,11 +134,8 @@ local function deliver(run, returned, hadExpiry, isBullmqs)
     return 'gone'
   end
   noteEnding(records, run.idem, run.id, 'delivered')
-  local outcome = 'done'
-  if hasWindows and run.calledAt then
-    local unexpected = countReply(windows .. run.touser, run.calledAt)
-    if unexpected then outcome = 'done:' .. unexpected end
-  end
+  local unexpected = hasWindows and run.calledAt and countReply(windows .. run.touser, run.calledAt)
+  local outcome = unexpected and 'done:' .. unexpected or 'done'
   if isBullmqs == '1' or not (run.holds or run.isLast) then
     -- What WeChat took is true whoever holds the lock: nobody sends it again.
     if returned ~= '' then redis.call('HSET', run.jobKey, 'returnvalue', returned) end
@@ -173,19 +170,22 @@ local function snooze(run, delayMs, counts, history)
   return 'done'
 end
 
+-- WeChat has refused the message because of its reply window: 'again' where that may have opened since, and the message is tried once
+-- more, else what becomes of its outcome.
+local function judgeRefusal(run, history)
+  if not (hasWindows and run.calledAt) then return 'done' end
+  local againMs, unexpected = refusedReply(windows .. run.touser, run.calledAt, now, run.jobKey)
+  if not againMs then return unexpected and 'done:' .. unexpected or 'done' end
+  snooze(run, againMs, '', history)
+  return 'again'
+end
+
 local function die(run, letterId, json, more)
   -- A lane that hands have spoilt fails here, before there is a letter of a message that is still open.
   if run.touser ~= '' then redis.call('LLEN', lanes .. run.touser) end
   more = cjson.decode(more)
-  local outcome = 'done'
-  if more.ifAgain and hasWindows and run.calledAt then
-    local againMs, unexpected = refusedReply(windows .. run.touser, run.calledAt, now, run.jobKey)
-    if againMs then
-      snooze(run, againMs, '', more.ifAgain)
-      return 'again'
-    end
-    if unexpected then outcome = 'done:' .. unexpected end
-  end
+  local outcome = more.ifAgain and judgeRefusal(run, more.ifAgain) or 'done'
+  if outcome == 'again' then return outcome end
   local letter = {
     id = letterId, name = run.name, json = json, reason = more.reason, deadAt = more.deadAt, message = run.id,
     acceptedAt = more.acceptedAt, indexes = more.indexes, idem = run.idem,
@@ -220,19 +220,22 @@ local function stepBack(run)
   return 'done'
 end
 
-local giveBack
+local function giveBack(run)
+  release(run)
+  redis.call('RPUSH', wait, run.id)
+  if run.isLast then redis.call('HSET', run.jobKey, 'sending', '') end
+  -- No trace of a run; nor of BullMQ's word that the job is to fail, which is not BullMQ's to say here.
+  if tonumber(run.ats) then redis.call('HSET', run.jobKey, 'ats', math.max(0, tonumber(run.ats) - 1)) end
+  redis.call('HDEL', run.jobKey, 'processedOn', 'defa')
+  hasWoken = true
+  return 'done'
+end
 
 -- WeChat takes nothing for the person now, as it has said itself, or as the ledger says; unless the person has acted meanwhile.
 local function await(run, history)
-  local outcome = 'done'
-  if run.calledAt and hasWindows then
-    local againMs, unexpected = refusedReply(windows .. run.touser, run.calledAt, now, run.jobKey)
-    if againMs then
-      snooze(run, againMs, '', history)
-      return 'again'
-    end
-    if unexpected then outcome = 'done:' .. unexpected end
-  elseif not run.calledAt then
+  local outcome = judgeRefusal(run, history)
+  if outcome == 'again' then return outcome end
+  if not run.calledAt then
     local window = hasWindows and readWindow(windows .. run.touser)
     if not window or not takesNothing(window, now) then return giveBack(run) end
   end
@@ -242,17 +245,6 @@ local function await(run, history)
   awaitUser(run.id, at)
   hasDelayed = true
   return outcome
-end
-
-giveBack = function(run)
-  release(run)
-  redis.call('RPUSH', wait, run.id)
-  if run.isLast then redis.call('HSET', run.jobKey, 'sending', '') end
-  -- No trace of a run; nor of BullMQ's word that the job is to fail, which is not BullMQ's to say here.
-  if tonumber(run.ats) then redis.call('HSET', run.jobKey, 'ats', math.max(0, tonumber(run.ats) - 1)) end
-  redis.call('HDEL', run.jobKey, 'processedOn', 'defa')
-  hasWoken = true
-  return 'done'
 end
 
 local function settle(run, kind, n)
