@@ -136,7 +136,7 @@ export class Outbox {
       const { appid = this.#appid, ...rest } = (isObject(given) ? given : {}) as Partial<UserAction>
       const app = this.#appOf(appid)
       const action = check(isObject(given) ? rest : given, userActionSchema)
-      if (!action.ok || 'problems' in app)
+      if (!action.ok || app.appid === undefined)
         throw invalid([...(app.problems ?? []), ...(action.ok ? [] : action.problems)])
       const rule = this.#windows[action.value.action]
       await recordAction(await this.#open(), app.appid, { ...action.value, rule })
@@ -149,7 +149,7 @@ export class Outbox {
       const app = this.#appOf(appid)
       const person = check(touser, touserSchema)
       const problems = person.ok ? [] : person.problems.map((problem) => ({ ...problem, path: 'touser' }))
-      if (!person.ok || 'problems' in app) throw invalid([...(app.problems ?? []), ...problems])
+      if (!person.ok || app.appid === undefined) throw invalid([...(app.problems ?? []), ...problems])
       return readWindow(await this.#open(), app.appid, person.value)
     })
   }
@@ -192,7 +192,7 @@ export class Outbox {
     return report?.status ?? 'unknown'
   }
 
-  #appOf(appid: unknown): { appid: string; problems?: undefined } | { problems: Problem[] } {
+  #appOf(appid: unknown): { appid: string; problems?: undefined } | { appid?: undefined; problems: Problem[] } {
     if (appid === undefined) throw new OutboxError('WXO_CONFIG', 'neither the call nor the Outbox names an appid')
     const app = appidSchema.safeParse(appid)
     return app.success ? { appid: app.data } : { problems: [{ path: 'appid', message: APPID_RULE }] }
@@ -200,12 +200,10 @@ export class Outbox {
 
   /** Any text is an id: what no message has is known of none. */
   #placeOf(id: unknown, appid: unknown = this.#appid): { appid: string; id: string } {
-    if (appid === undefined) throw new OutboxError('WXO_CONFIG', 'neither the call nor the Outbox names an appid')
-    const app = appidSchema.safeParse(appid)
+    const app = this.#appOf(appid)
     const problems = typeof id === 'string' ? [] : [{ path: 'id', message: 'must be a string' }]
-    if (!app.success) problems.push({ path: 'appid', message: APPID_RULE })
-    if (!app.success || typeof id !== 'string') throw invalid(problems)
-    return { appid: app.data, id }
+    if (app.appid === undefined || typeof id !== 'string') throw invalid([...problems, ...(app.problems ?? [])])
+    return { appid: app.appid, id }
   }
 
   /** Every call: refused after `close`, finished before it, and what Redis says in words of ours. */

@@ -202,6 +202,9 @@ function endingOf({ job, token, member, keys, store }: Settling, settlement: Set
     hadExpiry: member?.expiresAt !== undefined,
     isBullmqs: isBullmqs(job),
   } as const
+  /** The whole history with this run's attempts, as BullMQ stores it; '' where there were none. */
+  const historyWith = (attempts: readonly Attempt[]): string =>
+    attempts.length === 0 ? '' : appendHistory(readHistory(job.stacktrace), { attempts })
   switch (settlement.kind) {
     case 'delivered':
       return { item: { ...delivered, returned: JSON.stringify({ attempts: settlement.attempts }) } }
@@ -213,17 +216,17 @@ function endingOf({ job, token, member, keys, store }: Settling, settlement: Set
       const letter = letterOf(id, { data: job.data, timestamp: job.timestamp, history }, end)
       const parts = partsOf(keys, letter)
       const { isWindows = false, attempts } = settlement
-      const ifAgain = isWindows ? appendHistory(readHistory(job.stacktrace), { attempts }) : undefined
+      const ifAgain = isWindows ? historyWith(attempts) : undefined
       return { item: { ...run, kind: 'dead', ...parts.dead, ifAgain }, dead: { id: parts.dead.letterId, letter } }
     }
     case 'snooze': {
       const { delayMs, counts, attempts } = settlement
-      const history = attempts.length === 0 ? '' : appendHistory(readHistory(job.stacktrace), { attempts })
+      const history = historyWith(attempts)
       return { item: { ...run, kind: 'snooze', delayMs, counts, history } }
     }
     case 'await-user': {
       const { attempts } = settlement
-      const history = attempts.length === 0 ? '' : appendHistory(readHistory(job.stacktrace), { attempts })
+      const history = historyWith(attempts)
       return { item: { ...run, kind: 'await-user', history } }
     }
     case 'held':
