@@ -2,28 +2,18 @@
  * The dashboard as a person meets it: a real Chromium, the gateway, a worker process, and the fake WeChat, from the dead
  * letter in the list to the replayed message at WeChat.
  */
-import { existsSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { pauseApp, resumeApp } from '@wechat-outbox/outbox/engine'
 import { type FakeWechat, type StartedProcess, startFakeWechat, startProcess } from '@wechat-outbox/sandbox'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { APPID, OPENID, openGateway, SECRET_TEXT, startWorld, type TestGateway, type World } from '../support/world.ts'
+import { launchChromium } from './chromium.ts'
 
 const APP_SECRET = 'browser0test0secret0of0no0value0'
 const WORKER = join(import.meta.dirname, '../../../worker/src/main.ts')
-const CHROMIUM_ARGS =
-  '--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'
-
-/** `CHROMIUM_PATH`, or `chromium` on the PATH. */
-function chromiumPath(): string {
-  const onPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'chromium'))
-  const found = process.env.CHROMIUM_PATH ?? onPath.find((file) => existsSync(file))
-  if (found === undefined) throw new Error('There is no Chromium: set CHROMIUM_PATH or put `chromium` on the PATH.')
-  return found
-}
 
 let world: World
 let wechat: FakeWechat
@@ -52,10 +42,7 @@ beforeAll(async () => {
   })
   const credentials = { DASHBOARD_USER: 'operator', DASHBOARD_PASSWORD: 'correct horse' }
   gateway = await openGateway({ REDIS_URL: world.redis.url, WECHAT_APP_ID: APPID, ...credentials })
-  browser = await chromium.launch({
-    executablePath: chromiumPath(),
-    args: CHROMIUM_ARGS.split(' '),
-  })
+  browser = await launchChromium()
   const context = await browser.newContext({
     httpCredentials: { username: 'operator', password: 'correct horse' },
     viewport: { width: 1400, height: 1000 },
