@@ -8,8 +8,10 @@ import { healLanes } from '../../src/lanes/heal.ts'
 import type { Settlement } from '../../src/worker/run.ts'
 import { createFatedRedis, type FatedHand, type FatedRedis, type OneFate } from '../support/fated.ts'
 import { giveStalledBack, type Held } from '../support/hand.ts'
+import { acts } from '../support/windows.ts'
 import {
   APP,
+  attemptMade,
   createWorld,
   DELIVERED,
   delivering,
@@ -92,6 +94,19 @@ const KINDS: Readonly<Record<string, Kind>> = {
       expect(letter?.data).toMatchObject({ messageId: id, attempts: [{ errcode: 45015 }] })
     },
   },
+  'await-user': {
+    settlement: {
+      kind: 'await-user',
+      attempts: [attemptMade({ outcome: 'waiting-for-user', errcode: 45015 })],
+    },
+    hasTurn: true,
+    isOpen: true,
+    async holds(id) {
+      expect(await job(id)).toMatchObject({ awaitsUser: true, settled: false, tries: 0, history: [{}] })
+      expect(await world.redis.zscore(keys.sendDelayed, id)).not.toBeNull()
+      expect(await world.redis.zrange(keys.sendAwaitingUser, '0', '-1')).toEqual([id])
+    },
+  },
   'give-back': {
     settlement: { kind: 'give-back' },
     hasTurn: true,
@@ -141,6 +156,7 @@ async function runsOfEachKind(): Promise<OfKind[]> {
 /** Whatever is open is sent by another worker, and all of it once. */
 async function deliverTheRest(runs: readonly OfKind[]): Promise<void> {
   await healLanes(world.store, APP, 0)
+  await acts(world, 'o-await-user')
   const sent: string[] = []
   const { consumer, dead, problems } = await world.consumer(delivering(sent))
   const open = runs.flatMap(({ kind, held, follower }) => (kind.isOpen ? [held.id, follower] : [follower]))
