@@ -2,7 +2,7 @@
  * The connections to an origin: its own, or through a forward proxy where the machine may leave through that alone. Undici's agent
  * knows how the variables of the environment are meant; here they are handed over, so that no process is proxied by chance.
  */
-import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
+import { Agent, type buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
 
 /** As in `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. A proxy's URL may hold a password, and is never repeated. */
 export interface ProxySettings {
@@ -19,6 +19,8 @@ export interface DispatcherOptions {
   readonly timeoutMs: number
   readonly connectTimeoutMs: number
   readonly proxy?: ProxySettings | undefined
+  /** Makes the connections that lead through no proxy, in place of undici's own connector. */
+  readonly connect?: buildConnector.connector
 }
 
 export function createDispatcher({
@@ -27,6 +29,7 @@ export function createDispatcher({
   timeoutMs,
   connectTimeoutMs,
   proxy = {},
+  connect,
 }: DispatcherOptions): Dispatcher {
   const options = {
     connections,
@@ -35,6 +38,7 @@ export function createDispatcher({
     connectTimeout: connectTimeoutMs,
     headersTimeout: Math.ceil(timeoutMs),
     bodyTimeout: Math.ceil(timeoutMs),
+    ...(connect === undefined ? {} : { connect }),
   }
   const { httpProxy = '', httpsProxy = '', noProxy = '' } = proxy
   if (httpProxy === '' && httpsProxy === '')

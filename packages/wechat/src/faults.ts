@@ -33,7 +33,18 @@ export function faultDetail(error: unknown, phase: Phase): string {
   return answerFault(code, phase)
 }
 
+/** The same for an error of a call of which nobody has noted how far it came: what only connecting can fail with tells that itself. */
+export function requestFault(error: unknown): string {
+  const code = codeOf(error)
+  const isConnecting =
+    ['connect', 'getaddrinfo'].includes(String(propertyOf(error, 'syscall'))) ||
+    TLS_CODE.test(code) ||
+    CONNECT_CODES.has(code)
+  return faultDetail(error, isConnecting ? 'connecting' : 'sent')
+}
+
 const TLS_CODE = /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH)/u
+const CONNECT_CODES: ReadonlySet<string> = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_PRX_CONN', 'ECONNREFUSED'])
 
 function connectFault(code: string, error: unknown): string {
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') return 'timeout while connecting'

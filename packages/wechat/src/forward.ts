@@ -3,7 +3,7 @@
  * body, so it still holds there. The URL is the operator's own, so it may lead to a private address. Redirects are not followed.
  */
 import { createDispatcher, type ProxySettings } from './dispatcher.ts'
-import { faultDetail } from './faults.ts'
+import { requestFault } from './faults.ts'
 import { readBytes } from './read-bytes.ts'
 
 export interface ForwarderOptions {
@@ -77,7 +77,7 @@ export function createForwarder({ connections, answerBytesMax, timeoutMs, proxy 
       try {
         return await exchange(call, late)
       } catch (error) {
-        return { kind: 'broken', isLate: late.aborted, detail: late.aborted ? 'timeout' : faultDetail(error, 'sent') }
+        return { kind: 'broken', isLate: late.aborted, detail: late.aborted ? 'timeout' : requestFault(error) }
       }
     },
     close: () => agent.destroy(),

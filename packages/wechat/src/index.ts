@@ -10,6 +10,7 @@ export {
 } from './client.ts'
 export { type ProxySettings, proxyProblems } from './dispatcher.ts'
 export { createForwarder, type Forwarded, type Forwarder } from './forward.ts'
+export { createPublicClient, type PublicAnswer, type PublicClient, type PublicRequest } from './public-client.ts'
 export { type PushConfig, pushFields } from './push-schema.ts'
 export { type Reached, reachWechat } from './reach.ts'
 export { createRelay, type Relay, type Relayed, type RelayedCall, type RelayOptions } from './relay.ts'

@@ -7,7 +7,7 @@ import { errmsgOf } from './answers.ts'
 import { parseBaseUrl } from './base-url.ts'
 import type { SendToken } from './client.ts'
 import { createDispatcher, type ProxySettings } from './dispatcher.ts'
-import { faultDetail } from './faults.ts'
+import { requestFault } from './faults.ts'
 import { queryString } from './query.ts'
 import { errcodeOf, type JsonObject, parseObject, textOf } from './read.ts'
 import { readBytes } from './read-bytes.ts'
@@ -84,7 +84,7 @@ export function createRelay({ baseUrl, allowHttp = false, callsMax, timeoutMs, p
         return await exchange(call, call.signal === undefined ? late : AbortSignal.any([late, call.signal]))
       } catch (error) {
         if (late.aborted) return { kind: 'broken', detail: 'timeout' }
-        return { kind: 'broken', detail: call.signal?.aborted ? 'aborted' : faultDetail(error, 'sent') }
+        return { kind: 'broken', detail: call.signal?.aborted ? 'aborted' : requestFault(error) }
       } finally {
         open -= 1
       }
