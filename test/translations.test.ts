@@ -1,12 +1,12 @@
 // A Chinese page has to say what the English one says. Whether a sentence was changed on one side alone nobody can test; that a section,
 // a row of a table, a code block or a link was can be.
-import { existsSync } from 'node:fs'
-import { glob, readFile } from 'node:fs/promises'
+import { existsSync, globSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 const ROOT = join(import.meta.dirname, '..')
-const translations = await Array.fromAsync(glob(['*.zh-CN.md', 'docs/*.zh-CN.md'], { cwd: ROOT }))
+const translations = globSync(['*.zh-CN.md', 'docs/*.zh-CN.md'], { cwd: ROOT })
 
 interface Page {
   readonly headings: readonly number[]
