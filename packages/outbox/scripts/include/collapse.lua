@@ -1,8 +1,9 @@
 -- A message with a collapse key replaces an older one of the same person and key, if nothing of that can have reached WeChat: it takes
 -- its place in the lane, and the older one ends `superseded`. What is remembered of a key is looked at only when the next message bears it.
 --   message.id, message.touser, message.collapseKey, message.onClosed
---   at.jobs, at.lanes, at.collapse, at.records   prefixes   at.delayed, at.completed, at.expiring   keys   at.now
+--   at.jobs, at.lanes, at.collapse, at.records   prefixes   at.delayed, at.completed, at.expiring, at.parkedLanes   keys   at.now
 --- include idempotency
+--- include wake
 --- include awaiting
 local COLLAPSE_MS = 2592000000
 
@@ -39,9 +40,12 @@ local function collapse(message, isLater, at)
   if not older then return nil end
   local lane = at.lanes .. message.touser
   local hasPlace = not isLater and redis.call('LINSERT', lane, 'BEFORE', older.id, message.id) > 0
-  redis.call('LREM', lane, 1, older.id)
+  local stood = redis.call('LREM', lane, 1, older.id) > 0
   supersede(older, message, at)
-  return hasPlace and older or nil
+  if hasPlace then return older end
+  -- Whoever was behind it waits for nobody.
+  if stood then wake(lane, at.jobs, at.parkedLanes) end
+  return nil
 end
 
 -- waitsLikewise(older, message, at): the new message waits for the user as the older one did, and for as long, where it may wait, too.

@@ -112,6 +112,14 @@ it('replaces one that is scheduled, and keeps to its own time', async () => {
   expect(await world.redis.exists(keys.lane(PERSON))).toBe(0)
 })
 
+it('lets those behind the older one go where it is for later itself', async () => {
+  const older = await send('order-7')
+  const behind = await send(undefined)
+  expect(await status(behind)).toBe('held')
+  await expectReplaced(older, await send('order-7', { sendAt: Date.now() + 60_000 }))
+  expect(await status(behind)).toBe('queued')
+})
+
 it('replaces nothing that may have reached WeChat, nor another person’s', async () => {
   const sending = Promise.withResolvers<void>()
   truth.duringCall = () => sending.promise
