@@ -30,15 +30,25 @@ afterAll(async () => {
 const number = fc.nat(11)
 const answer = fc.constantFrom('take', 'take', 'take', 'retry', 'die', 'token', 'wait', 'back')
 const worker = fc.nat(1)
+const person = fc.nat(2).map((one) => Math.max(0, one - 1))
 const enqueue = fc.record({
   do: fc.constant('enqueue'),
-  person: fc.nat(2).map((person) => Math.max(0, person - 1)),
+  person,
   scheduled: fc.nat(7).map((one) => one === 7),
+  onClosed: fc.constantFrom(undefined, 'hold'),
+  collapseKey: fc.constantFrom(undefined, undefined, undefined, 'order-7'),
 })
 const fetch = fc.record({ do: fc.constant('fetch'), worker, answer, inOneStep: fc.boolean() })
 const step = fc.record({ do: fc.constant('step'), nth: number })
 const cancel = fc.record({ do: fc.constant('cancel'), nth: number })
 const due = fc.record({ do: fc.constant('due'), nth: number })
+const act = fc.record({
+  do: fc.constant('act'),
+  person,
+  action: fc.constantFrom('message', 'enter'),
+  how: fc.constantFrom('reported', 'reported', 'reported', 'unreported', 'early', 'repeated'),
+})
+const close = fc.record({ do: fc.constant('close'), person, by: fc.constantFrom('time', 'wechat') })
 const lapse = fc.record({ do: fc.constant('lapse'), nth: number })
 
 const quiet = [
@@ -47,6 +57,8 @@ const quiet = [
   { arbitrary: step, weight: 20 },
   { arbitrary: cancel, weight: 1 },
   { arbitrary: due, weight: 1 },
+  { arbitrary: act, weight: 2 },
+  { arbitrary: close, weight: 1 },
 ]
 const error = fc
   .constantFrom('READONLY', 'NOREPLICAS', 'OOM', 'BUSY', 'MISCONF', 'NOSCRIPT')

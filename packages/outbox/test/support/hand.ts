@@ -94,11 +94,16 @@ export function settlerOn(
   })
 }
 
-/** BullMQ gives a job back at its second look without a lock; what keeps looks apart in time is put aside. */
-export async function giveStalledBack(world: World, appid = APP): Promise<void> {
+/**
+ * BullMQ gives a job back at its second look without a lock; what keeps looks apart in time is put aside. Returns how many were
+ * given back.
+ */
+export async function giveStalledBack(world: World, appid = APP): Promise<number> {
   const backend = world.store.backend(appid, SEND_QUEUE)
+  let given = 0
   for (let looks = 0; looks < 2; looks += 1) {
     await world.redis.del(backend.toKey('stalled-check'))
-    await takeOverStalled(backend, 1)
+    given += (await takeOverStalled(backend, 1)).length
   }
+  return given
 }

@@ -5,18 +5,18 @@
  */
 import assert from 'node:assert/strict'
 import { Job } from 'bullmq'
-import { takeOverStalled } from '../../src/bullmq/stalled.ts'
 import { createBurier } from '../../src/dead-letters/bury.ts'
 import { cancelMessage } from '../../src/producer/cancel.ts'
 import { createEnqueuer, type Enqueuer } from '../../src/producer/enqueue.ts'
 import type { RedisClient } from '../../src/redis/connection.ts'
-import { appKeys, SEND_QUEUE } from '../../src/redis/keys.ts'
+import { appKeys } from '../../src/redis/keys.ts'
 import { createRun } from '../../src/worker/run.ts'
 import type { Settled } from '../../src/worker/settler.ts'
-import { SILENT, settlerOn } from './hand.ts'
-import type { Command } from './lane-commands.ts'
-import { checkEnds, checkLanes, join, newLedger, readStandings, type Standing } from './lane-ledger.ts'
-import { begin, HOUR_MS, type LaneContext, LEASE_MS, nextStep, type Running, settled } from './lane-run.ts'
+import { giveStalledBack, SILENT, settlerOn } from './hand.ts'
+import { type Command, type EnqueueCommand, nth, personOf } from './lane-commands.ts'
+import { checkEnds, checkLanes, join, messageOf, newLedger, readStandings, supersede } from './lane-ledger.ts'
+import { begin, HOUR_MS, interrupt, type LaneContext, LEASE_MS, nextStep, type Running, settled } from './lane-run.ts'
+import { LaneWindows } from './lane-windows.ts'
 import type { RefusingRedis } from './refusing-redis.ts'
 import { openKeeper, reasonOf, type World } from './world.ts'
 
@@ -53,6 +53,7 @@ export class LaneMachine {
       settler: settlerOn(world.store, () => this.#isReady, { appid }),
       fetched: (run, said) => this.#goOn(run, said),
       ledger: newLedger(),
+      windows: new LaneWindows(world, appid, appKeys(appid)),
       ifUnsure,
     }
     this.#enqueuer = createEnqueuer(() => Promise.resolve(world.store))
@@ -61,7 +62,11 @@ export class LaneMachine {
   async apply(command: Command): Promise<void> {
     switch (command.do) {
       case 'enqueue':
-        return this.#enqueue(`o-${command.person}`, command.scheduled)
+        return this.#enqueue(command)
+      case 'act':
+        return this.#at.windows.act(personOf(command), command)
+      case 'close':
+        return this.#at.windows.close(personOf(command), command.by)
       case 'fetch':
         return void (await this.#fetch(command))
       case 'step': {
@@ -73,23 +78,17 @@ export class LaneMachine {
         return message && this.#cancel(message.id)
       }
       case 'due':
-        return void (await this.#elapse(command.nth, false))
+        return void (await this.#elapse(command.nth, (parked) => parked !== '1'))
       case 'minute':
-        return void (await this.#elapse(command.nth, true))
+        return void (await this.#elapse(command.nth, (parked) => parked === '1'))
       case 'sweep':
         return void (await this.#at.burier.sweep())
       case 'refuse': {
-        const run = nth(
-          this.#runs.filter(({ at }) => at === 'settle'),
-          command.nth,
-        )
+        const run = this.#nthAt('settle', command.nth)
         return run && this.#refuse(run, command.error)
       }
       case 'take': {
-        const run = nth(
-          this.#runs.filter(({ at }) => at === 'kept'),
-          command.nth,
-        )
+        const run = this.#nthAt('kept', command.nth)
         return run && this.#take(run)
       }
       case 'lapse': {
@@ -103,13 +102,21 @@ export class LaneMachine {
     }
   }
 
-  async #enqueue(person: string, scheduled: boolean): Promise<void> {
-    const id = `m-${this.#at.ledger.messages.length}`
+  async #enqueue(command: EnqueueCommand): Promise<void> {
+    const { appid, keys, ledger } = this.#at
+    const { scheduled, onClosed, collapseKey } = command
+    const person = personOf(command)
+    const id = `m-${ledger.messages.length}`
     const sendAt = scheduled ? { sendAt: Date.now() + HOUR_MS } : {}
     const data = { v: 1, touser: person, msgtype: 'text', text: { content: id }, ...sendAt } as const
-    await this.#enqueuer.enqueue({ appid: this.#at.appid, id, data })
-    this.#at.ledger.messages.push({ id, person, ...sendAt })
-    if (!scheduled) join(this.#at.ledger, person, id)
+    await this.#enqueuer.enqueue({ appid, id, data, onClosed, collapseKey })
+    const message = { id, person, onClosed, collapseKey, ...sendAt }
+    const rival = ledger.messages.findLast((one) => one.person === person && one.collapseKey === collapseKey)
+    if (rival && collapseKey && (await this.#redis.hget(keys.sendJob(rival.id), 'supersededBy')) === id) {
+      supersede(ledger, rival.id, message)
+    }
+    ledger.messages.push(message)
+    if (!scheduled) join(ledger, person, id)
   }
 
   async #fetch({ worker, answer, inOneStep }: Fetch): Promise<boolean> {
@@ -119,7 +126,7 @@ export class LaneMachine {
     const said = await this.#at.settler.settle({ kind: 'fetch', id: '', token, fetches: true })
     await this.#noteJoined()
     if (said.fetched === undefined) return false
-    this.#begin(said, { token, worker, answer, inOneStep })
+    await this.#begin(said, { token, worker, answer, inOneStep })
     return true
   }
 
@@ -128,14 +135,16 @@ export class LaneMachine {
     await this.#noteJoined()
     // Who gives one message back for ever gets to no other.
     const next = answer === 'back' ? 'take' : answer
-    if (said.fetched !== undefined) this.#begin(said, { token, worker, answer: next, inOneStep })
+    if (said.fetched !== undefined) await this.#begin(said, { token, worker, answer: next, inOneStep })
   }
 
-  #begin({ fetched }: Settled, by: Pick<Running, 'token' | 'worker' | 'answer' | 'inOneStep'>): void {
+  async #begin({ fetched }: Settled, by: Pick<Running, 'token' | 'worker' | 'answer' | 'inOneStep'>): Promise<void> {
     assert.ok(fetched)
     const { id, json } = fetched
-    assert.ok(!this.#at.ledger.backingOff.has(id), `${id} is fetched out of its backoff`)
-    const { world, appid, settler } = this.#at
+    const { world, appid, settler, windows, ledger } = this.#at
+    assert.ok(!ledger.backingOff.has(id), `${id} is fetched out of its backoff`)
+    const message = messageOf(ledger, id)
+    if (fetched.tries !== undefined) await windows.checkTurn(message)
     const at = { token: by.token, signal: new AbortController().signal }
     const job = Job.fromJSON(world.send as never, json, id) as Job
     const run = createRun(job, at, {
@@ -155,6 +164,7 @@ export class LaneMachine {
       run,
       at: waits ? 'settle' : 'admit',
       marked: fetched.tries !== undefined,
+      window: windows.of(message.person),
       took: false,
       settlement: { kind: 'snooze', delayMs: HOUR_MS, counts: false, attempts },
     })
@@ -182,33 +192,30 @@ export class LaneMachine {
   }
 
   /** Brings the time of one delayed message forward to now. */
-  async #elapse(at: number, parked: boolean): Promise<boolean> {
-    const state = await this.#read()
-    const waiting = this.#at.ledger.messages.filter(
-      ({ id }) => state.get(id)?.delayed && state.get(id)?.parked === parked,
-    )
+  async #elapse(at: number, isMeant: (parked: string | null) => boolean): Promise<boolean> {
+    const { keys, ledger } = this.#at
+    const state = await readStandings(this.#redis, keys, ledger)
+    const waiting = ledger.messages.filter(({ id }) => {
+      const { delayed = false, parked = null } = state.get(id) ?? {}
+      return delayed && isMeant(parked)
+    })
     const one = nth(waiting, at)
     if (one === undefined) return false
-    this.#at.ledger.backingOff.delete(one.id)
-    await this.#redis.zadd(this.#at.keys.sendDelayed, 1, one.id)
+    ledger.backingOff.delete(one.id)
+    await this.#redis.zadd(keys.sendDelayed, 1, one.id)
     return true
   }
 
   async #lapse(run: Running): Promise<void> {
     if ((await this.#redis.get(this.#at.keys.sendLock(run.id))) !== run.token) return
-    this.#interrupt(run)
+    interrupt(this.#at, run)
     await this.#redis.del(this.#at.keys.sendLock(run.id))
-    await this.#moveStalled()
-  }
-
-  #interrupt({ id, marked, took, at }: Running): void {
-    if (marked) this.#at.ledger.interrupted.add(id)
-    if (took && (at === 'settle' || at === 'kept')) this.#at.ledger.cut.add(id)
+    await giveStalledBack(this.#at.world, this.#at.appid)
   }
 
   #crash(worker: number): void {
     for (const run of this.#runs.filter((one) => one.worker === worker)) {
-      this.#interrupt(run)
+      interrupt(this.#at, run)
       this.#refusing.forget(run.token)
     }
     this.#runs = this.#runs.filter((one) => one.worker !== worker)
@@ -219,19 +226,25 @@ export class LaneMachine {
     const { appid } = this.#at
     const kept = this.#refusing.settle(run.token, error, (settler) => begin({ ...this.#at, appid, settler }, run))
     const now = await kept.refused
-    if (now !== undefined) {
-      await settled(this.#at, run, now)
-      run.at = 'ended'
-      this.#runs = this.#runs.filter((one) => one !== run)
-      return
-    }
-    run.at = 'kept'
+    if (now === undefined) run.at = 'kept'
+    else await this.#end(run, now)
   }
 
   async #take(run: Running): Promise<void> {
-    await settled(this.#at, run, await this.#refusing.take(run.token))
+    await this.#end(run, await this.#refusing.take(run.token))
+  }
+
+  async #end(run: Running, said: Settled): Promise<void> {
+    await settled(this.#at, run, said)
     run.at = 'ended'
     this.#runs = this.#runs.filter((one) => one !== run)
+  }
+
+  #nthAt(at: Running['at'], number: number): Running | undefined {
+    return nth(
+      this.#runs.filter((run) => run.at === at),
+      number,
+    )
   }
 
   /** The locks of runs that are no more lapse, and BullMQ gives their jobs back. */
@@ -241,23 +254,12 @@ export class LaneMachine {
       const token = await this.#redis.get(this.#at.keys.sendLock(id))
       if (token !== null && !held.has(token)) await this.#redis.del(this.#at.keys.sendLock(id))
     }
-    return this.#moveStalled()
-  }
-
-  /** BullMQ takes a job back at its second look, so it looks twice; what keeps looks apart in time is put aside. */
-  async #moveStalled(): Promise<number> {
-    let moved = 0
-    for (let looks = 0; looks < 2; looks += 1) {
-      await this.#redis.del(`${this.#at.keys.sendJobs}stalled-check`)
-      const backend = this.#at.world.store.backend(this.#at.appid, SEND_QUEUE)
-      moved += (await takeOverStalled(backend, 1)).length
-    }
-    return moved
+    return giveStalledBack(this.#at.world, this.#at.appid)
   }
 
   /** Compares Redis with what is known. Throws where they differ. */
   async check(): Promise<void> {
-    await checkLanes(this.#at.world.redis, this.#at.keys, this.#at.ledger)
+    await this.#at.windows.checkAwaiting(await checkLanes(this.#redis, this.#at.keys, this.#at.ledger))
   }
 
   /** Runs everything to its end and judges it. */
@@ -268,7 +270,7 @@ export class LaneMachine {
       steps += 1
       assert.ok(steps < DRAIN_STEPS_MAX, 'it does not come to an end')
     }
-    await checkEnds(this.#at.world.redis, this.#at.keys, this.#at.ledger)
+    await checkEnds(this.#redis, this.#at.keys, this.#at.ledger)
   }
 
   /** One step towards the end; false when there is none left. */
@@ -281,19 +283,14 @@ export class LaneMachine {
     if (await this.#fetch({ worker: 0, answer: 'take', inOneStep: this.#serial % 2 === 0 })) return true
     if ((await this.#recover()) > 0) return true
     if ((await this.#at.burier.sweep()) > 0) return true
-    return this.#elapse(0, false)
-  }
-
-  #read(): Promise<Map<string, Standing>> {
-    return readStandings(this.#redis, this.#at.keys, this.#at.ledger)
+    if (await this.#elapse(0, (parked) => parked !== '1' && parked !== 'user')) return true
+    const [waiting] = await this.#redis.zrange(this.#at.keys.sendAwaitingUser, '0', '0')
+    if (waiting === undefined) return false
+    await this.#at.windows.act(messageOf(this.#at.ledger, waiting).person, { action: 'message', how: 'reported' })
+    return true
   }
 
   get #redis(): RedisClient {
     return this.#at.world.redis
   }
-}
-
-/** One of a list by a number of any size, so that a sequence keeps its meaning when others are taken out of it. */
-function nth<T>(list: readonly T[], number: number): T | undefined {
-  return list[number % Math.max(1, list.length)]
 }

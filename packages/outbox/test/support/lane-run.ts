@@ -7,12 +7,24 @@ import type { OwnRun, Settlement } from '../../src/worker/run.ts'
 import type { Settled, Settler } from '../../src/worker/settler.ts'
 import type { Answer } from './lane-commands.ts'
 import { checkTurn, join, type Ledger, messageOf, readStandings } from './lane-ledger.ts'
-import { attemptMade, DELIVERED, dies, type World } from './world.ts'
+import type { LaneWindows, WechatWindow } from './lane-windows.ts'
+import { attemptMade, DELIVERED, dies, reasonOf, type World } from './world.ts'
 
 export const LEASE_MS = 3_600_000
 export const HOUR_MS = 3_600_000
 
 type At = 'admit' | 'send' | 'unmark' | 'settle' | 'kept' | 'ended'
+
+const WAITS: Settlement = {
+  kind: 'await-user',
+  attempts: [attemptMade({ outcome: 'waiting-for-user', errcode: 45015 })],
+}
+const REFUSED: Settlement = {
+  kind: 'dead',
+  reason: reasonOf(),
+  attempts: [attemptMade({ outcome: 'dead', errcode: 45015 })],
+  isWindows: true,
+}
 
 export interface Running {
   readonly worker: number
@@ -26,6 +38,8 @@ export interface Running {
   at: At
   /** What the run came to, and is about to be settled. */
   settlement: Settlement
+  /** The reply window in which its call begins. */
+  window: WechatWindow
   /** WeChat has the message of this run. */
   took: boolean
   /** A settlement that Redis has refused, and that its settler keeps. */
@@ -38,6 +52,7 @@ export interface LaneContext {
   readonly keys: AppKeys
   readonly burier: Burier
   readonly ledger: Ledger
+  readonly windows: LaneWindows
   readonly settler: Settler
   /** Takes over what the settlement of a run has fetched. */
   readonly fetched: (run: Running, settled: Settled) => Promise<void>
@@ -80,6 +95,7 @@ export async function settled(at: LaneContext, run: Running, said: Settled): Pro
     if (standing?.exists) ledger.settled.add(run.id)
   }
   if (kind === 'snooze' && said.outcome === 'done') ledger.backingOff.add(run.id)
+  at.windows.checkDisagreement(messageOf(ledger, run.id).person, said.disagreement)
   await at.fetched(run, said)
 }
 
@@ -89,7 +105,9 @@ async function admit(at: LaneContext, run: Running): Promise<At> {
   if (turn.kind === 'go' || turn.kind === 'park') join(at.ledger, message.person, run.id)
   switch (turn.kind) {
     case 'await-user':
-      assert.fail(`${run.id} waits for its user, and nothing is known of any window`)
+      await at.windows.checkWait(message)
+      run.settlement = turn
+      return 'settle'
     case 'held':
       assert.fail(`${run.id} is held, and nothing holds the app`)
     case 'lost':
@@ -101,7 +119,11 @@ async function admit(at: LaneContext, run: Running): Promise<At> {
     case 'snooze':
       return assert.fail(`${run.id} waits for a rate, and there is none`)
     case 'go': {
-      run.marked = true
+      if (!run.marked) {
+        run.marked = true
+        run.window = at.windows.of(message.person)
+        if (turn.interruptedMsAgo === undefined) await at.windows.checkTurn(message)
+      }
       // One that came with the fetch may be old by now; no call is made without the lock.
       const lock = await at.world.redis.get(at.keys.sendLock(run.id))
       if (!run.inOneStep) assert.equal(lock, run.token, `${run.id} is admitted without its lock`)
@@ -141,10 +163,24 @@ async function send(at: LaneContext, run: Running): Promise<At> {
         standings: await readStandings(at.world.redis, at.keys, at.ledger),
         ifUnsure: at.ifUnsure,
       })
-      at.ledger.taken.push(run.id)
-      run.took = true
-      run.settlement = DELIVERED
+      if (run.window.left > 0) {
+        run.window.left -= 1
+        at.ledger.taken.push(run.id)
+        run.took = true
+        run.settlement = DELIVERED
+        return 'settle'
+      }
+      run.settlement = messageOf(at.ledger, run.id).onClosed === 'hold' ? WAITS : REFUSED
       return 'settle'
     }
   }
+}
+
+/** The run is lost or its worker dead. */
+export function interrupt({ ledger, windows }: LaneContext, { id, marked, took, at }: Running): void {
+  if (marked) {
+    ledger.interrupted.add(id)
+    windows.interrupted(messageOf(ledger, id).person)
+  }
+  if (took && (at === 'settle' || at === 'kept')) ledger.cut.add(id)
 }
