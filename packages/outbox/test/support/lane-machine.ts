@@ -143,8 +143,7 @@ export class LaneMachine {
     const { id, json } = fetched
     const { world, appid, settler, windows, ledger } = this.#at
     assert.ok(!ledger.backingOff.has(id), `${id} is fetched out of its backoff`)
-    const message = messageOf(ledger, id)
-    if (fetched.tries !== undefined) await windows.checkTurn(message)
+    if (fetched.tries !== undefined) await windows.checkTurn(messageOf(ledger, id))
     const at = { token: by.token, signal: new AbortController().signal }
     const job = Job.fromJSON(world.send as never, json, id) as Job
     const run = createRun(job, at, {
@@ -164,7 +163,6 @@ export class LaneMachine {
       run,
       at: waits ? 'settle' : 'admit',
       marked: fetched.tries !== undefined,
-      window: windows.of(message.person),
       took: false,
       settlement: { kind: 'snooze', delayMs: HOUR_MS, counts: false, attempts },
     })

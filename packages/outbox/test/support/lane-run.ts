@@ -7,7 +7,7 @@ import type { OwnRun, Settlement } from '../../src/worker/run.ts'
 import type { Settled, Settler } from '../../src/worker/settler.ts'
 import type { Answer } from './lane-commands.ts'
 import { checkTurn, join, type Ledger, messageOf, readStandings } from './lane-ledger.ts'
-import type { LaneWindows, WechatWindow } from './lane-windows.ts'
+import type { LaneWindows } from './lane-windows.ts'
 import { attemptMade, DELIVERED, dies, reasonOf, type World } from './world.ts'
 
 export const LEASE_MS = 3_600_000
@@ -38,8 +38,6 @@ export interface Running {
   at: At
   /** What the run came to, and is about to be settled. */
   settlement: Settlement
-  /** The reply window in which its call begins. */
-  window: WechatWindow
   /** WeChat has the message of this run. */
   took: boolean
   /** A settlement that Redis has refused, and that its settler keeps. */
@@ -121,7 +119,6 @@ async function admit(at: LaneContext, run: Running): Promise<At> {
     case 'go': {
       if (!run.marked) {
         run.marked = true
-        run.window = at.windows.of(message.person)
         if (turn.interruptedMsAgo === undefined) await at.windows.checkTurn(message)
       }
       // One that came with the fetch may be old by now; no call is made without the lock.
@@ -163,14 +160,16 @@ async function send(at: LaneContext, run: Running): Promise<At> {
         standings: await readStandings(at.world.redis, at.keys, at.ledger),
         ifUnsure: at.ifUnsure,
       })
-      if (run.window.left > 0) {
-        run.window.left -= 1
+      const message = messageOf(at.ledger, run.id)
+      const window = await at.windows.ofCall(message)
+      if (window.left > 0) {
+        window.left -= 1
         at.ledger.taken.push(run.id)
         run.took = true
         run.settlement = DELIVERED
         return 'settle'
       }
-      run.settlement = messageOf(at.ledger, run.id).onClosed === 'hold' ? WAITS : REFUSED
+      run.settlement = message.onClosed === 'hold' ? WAITS : REFUSED
       return 'settle'
     }
   }

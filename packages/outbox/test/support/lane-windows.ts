@@ -22,7 +22,8 @@ export class LaneWindows {
   readonly #world: World
   readonly #appid: string
   readonly #keys: AppKeys
-  readonly #windows = new Map<string, WechatWindow>()
+  /** Per person, by when they began. */
+  readonly #windows = new Map<string, { from: number; window: WechatWindow }[]>()
   readonly #reported = new Map<string, { action: WindowAction; at: number; id: string }>()
   /** People of whom the ledger was told something else than WeChat, until their next action. */
   readonly #surprising = new Set<string>()
@@ -36,11 +37,22 @@ export class LaneWindows {
     this.#keys = keys
   }
 
-  /** Of a person who never acted nothing is known, and WeChat takes everything. */
-  of(person: string): WechatWindow {
-    const window = this.#windows.get(person) ?? { left: Infinity }
-    this.#windows.set(person, window)
-    return window
+  /** The window to which a call belongs by its mark. Where another run has ended the message meanwhile there is none. */
+  async ofCall({ id, person }: Ledger['messages'][number]): Promise<WechatWindow> {
+    const calledAt = Number.parseInt((await this.#world.redis.hget(this.#keys.sendJob(id), 'sending')) ?? '', 10)
+    return this.#at(person, calledAt || Infinity)
+  }
+
+  /** To a person who never acted WeChat takes everything. */
+  #at(person: string, at: number): WechatWindow {
+    const known = this.#windows.get(person)?.findLast(({ from }) => from <= at)
+    return known?.window ?? { left: Infinity }
+  }
+
+  #set(person: string, from: number, left: number): void {
+    const windows = this.#windows.get(person) ?? []
+    windows.push({ from, window: { left } })
+    this.#windows.set(person, windows)
   }
 
   interrupted(person: string): void {
@@ -50,7 +62,7 @@ export class LaneWindows {
   async act(person: string, { action, how }: Pick<ActCommand, 'action' | 'how'>): Promise<void> {
     const now = await this.#laterThanAll()
     if (how === 'unreported') {
-      this.#windows.set(person, { left: RULES[action].limit })
+      this.#set(person, now, RULES[action].limit)
       this.#surprising.add(person)
       return
     }
@@ -67,14 +79,14 @@ export class LaneWindows {
     if (how === 'early') return void this.#surprising.add(person)
     const { limit, used } = await this.#read(person)
     assert.equal(used, '0', `an action of ${person} begins no count anew`)
-    this.#windows.set(person, { left: Number(limit) })
+    this.#set(person, now, Number(limit))
     this.#surprising.delete(person)
   }
 
   /** `time`: the time of the window is over. Otherwise WeChat takes nothing any more, and only WeChat knows. */
   async close(person: string, by: 'time' | 'wechat'): Promise<void> {
     const now = await this.#laterThanAll()
-    this.#windows.set(person, { left: 0 })
+    this.#set(person, now, 0)
     this.#reported.delete(person)
     const key = this.#keys.window(person)
     if (by === 'wechat') this.#surprising.add(person)
@@ -109,7 +121,7 @@ export class LaneWindows {
       const window = await this.#read(person)
       assert.ok(window.takesNothing !== false, `${person} has an open window, and what waits for it stays`)
       if (this.#isUnsure(person)) continue
-      assert.equal(this.of(person).left, 0, `WeChat would take what waits for ${person}`)
+      assert.equal(this.#at(person, Infinity).left, 0, `WeChat would take what waits for ${person}`)
     }
   }
 

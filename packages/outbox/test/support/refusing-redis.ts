@@ -29,6 +29,7 @@ export interface RefusingRedis {
 
 export async function createRefusingRedis(url: string, appidOf: () => string): Promise<RefusingRedis> {
   const refused = new Map<string, string>()
+  let appid = ''
   const kept = new Map<string, { settler: Settler; settled: Promise<Settled> }>()
   const proxy: RedisProxy = await startRedisProxy({
     targetPort: Number(new URL(url).port),
@@ -47,8 +48,10 @@ export async function createRefusingRedis(url: string, appidOf: () => string): P
   const store = await openStore(client)
   return {
     settle(token, error, settle) {
+      if (appid !== appidOf()) refused.clear()
+      appid = appidOf()
       refused.set(token, error)
-      const settler = settlerOn(store, () => true, { appid: appidOf() })
+      const settler = settlerOn(store, () => true, { appid })
       const settled = settle(settler)
       kept.set(token, { settler, settled })
       const heard = vi.waitUntil(() => settler.trouble(), { timeout: WAIT_MS, interval: 1 }).then(() => undefined)
@@ -62,9 +65,9 @@ export async function createRefusingRedis(url: string, appidOf: () => string): P
       return settled
     },
     forget(token) {
+      // What is on its way at this moment is refused, too: nobody would know of it.
       kept.get(token)?.settler.abandon()
       kept.delete(token)
-      refused.delete(token)
     },
     async close() {
       client.disconnect()
