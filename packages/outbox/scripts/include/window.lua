@@ -38,11 +38,15 @@ local function refusedReply(key, calledAt, now, jobKey)
   if not window then return nil end
   -- The person acted while the call was open.
   if window.recorded > calledAt then return 1 end
-  if window.used == 0 and now - window.at < NEWS_MS then
-    local tries = redis.call('HINCRBY', jobKey, 'early', 1)
-    if tries <= EARLY_TRIES then return 1000 * 2 ^ (tries - 1) end
-  end
   if takesNothing(window, calledAt) then return nil end
+  if now - window.at < NEWS_MS then
+    local tries = redis.call('HINCRBY', jobKey, 'early', 1)
+    if tries <= EARLY_TRIES then
+      -- What it has taken since counts for the window before the action.
+      if window.used > 0 then redis.call('HSET', key, 'used', '0') end
+      return 1000 * 2 ^ (tries - 1)
+    end
+  end
   redis.call('HSET', key, 'used', string.format('%.0f', window.limit))
   return nil, 'refused-though-open'
 end

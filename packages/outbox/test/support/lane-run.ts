@@ -93,6 +93,8 @@ export async function settled(at: LaneContext, run: Running, said: Settled): Pro
     if (standing?.exists) ledger.settled.add(run.id)
   }
   if (kind === 'snooze' && said.outcome === 'done') ledger.backingOff.add(run.id)
+  // The run of the last call has the last word, also over a later run that waited for its app.
+  else if (said.outcome !== 'gone') ledger.backingOff.delete(run.id)
   at.windows.checkDisagreement(messageOf(ledger, run.id).person, said.disagreement)
   await at.fetched(run, said)
 }

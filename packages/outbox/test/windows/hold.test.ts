@@ -134,7 +134,7 @@ describe('WeChat is the truth', () => {
   })
 
   it('when it refuses what the ledger thought open: nothing more is tried, and it is counted', async () => {
-    await acts(world, PERSON)
+    await acts(world, PERSON, 'message', { at: Date.now() - 60_000 })
     await world.redis.hset(keys.window(PERSON), 'used', 1)
     truth.allow(PERSON, 0)
     const [first = '', second = ''] = await send(2, PERSON, {})
@@ -183,6 +183,18 @@ describe('WeChat is the truth', () => {
     truth.allow(PERSON, 5)
     await until(() => expect(truth.taken).toEqual([id]))
     expect(dead).toEqual([])
+  })
+
+  it('and takes some replies under the older count meanwhile: the new one begins when it has heard', async () => {
+    await acts(world, PERSON)
+    truth.allow(PERSON, 2)
+    const ids = await send(7)
+    const { disagreements } = await work()
+    await until(() => expect(truth.refused).toEqual(ids.slice(2, 3)))
+    truth.allow(PERSON, 5)
+    await until(() => expect(truth.taken).toEqual(ids))
+    expect(truth.refused).toHaveLength(1)
+    expect(disagreements).toEqual([])
   })
 })
 
