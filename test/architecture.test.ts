@@ -7,7 +7,7 @@ import { parse } from 'yaml'
 import { ROOT } from '../scripts/run.ts'
 
 const SCOPE = '@wechat-outbox/'
-const PACKAGES = ['messages', 'policy', 'wechat', 'outbox', 'runtime', 'sandbox']
+const PACKAGES = ['messages', 'policy', 'wechat', 'outbox', 'runtime', 'fake-wechat', 'sandbox']
 
 /** What the sources of each may import of ours. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
@@ -16,7 +16,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   wechat: ['messages'],
   outbox: ['messages'],
   runtime: ['messages', 'outbox'],
-  sandbox: ['messages'],
+  'fake-wechat': [],
+  sandbox: [],
   worker: ['messages', 'policy', 'wechat', 'outbox', 'runtime'],
   gateway: ['messages', 'policy', 'wechat', 'outbox', 'runtime'],
   cli: ['messages', 'policy', 'outbox', 'runtime', 'wechat'],

@@ -4,14 +4,11 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET, startFakeWechat } from '@wechat-outbox/fake-wechat'
 import {
-  type FakeWechat,
   freeLoopbackPort,
   type LocalRedis,
-  SANDBOX_APP_ID,
-  SANDBOX_APP_SECRET,
   type StartedProcess,
-  startFakeWechat,
   startLocalRedis,
   startProcess,
 } from '@wechat-outbox/sandbox'
@@ -112,7 +109,7 @@ describe('the image', () => {
     ]) {
       expect(isIgnored(path), path).toBe(true)
     }
-    expect(await readdir(join(folder, 'packages'))).not.toContain('sandbox')
+    expect(await readdir(join(folder, 'packages'))).toEqual(expect.not.arrayContaining(['sandbox', 'fake-wechat']))
     const installed = await readdir(join(folder, 'node_modules/.pnpm'))
     expect(installed.filter((name) => /^(node|typescript|vitest|playwright-core)@/.test(name))).toEqual([])
     expect(existsSync(join(folder, 'apps/worker/test'))).toBe(false)

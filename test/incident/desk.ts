@@ -1,7 +1,7 @@
 /** What an operator has at hand: the command line, the API and the page; and what the fake WeChat knows of it all. */
 import assert from 'node:assert/strict'
+import type { SendEntry } from '@wechat-outbox/fake-wechat'
 import type { DeadLetterPage, LetterCounts, ListedDeadLetter, Task } from '@wechat-outbox/outbox/engine'
-import type { SendEntry } from '@wechat-outbox/sandbox'
 import type { CliOptions, CliResult } from '../../apps/cli/test/world.ts'
 import { APP, type Scene } from './scene.ts'
 

@@ -1,8 +1,9 @@
 /** The two sides of a comparison, with the same knobs: fill the queue, start a worker. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { SANDBOX_APP_ID, SANDBOX_APP_SECRET } from '@wechat-outbox/fake-wechat'
 import { Outbox } from '@wechat-outbox/outbox'
 import { connectRedis } from '@wechat-outbox/outbox/engine'
-import { type LocalRedis, SANDBOX_APP_ID, SANDBOX_APP_SECRET, type StartedProcess } from '@wechat-outbox/sandbox'
+import { type LocalRedis, type StartedProcess } from '@wechat-outbox/sandbox'
 import type { Far } from './far-side/client.ts'
 import { messagesIn, type Shape } from './messages.ts'
 import { addAll, CONCURRENCY, openPlainQueue } from './plain.ts'

@@ -5,10 +5,10 @@
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type FakeControl, type FakeWechat, SANDBOX_APP_ID } from '@wechat-outbox/fake-wechat'
 import type { StatusReport } from '@wechat-outbox/messages'
 import { type Outbox } from '@wechat-outbox/outbox'
 import { readDeadLetter, requestReplay, type Store } from '@wechat-outbox/outbox/engine'
-import { type FakeControl, type FakeWechat, SANDBOX_APP_ID } from '@wechat-outbox/sandbox'
 import { SAMPLES, type Sample } from './samples.ts'
 
 export interface SamplesContext {

@@ -6,16 +6,11 @@
 import { createWriteStream } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET, startFakeWechat } from '@wechat-outbox/fake-wechat'
 import { Outbox } from '@wechat-outbox/outbox'
 import { connectRedis, createTokenStore, openStore, type Store, whenReady } from '@wechat-outbox/outbox/engine'
 import { createLogger, type Environment, type LogOptions } from '@wechat-outbox/runtime'
-import {
-  type FakeWechat,
-  type LocalRedis,
-  SANDBOX_APP_ID,
-  SANDBOX_APP_SECRET,
-  startFakeWechat,
-} from '@wechat-outbox/sandbox'
+import { type LocalRedis } from '@wechat-outbox/sandbox'
 import { checkConfig } from './env.ts'
 import type { ModeContext } from './mode-context.ts'
 import { shownPath } from './options.ts'

@@ -2,7 +2,7 @@
  * What happened, counted by the fake WeChat's ledger alone: what the outbox believes of itself proves nothing. And which of
  * the outcomes that the samples provoke are missing.
  */
-import type { Ledger, SendEntry } from '@wechat-outbox/sandbox'
+import type { Ledger, SendEntry } from '@wechat-outbox/fake-wechat'
 import type { SamplesRun } from './run-samples.ts'
 import { FINAL_ERRCODES, SAMPLES } from './samples.ts'
 

@@ -1,14 +1,8 @@
 import { chmod, lstat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET, startFakeWechat } from '@wechat-outbox/fake-wechat'
 import { Outbox } from '@wechat-outbox/outbox'
-import {
-  askRedis,
-  type FakeWechat,
-  SANDBOX_APP_ID,
-  SANDBOX_APP_SECRET,
-  startFakeWechat,
-  startLocalRedis,
-} from '@wechat-outbox/sandbox'
+import { askRedis, startLocalRedis } from '@wechat-outbox/sandbox'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { addressOf, createBench, isAlive, redisPid, redisUrl, untilUp } from './support/start.ts'
 

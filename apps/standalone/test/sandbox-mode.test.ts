@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { type LedgerSummary, startProcess } from '@wechat-outbox/sandbox'
+import { type LedgerSummary } from '@wechat-outbox/fake-wechat'
+import { startProcess } from '@wechat-outbox/sandbox'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   addressOf,

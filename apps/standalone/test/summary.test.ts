@@ -1,4 +1,4 @@
-import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET, startFakeWechat } from '@wechat-outbox/sandbox'
+import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET, startFakeWechat } from '@wechat-outbox/fake-wechat'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { expectedSummary, missingOutcomes, summarize } from '../src/summary.ts'
 

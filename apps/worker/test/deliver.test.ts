@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET, startFakeWechat } from '@wechat-outbox/fake-wechat'
 import { Outbox } from '@wechat-outbox/outbox'
 import {
   connectRedis,
@@ -15,14 +16,7 @@ import {
 } from '@wechat-outbox/outbox/engine'
 import { expiryReason, failedElsewhereReason } from '@wechat-outbox/policy'
 import { createLogger } from '@wechat-outbox/runtime'
-import {
-  type FakeWechat,
-  type LocalRedis,
-  SANDBOX_APP_ID,
-  SANDBOX_APP_SECRET,
-  startFakeWechat,
-  startLocalRedis,
-} from '@wechat-outbox/sandbox'
+import { type LocalRedis, startLocalRedis } from '@wechat-outbox/sandbox'
 import { createTokenSource, createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'

@@ -1,5 +1,5 @@
+import { SANDBOX_APP_ID, SANDBOX_APP_SECRET } from '@wechat-outbox/fake-wechat'
 import { connectRedis, createNews, createTokenStore, type News } from '@wechat-outbox/outbox/engine'
-import { SANDBOX_APP_ID, SANDBOX_APP_SECRET } from '@wechat-outbox/sandbox'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   aMinuteLater,

@@ -1,5 +1,5 @@
+import { SANDBOX_APP_ID } from '@wechat-outbox/fake-wechat'
 import { createTokenStore } from '@wechat-outbox/outbox/engine'
-import { SANDBOX_APP_ID } from '@wechat-outbox/sandbox'
 import { describe, expect, it, vi } from 'vitest'
 import type { Tokens } from '../src/tokens.ts'
 import {

@@ -1,16 +1,8 @@
-// The world on one machine: a fake WeChat, a local Redis, processes and a faulty network, for standalone, tests
-// and benches. Nothing that ships imports this package, standalone aside.
+// The world on one machine: a local Redis, processes and a faulty network, for standalone, tests and benches. Nothing
+// that ships imports this package, standalone aside.
 export { askRedis } from './ask-redis.ts'
 export { type ProcessEnd, type StartedProcess, type StartProcessOptions, startProcess } from './child-process.ts'
 export { type EndWithParentOptions, endWithParent } from './end-with-parent.ts'
-export type { FakeControl } from './fake-wechat/control.ts'
-export type { ActiveFault, Fault, FaultName, FaultRule, PlainFaultName } from './fake-wechat/faults.ts'
-export type { Ledger, LedgerSummary, OtherCall, SendEntry, TokenCall } from './fake-wechat/ledger.ts'
-export { seededRandom } from './fake-wechat/seeded-random.ts'
-export { type FakeWechat, type FakeWechatOptions, startFakeWechat } from './fake-wechat/server.ts'
-export type { TokenSettings } from './fake-wechat/tokens.ts'
-export type { UserAction, WindowSettings } from './fake-wechat/windows.ts'
-export { type FakeApp, SANDBOX_APP_ID, SANDBOX_APP_SECRET } from './fake-wechat/world.ts'
 export { type FindRedisOptions, type FoundRedis, findRedis } from './find-redis.ts'
 export { freeLoopbackPort } from './free-port.ts'
 export { type LocalRedis, type LocalRedisOptions, startLocalRedis } from './local-redis.ts'

@@ -2,8 +2,9 @@
  * The judgement on a run, from three books that know nothing of each other: what the producers wrote down, what the fake
  * WeChat took, and what Redis says at the end. Pure, so that it can be shown to see what it is there to see.
  */
+
+import type { SendEntry } from '@wechat-outbox/fake-wechat'
 import type { StatusReport } from '@wechat-outbox/messages'
-import type { SendEntry } from '@wechat-outbox/sandbox'
 import type { Books } from './collect.ts'
 import { type FiredFault, isRefusal } from './fault-plan.ts'
 import { isNearFault, isNearRefusal, whatWasNear } from './near-fault.ts'

@@ -7,15 +7,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { startFakeWechat } from '@wechat-outbox/fake-wechat'
 import { connectRedis } from '@wechat-outbox/outbox/engine'
-import {
-  type RedisProxy,
-  startFakeWechat,
-  startLocalRedis,
-  startRedisProxy,
-  startTcpProxy,
-  type TcpProxy,
-} from '@wechat-outbox/sandbox'
+import { type RedisProxy, startLocalRedis, startRedisProxy, startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import { type Cast, type CastOptions, makeSlow, SEND_TIMEOUT_MS, startCast } from './cast.ts'
 import type { Plan } from './plan.ts'
 

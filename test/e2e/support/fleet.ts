@@ -2,16 +2,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type FakeWechat, startFakeWechat } from '@wechat-outbox/fake-wechat'
 import { Outbox } from '@wechat-outbox/outbox'
 import { connectRedis, type RedisClient } from '@wechat-outbox/outbox/engine'
-import {
-  type FakeWechat,
-  type LocalRedis,
-  type StartedProcess,
-  startFakeWechat,
-  startLocalRedis,
-  startProcess,
-} from '@wechat-outbox/sandbox'
+import { type LocalRedis, type StartedProcess, startLocalRedis, startProcess } from '@wechat-outbox/sandbox'
 
 const ROOT = join(import.meta.dirname, '../../..')
 

@@ -1,6 +1,7 @@
 /** What the tests of suspension and throttling ask of a system, and a backlog whose order they can check. */
+
+import type { SendEntry } from '@wechat-outbox/fake-wechat'
 import { connectRedis, type Hold, openStore, type RedisClient, readHold } from '@wechat-outbox/outbox/engine'
-import type { SendEntry } from '@wechat-outbox/sandbox'
 import { expect, vi } from 'vitest'
 import { APP, SECRET, type System, text } from './system.ts'
 

@@ -2,20 +2,17 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Outbox } from '@wechat-outbox/outbox'
 import {
   type FaultRule,
   type LedgerSummary,
-  type LocalRedis,
   type OtherCall,
   SANDBOX_APP_ID,
   SANDBOX_APP_SECRET,
   type SendEntry,
-  type StartedProcess,
-  startLocalRedis,
-  startProcess,
   type TokenCall,
-} from '@wechat-outbox/sandbox'
+} from '@wechat-outbox/fake-wechat'
+import { Outbox } from '@wechat-outbox/outbox'
+import { type LocalRedis, type StartedProcess, startLocalRedis, startProcess } from '@wechat-outbox/sandbox'
 
 const ROOT = join(import.meta.dirname, '../../..')
 export const APP = SANDBOX_APP_ID
@@ -87,7 +84,7 @@ export async function startSystem({
     ...QUICK,
     ...env,
   }
-  const fakeProcess = start(['packages/sandbox/src/fake-wechat/main.ts'])
+  const fakeProcess = start(['packages/fake-wechat/src/main.ts'])
   const [, fakeUrl = ''] = await fakeProcess.waitForLine(/listens on (\S+)/)
   systemEnv['WECHAT_API_BASE_URL'] = fakeUrl
   const outbox = new Outbox({ redis: redis.url, appid: APP })

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { SendEntry, TokenCall } from '@wechat-outbox/sandbox'
+import type { SendEntry, TokenCall } from '@wechat-outbox/fake-wechat'
 import { expect, vi } from 'vitest'
 import { SECRET, type System, startSystem } from './system.ts'
 

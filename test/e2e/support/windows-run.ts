@@ -2,7 +2,7 @@
  * People who act at random, messages that may wait for them, and a feed of actions that is as unreliable as the real one. The fake
  * WeChat’s own windows are the judge.
  */
-import { seededRandom } from '@wechat-outbox/sandbox'
+import { seededRandom } from '@wechat-outbox/fake-wechat'
 import { expect, vi } from 'vitest'
 import { type System, text } from './system.ts'
 

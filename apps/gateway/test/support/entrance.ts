@@ -2,10 +2,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type FakeWechat, SANDBOX_APP_ID, startFakeWechat } from '@wechat-outbox/fake-wechat'
 import type { StatusReport } from '@wechat-outbox/messages'
 import { APPS_KEY } from '@wechat-outbox/outbox/engine'
 import { hashApiKey } from '@wechat-outbox/runtime'
-import { type FakeWechat, SANDBOX_APP_ID, startFakeWechat } from '@wechat-outbox/sandbox'
 import { APPID, openGateway, startWorld, type TestGateway, type World } from './world.ts'
 
 export const OTHER_APPID = 'wxfedcba9876543210'

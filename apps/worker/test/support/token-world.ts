@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET, startFakeWechat } from '@wechat-outbox/fake-wechat'
 import {
   appPrefix,
   connectRedis,
@@ -12,14 +13,7 @@ import {
   whenReady,
 } from '@wechat-outbox/outbox/engine'
 import { createLogger } from '@wechat-outbox/runtime'
-import {
-  type FakeWechat,
-  type LocalRedis,
-  SANDBOX_APP_ID,
-  SANDBOX_APP_SECRET,
-  startFakeWechat,
-  startLocalRedis,
-} from '@wechat-outbox/sandbox'
+import { type LocalRedis, startLocalRedis } from '@wechat-outbox/sandbox'
 import { createTokenSource, createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import type { RefreshResult } from '../../src/token-refresh.ts'

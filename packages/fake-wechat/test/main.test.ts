@@ -1,7 +1,7 @@
+import { freeLoopbackPort, type StartedProcess, startProcess } from '@wechat-outbox/sandbox'
 import { afterEach, expect, it } from 'vitest'
-import { freeLoopbackPort, type StartedProcess, startProcess } from '../../src/index.ts'
 
-const MAIN = `${import.meta.dirname}/../../src/fake-wechat/main.ts`
+const MAIN = `${import.meta.dirname}/../src/main.ts`
 let child: StartedProcess | undefined
 afterEach(() => child?.kill9())
 

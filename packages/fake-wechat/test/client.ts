@@ -1,5 +1,5 @@
 // What the tests of the fake say to it, over real HTTP.
-import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET } from '../../src/index.ts'
+import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET } from '../src/index.ts'
 
 export const credentials = { grant_type: 'client_credential', appid: SANDBOX_APP_ID, secret: SANDBOX_APP_SECRET }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type FakeWechat, SANDBOX_APP_ID, startFakeWechat } from '../../src/index.ts'
+import { type FakeWechat, SANDBOX_APP_ID, startFakeWechat } from '../src/index.ts'
 import { send, sendRaw, stableToken, text } from './client.ts'
 
 let fake: FakeWechat

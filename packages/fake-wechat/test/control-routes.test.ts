@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type FakeWechat, SANDBOX_APP_ID, startFakeWechat } from '../../src/index.ts'
+import { type FakeWechat, SANDBOX_APP_ID, startFakeWechat } from '../src/index.ts'
 import { post, send, stableToken, text } from './client.ts'
 
 let fake: FakeWechat

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { openReplyWindows } from '../../src/fake-wechat/windows.ts'
+import { openReplyWindows } from '../src/windows.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS

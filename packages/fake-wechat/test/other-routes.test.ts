@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type FakeWechat, SANDBOX_APP_ID, startFakeWechat } from '../../src/index.ts'
+import { type FakeWechat, SANDBOX_APP_ID, startFakeWechat } from '../src/index.ts'
 import { type Answer, post, stableToken } from './client.ts'
 
 let fake: FakeWechat

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type FakeWechat, SANDBOX_APP_ID, startFakeWechat } from '../../src/index.ts'
+import { type FakeWechat, SANDBOX_APP_ID, startFakeWechat } from '../src/index.ts'
 import { classicToken, credentials, send, stableToken, text } from './client.ts'
 
 const START = Date.parse('2026-03-01T04:00:00Z')

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { openFaults } from '../../src/fake-wechat/faults.ts'
-import { type FakeWechat, type Fault, type FaultRule, startFakeWechat } from '../../src/index.ts'
+import { openFaults } from '../src/faults.ts'
+import { type FakeWechat, type Fault, type FaultRule, startFakeWechat } from '../src/index.ts'
 import { send, sendRaw, stableToken, text } from './client.ts'
 
 const target = { endpoint: 'send' as const, appid: 'wx1', touser: 'oAnna', rawBody: '{"text":"red fish"}' }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { openLedger } from '../../src/fake-wechat/ledger.ts'
+import { openLedger } from '../src/ledger.ts'
 
 const fields = { at: 0, appid: 'wx', touser: 'o', msgtype: 'text', contentType: null, method: 'POST', path: '/' }
 
