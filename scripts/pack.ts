@@ -1,18 +1,31 @@
-/** The tarballs of the published packages, as a registry would get them: packed by pnpm, which applies `publishConfig`. */
+/** The published packages: built once, and packed by pnpm as a registry would get them, with `publishConfig` applied. */
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ROOT, run } from './run.ts'
+import { run } from './run.ts'
 
-export const PUBLISHED = ['messages', 'outbox'] as const
+export const PUBLISHED = ['messages', 'outbox', 'fake-wechat'] as const
+export const SCOPE = '@wechat-outbox'
 
-/** Packs one package into an empty or missing folder. Its `prepack` compiles it. @throws with pnpm's output */
-export async function pack(name: (typeof PUBLISHED)[number], folder: string): Promise<string> {
+export interface Packed {
+  readonly name: (typeof PUBLISHED)[number]
+  readonly tarball: string
+}
+
+/** Builds and packs all of them into an empty or missing folder. @throws with what the tools say */
+export async function packAll(folder: string): Promise<Packed[]> {
   await mkdir(folder, { recursive: true })
-  const cwd = join(ROOT, 'packages', name)
-  const packed = await run(['npx', '-y', 'pnpm@12', 'pack', '--pack-destination', folder], { cwd })
-  const tarball = (await readdir(folder)).find(
-    (file) => file.startsWith(`wechat-outbox-${name}-`) && file.endsWith('.tgz'),
-  )
-  if (!packed.ok || tarball === undefined) throw new Error(`packages/${name} could not be packed:\n${packed.output}`)
-  return join(folder, tarball)
+  const filters = PUBLISHED.map((name) => `--filter=${SCOPE}/${name}`)
+  for (const command of [
+    ['tsdown'],
+    ['npx', '-y', 'pnpm@12', '--recursive', ...filters, 'pack', '--pack-destination', folder],
+  ]) {
+    const { ok, output } = await run(command)
+    if (!ok) throw new Error(`${command.join(' ')} failed:\n${output}`)
+  }
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.tgz'))
+  return PUBLISHED.map((name) => {
+    const tarball = files.find((file) => file.startsWith(`wechat-outbox-${name}-`))
+    if (tarball === undefined) throw new Error(`packages/${name} was not packed`)
+    return { name, tarball: join(folder, tarball) }
+  })
 }

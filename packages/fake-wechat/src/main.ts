@@ -1,4 +1,5 @@
-// The fake WeChat alone, for trying out any client by hand: `pnpm fake-wechat [--port N] [--strict]`.
+#!/usr/bin/env node
+// The fake WeChat alone, for trying out any client by hand: `fake-wechat [--port N] [--strict]`.
 import { parseArgs } from 'node:util'
 import { startFakeWechat } from './server.ts'
 import { SANDBOX_APP_ID, SANDBOX_APP_SECRET } from './world.ts'

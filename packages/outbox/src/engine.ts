@@ -1,6 +1,6 @@
 /**
- * The engine: what workers, gateways and tools need of what an Outbox stores. It is no part of what is kept stable between
- * versions; a service that only sends takes the first entry, `@wechat-outbox/outbox`.
+ * The engine: what workers, gateways and tools need of what an Outbox stores. It changes with them in one commit, so it is not
+ * published: whoever built on it would be broken by any release. A service that sends takes the first entry, `@wechat-outbox/outbox`.
  *
  * The words, each with one meaning in code, scripts and documents:
  *

@@ -1,6 +1,6 @@
 /**
- * What a service that sends needs: an `Outbox` and the errors it names. Workers, gateways and tools, which read and settle what
- * an Outbox stores, take the second entry, `@wechat-outbox/outbox/engine`.
+ * What a service that sends needs: an `Outbox` and the errors it names. The workers, gateways and tools of this repository, which
+ * read and settle what an Outbox stores, take the second entry, `engine.ts`, which is not published.
  */
 export { OutboxError, type OutboxErrorCode } from './errors.ts'
 export type { Cancellation } from './producer/cancel.ts'

@@ -20,7 +20,6 @@ import {
   type WindowRules,
 } from '@wechat-outbox/messages'
 import { misconfigured, OutboxError } from '../errors.ts'
-import type { Store } from '../redis/store.ts'
 import { parseRedisUrl } from '../redis/url.ts'
 
 export interface OutboxOptions {
@@ -49,10 +48,14 @@ export interface OutboxOptions {
   readonly windows?: { readonly [Action in WindowAction]?: WindowRule | string | undefined } | undefined
 }
 
-/** What an Outbox needs of Redis. Whoever hands it over closes it. */
+/** A connection that the processes of this repository share: the engine makes one (`lazyStore`). Whoever hands it over closes it. */
 export interface OutboxLink {
-  /** A store on a connection for producing, once that is ready. @throws OutboxError WXO_UNAVAILABLE, within a second */
-  open(): Promise<Store>
+  /**
+   * A store on a connection for producing, once that is ready. It is a `Store` of the engine, whose types, and with them those of
+   * BullMQ and ioredis, are no part of what a service that sends compiles against.
+   * @throws OutboxError WXO_UNAVAILABLE, within a second
+   */
+  open(): Promise<object>
 }
 
 interface OutboxSettings {

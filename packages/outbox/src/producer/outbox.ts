@@ -69,7 +69,7 @@ export class Outbox {
     this.#schema = sendRequestSchema(texts)
     const own = typeof redis === 'string' ? ownStore(redis) : undefined
     const link = own ?? (redis as OutboxLink)
-    this.#open = () => link.open()
+    this.#open = () => link.open() as Promise<Store>
     this.#close = async () => own?.close()
     this.#enqueuer = createEnqueuer(this.#open, { replicated: isReplicated })
     this.#memory = createMemoryGuard(this.#open)
