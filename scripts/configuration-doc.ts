@@ -3,6 +3,7 @@
  * cannot say anything else than they do. `pnpm run docs` writes it, `pnpm check` fails while it is out of date.
  */
 import { gatewayEnvSchema } from '@wechat-outbox/gateway'
+import { PLAIN_ERRORS } from '@wechat-outbox/messages'
 import { workerEnvSchema } from '@wechat-outbox/worker'
 import type { z } from 'zod'
 
@@ -73,7 +74,7 @@ function defaultOf(schema: z.ZodType): string {
 
 /** What the schema accepts, in the words with which it refuses: no setting takes a number as high as this one. */
 function accepted(schema: z.ZodType): string {
-  const refused = schema.safeParse('9'.repeat(15))
+  const refused = schema.safeParse('9'.repeat(15), PLAIN_ERRORS)
   return refused.success ? 'text' : (refused.error.issues[0]?.message ?? '').replace('must be ', '')
 }
 

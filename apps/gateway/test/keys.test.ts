@@ -60,7 +60,7 @@ describe('GATEWAY_KEYS_FILE', () => {
 
   it.each([
     ['a file that is no JSON', '{"id": "geheim', /^GATEWAY_KEYS_FILE is not JSON$/],
-    ['no list', { id: 'crm' }, /^GATEWAY_KEYS_FILE Invalid input: expected array/],
+    ['no list', { id: 'crm' }, /^GATEWAY_KEYS_FILE must be a list$/],
     ['an empty list', [], /lists no key$/],
     ['a key in a hash’s place', [{ id: 'crm', hash: 'wxo_geheim-geheim-geheim-geheim' }], /0\.hash must be a hash/],
     ['a hash cut short', [{ id: 'crm', hash: hashApiKey('x').slice(0, -1) }], /0\.hash must be a hash/],

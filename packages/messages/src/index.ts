@@ -44,6 +44,7 @@ export {
 } from './job-data.ts'
 export { BATCH_MAX, REQUEST_BYTES_MAX, TEXT_BYTES_MAX_DEFAULT, TEXT_BYTES_MAX_MIN } from './limits.ts'
 export { type Part, partIdOf, partIdsOf } from './part.ts'
+export { PLAIN_ERRORS } from './plain-errors.ts'
 export { countProblems, limitProblems, PROBLEMS_MAX, type Problem, underPath } from './problems.ts'
 export {
   type ReplyWindow,

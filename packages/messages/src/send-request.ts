@@ -14,6 +14,7 @@ import {
   REQUEST_BYTES_MAX,
   TEXT_BYTES_MAX_DEFAULT,
 } from './limits.ts'
+import { PLAIN_ERRORS } from './plain-errors.ts'
 import { limitProblems, type Problem } from './problems.ts'
 import { TEXT_RULE_DEFAULT, type TextRule, textProblem } from './split-text.ts'
 
@@ -244,7 +245,7 @@ export function checkSendRequest(input: unknown, schema: Schema): Checked<Checke
 export function check<T>(input: unknown, schema: z.ZodType<T>, size?: JsonSize): Checked<T> {
   const problems = inspectJson(input, size)
   if (problems.length > 0) return { ok: false, problems }
-  const parsed = schema.safeParse(input)
+  const parsed = schema.safeParse(input, PLAIN_ERRORS)
   return parsed.success
     ? { ok: true, value: parsed.data }
     : { ok: false, problems: limitProblems(problemsOf(parsed.error)) }
@@ -254,14 +255,9 @@ export function check<T>(input: unknown, schema: z.ZodType<T>, size?: JsonSize):
 function problemsOf(error: z.ZodError): Problem[] {
   return error.issues.flatMap((issue) => {
     const path = issue.path.map(String)
-    if (issue.code !== 'unrecognized_keys') return [{ path: path.join('.'), message: messageOf(issue) }]
+    if (issue.code !== 'unrecognized_keys') return [{ path: path.join('.'), message: issue.message }]
     return issue.keys.map((key) => ({ path: [...path, shownKey(key)].join('.'), message: unknownKey(path, key) }))
   })
-}
-
-function messageOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_union' && issue.path.at(-1) === 'msgtype') return `must be one of ${MSGTYPES.join(', ')}`
-  return issue.message
 }
 
 function unknownKey(path: readonly string[], key: string): string {

@@ -2,7 +2,7 @@
  * Configuration from the environment: one zod object per app, read once at start. Everything that is wrong is said at
  * once, with the variable's name, and never with its value, which may be a secret.
  */
-import { ON_CLOSED, readWindowRule, WINDOW_RULE_FORM } from '@wechat-outbox/messages'
+import { ON_CLOSED, PLAIN_ERRORS, readWindowRule, WINDOW_RULE_FORM } from '@wechat-outbox/messages'
 import { messageOf, parseRedisUrl } from '@wechat-outbox/outbox/engine'
 import { z } from 'zod'
 
@@ -37,7 +37,7 @@ export function inspectEnv<T extends z.ZodRawShape>(
   const values: Record<string, unknown> = {}
   const problems: string[] = []
   for (const [name, type] of Object.entries(schema.shape)) {
-    const parsed = z.safeParse(type, env[name] || undefined)
+    const parsed = z.safeParse(type, env[name] || undefined, PLAIN_ERRORS)
     if (!parsed.success) problems.push(...parsed.error.issues.map(({ message }) => `${name} ${message}`))
     else if (parsed.data !== undefined) values[name] = parsed.data
   }
@@ -52,16 +52,13 @@ export function readEnv<T extends z.ZodRawShape>(schema: z.ZodObject<T>, env: En
 }
 
 /** A variable that holds the URL of the Redis. */
-export const redisUrl = z.string({ error: (issue) => missing(issue) }).superRefine((url, context) => {
+export const redisUrl = z.string().superRefine((url, context) => {
   try {
     parseRedisUrl(url)
   } catch (error) {
     context.addIssue({ code: 'custom', message: messageOf(error).replace(/^the Redis URL /, '') })
   }
 })
-
-const missing = (issue: { input?: unknown }): string | undefined =>
-  issue.input === undefined ? 'is missing' : undefined
 
 /** A whole number within limits, written in digits. */
 export function integer(min: number, max: number) {
@@ -73,7 +70,7 @@ export function integer(min: number, max: number) {
 }
 
 export const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true')
-export const text = z.string({ error: missing })
+export const text = z.string()
 export const logLevel = z.enum(
   ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
   'must be a level of pino',

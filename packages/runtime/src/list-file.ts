@@ -3,6 +3,7 @@
  * wrong with it is said by the name of its variable and the place in it, and never by what stands there.
  */
 import { readFileSync } from 'node:fs'
+import { PLAIN_ERRORS } from '@wechat-outbox/messages'
 import type { z } from 'zod'
 
 export interface ListFile<T> {
@@ -25,19 +26,12 @@ export function readListFile<T>({ variable, path, schema }: ListFile<T>): { entr
     const why = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read'
     return { entries: [], problems: [`${variable} ${why}`] }
   }
-  const read = schema.safeParse(content)
+  const read = schema.safeParse(content, PLAIN_ERRORS)
   if (read.success) return { entries: read.data, problems: [] }
   const problems = read.error.issues.map((issue) =>
-    [variable, placeOf(issue.path), sentenceOf(issue)].filter((part) => part !== '').join(' '),
+    [variable, placeOf(issue.path), issue.message].filter((part) => part !== '').join(' '),
   )
   return { entries: [], problems }
-}
-
-/** zod repeats the names of unknown fields, and in a file with a slip in it the name may be the secret. */
-function sentenceOf({ code, message }: z.core.$ZodIssue): string {
-  return code === 'unrecognized_keys' && message.startsWith('Unrecognized')
-    ? 'has a field that is not known here'
-    : message
 }
 
 /** The names of headers are the file's own and not those of settings. */

@@ -41,7 +41,7 @@ it.each([
   ['what is no JSON', `[{"name":"${SECRET}"`, ['FILE is not JSON']],
   ['what is nothing but a secret', SECRET, ['FILE is not JSON']],
   ['an empty file', '', ['FILE is not JSON']],
-  ['what is no list', { name: SECRET }, ['FILE Invalid input: expected array, received object']],
+  ['what is no list', { name: SECRET }, ['FILE must be a list']],
   ['an empty list', [], ['FILE lists nothing']],
   ['a field that nobody knows', [{ name: 'a', [SECRET]: 1 }], ['FILE 0 has another field']],
   ['an entry among good ones', [{ name: 'a' }, { name: SECRET, size: 1.5 }], ['FILE 1.size must be whole']],

@@ -1,3 +1,4 @@
+import { PLAIN_ERRORS } from '@wechat-outbox/messages'
 import { describe, expect, it } from 'vitest'
 import { needsSecret, tokenSourceSchema } from '../src/token-source-schema.ts'
 
@@ -5,7 +6,7 @@ const KEY = 'k3y0f0th3s3rv3r'
 const url = 'https://tokens.example.com/wx?key=1'
 
 function problemsOf(source: unknown): string[] {
-  const { error } = tokenSourceSchema.safeParse(source)
+  const { error } = tokenSourceSchema.safeParse(source, PLAIN_ERRORS)
   const problems = (error?.issues ?? []).map(({ path, message }) => `${path.join('.')} ${message}`)
   expect(problems.join('\n')).not.toContain(KEY)
   return problems
@@ -40,7 +41,7 @@ describe('a source of tokens', () => {
   it.each([
     [{ type: KEY }, ['type must be stable, classic, http, file, static or none']],
     [{}, ['type must be stable, classic, http, file, static or none']],
-    [{ type: 'stable', force: true }, [' Unrecognized key: "force"']],
+    [{ type: 'stable', force: true }, [' has a field that is not known here']],
     [{ type: 'http' }, ['url must be a URL']],
     [{ type: 'http', url: KEY }, ['url is not a valid URL']],
     [{ type: 'http', url: `https://u:${KEY}@h/` }, ['url must not contain credentials: give them in headers']],

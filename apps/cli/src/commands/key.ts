@@ -1,4 +1,5 @@
 /** `wxo key new`: a key for the gateway. It is made here and known nowhere else: the gateway is given its hash. */
+import { PLAIN_ERRORS } from '@wechat-outbox/messages'
 import { hashApiKey, type KeyEntry, keyEntrySchema, newApiKey, RIGHTS } from '@wechat-outbox/runtime'
 import type { Command } from 'commander'
 import { UsageError } from '../failure.ts'
@@ -44,7 +45,7 @@ function newKey({ output }: Session, options: NewKeyOptions): void {
 function entryOf(hash: string, { id = `key-${hash.slice(-6)}`, app, right, ...limits }: NewKeyOptions): KeyEntry {
   const apps = app.length === 0 ? {} : { apps: [...new Set(app)] }
   const rights = right.length === 0 ? {} : { rights: [...new Set(right)] }
-  const read = keyEntrySchema.safeParse({ id, hash, ...apps, ...rights, ...limits })
+  const read = keyEntrySchema.safeParse({ id, hash, ...apps, ...rights, ...limits }, PLAIN_ERRORS)
   if (read.success) return read.data
   const options: Record<string, string> = {
     id: '--id',

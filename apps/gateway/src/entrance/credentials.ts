@@ -3,7 +3,7 @@
  * sends. A token is worth what its key is worth at the moment it is used: a key that was removed or replaced, or lost the app or
  * the right to send, takes its tokens with it.
  */
-import { appidSchema } from '@wechat-outbox/messages'
+import { appidSchema, PLAIN_ERRORS } from '@wechat-outbox/messages'
 import { createAccessTokens, readAccessToken, type Store } from '@wechat-outbox/outbox/engine'
 import type { FastifyRequest } from 'fastify'
 import type { Caller } from '../access.ts'
@@ -60,7 +60,7 @@ export async function grantToken(
   if (grantType !== 'client_credential') return { errcode: 40_002 }
   if (appid === undefined || appid === '') return { errcode: 41_002 }
   if (secret === undefined || secret === '') return { errcode: 41_004 }
-  const app = appidSchema.safeParse(appid)
+  const app = appidSchema.safeParse(appid, PLAIN_ERRORS)
   if (!app.success) return { errcode: 40_013, detail: `appid ${app.error.issues[0]?.message}` }
   // What is no text is no key either, and is looked at as one so that it costs a guess.
   const key = typeof secret === 'string' ? secret : JSON.stringify(secret)
