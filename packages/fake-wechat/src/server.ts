@@ -59,7 +59,17 @@ const buildServer = (world: World): FastifyInstance => {
   return server
 }
 
-/** Starts a fake WeChat. Rejects if the port is taken. */
+/**
+ * Starts a fake WeChat. Rejects if the port is taken.
+ *
+ * @example
+ * const fake = await startFakeWechat({ windows: 'strict' })
+ * fake.control.user('oAnna', 'message')
+ * fake.control.addFault({ fault: 'http503', times: 1 })
+ * // … let the service under test send to fake.url, with SANDBOX_APP_ID and SANDBOX_APP_SECRET …
+ * fake.ledger.summary().accepted // 1
+ * await fake.close()
+ */
 export const startFakeWechat = async (options: FakeWechatOptions = {}): Promise<FakeWechat> => {
   const { port = 0, host = '127.0.0.1' } = options
   const world = createWorld(options)

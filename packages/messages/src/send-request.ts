@@ -232,7 +232,13 @@ export const MSGTYPES = ['text', 'image', 'link', 'miniprogrampage'] as const sa
 
 export type Checked<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problems: Problem[] }
 
-/** Checks a request of unknown origin against a schema made by {@link sendRequestSchema}. Never throws. */
+/**
+ * Checks a request of unknown origin against a schema made by {@link sendRequestSchema}. Never throws.
+ *
+ * @example
+ * checkSendRequest({ touser: 'oAnna', msgtype: 'text', text: {} }, sendRequestSchema())
+ * // { ok: false, problems: [{ path: 'text.content', message: 'is missing' }] }
+ */
 export function checkSendRequest(input: unknown, schema: Schema): Checked<CheckedRequest> {
   const checked = check(input, schema)
   if (checked.ok || !checked.problems.some(({ path }) => path === 'msgtype')) return checked

@@ -31,7 +31,9 @@ describe('a good request', () => {
 
 describe('the whole message', () => {
   it.each([null, undefined, 'text', 7, true, [], [text]])('is refused at the path of the request: %j', (input) => {
-    expect(problems(input)).toMatchObject([{ path: '', message: expect.stringMatching(/^(?:must be an object|is missing)$/) }])
+    expect(problems(input)).toMatchObject([
+      { path: '', message: expect.stringMatching(/^(?:must be an object|is missing)$/) },
+    ])
   })
 
   it('names the types it takes for one that it does not know', () => {

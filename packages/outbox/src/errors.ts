@@ -22,6 +22,10 @@ export type OutboxErrorCode =
   | 'WXO_CLOSED'
   | 'WXO_CONFIG'
 
+/**
+ * @example
+ * if (error instanceof OutboxError && error.code === 'WXO_INVALID') console.error(error.issues) // [{ path, message }]
+ */
 export class OutboxError extends Error {
   override readonly name = 'OutboxError'
   readonly code: OutboxErrorCode

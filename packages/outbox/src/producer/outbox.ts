@@ -43,6 +43,15 @@ export interface Receipt {
 
 export type SendResult = Receipt | { readonly error: OutboxError }
 
+/**
+ * The producer. One per process and Redis is enough: it has one connection, and calls that are made together go together.
+ *
+ * @example
+ * const outbox = new Outbox({ redis: 'redis://127.0.0.1:6379', appid: 'wx1234567890abcdef' })
+ * const { id } = await outbox.send({ touser: 'oAnna', msgtype: 'text', text: { content: '您好' }, idempotencyKey: 'order-7-paid' })
+ * await outbox.status(id) // { id, status: 'queued', … }
+ * await outbox.close()
+ */
 export class Outbox {
   readonly #appid: string | undefined
   readonly #ttlMs: number
@@ -98,7 +107,12 @@ export class Outbox {
     })
   }
 
-  /** Stores up to 1000 messages. One result per request, in order: a refused one does not hold up the others. */
+  /**
+   * Stores up to 1000 messages. One result per request, in order: a refused one does not hold up the others.
+   * @example
+   * const results = await outbox.sendMany(requests)
+   * const refused = results.flatMap((result, at) => ('error' in result ? [{ request: requests[at], error: result.error }] : []))
+   */
   async sendMany(requests: readonly SendRequest[]): Promise<SendResult[]> {
     if (!Array.isArray(requests)) throw invalid([{ path: '', message: 'must be an array of messages' }])
     if (requests.length > BATCH_MAX) {
