@@ -64,8 +64,13 @@ describe.each(PROJECTS)('$name', (project) => {
   it.each(NODES)('stores a message with Node %s', async (version) => {
     const output = await execute([nodeOf(version), ...project.start], folderOf(project))
     if (project.name === 'Jest') expect(output).toMatch(/1 passed/)
-    else expect(output.trim()).toBe(SAID)
+    else expect(output.trim().split('\n').at(-1)).toBe(SAID)
   })
+})
+
+it('has the program fake-wechat', async () => {
+  const { ok, output } = await run([join(folder, 'node_modules/.bin/fake-wechat'), '--port', 'seven'])
+  expect([ok, output]).toEqual([false, expect.stringMatching(/--port must be 0 to 65535\nusage: fake-wechat/)])
 })
 
 it('runs the versions of Node that it says', async () => {

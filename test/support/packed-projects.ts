@@ -1,5 +1,9 @@
 // Fresh projects of other services, each as its own tools make them: what they write in them, and how they turn it into something that
 // Node runs. All of them use the three published packages, store a message in Redis and read it back.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PUBLISHED } from '../../scripts/pack.ts'
+import { ROOT } from '../../scripts/run.ts'
 
 const USE = `
   const fake = await startFakeWechat()
@@ -14,7 +18,7 @@ const USE = `
   await fake.close()
   return [report.status, refused, checked.ok, fake.ledger.summary().sends].join()
 `
-/** What every project says when all is well. */
+/** What every project says last when all is well. */
 export const SAID = 'queued,WXO_INVALID,false,1'
 
 const NAMES = [
@@ -104,6 +108,22 @@ function bundle(format: 'esm' | 'cjs'): Project {
   }
 }
 
+/** What the READMEs show, as they show it. */
+function examples(): Project {
+  const project = typescript('the examples of the READMEs', 'module', { module: 'nodenext' })
+  const texts = PUBLISHED.map((name) => {
+    const [, text = ''] = /```ts\n(.*?)```/s.exec(readFileSync(join(ROOT, 'packages', name, 'README.md'), 'utf8')) ?? []
+    return [`${name}.ts`, text.replace("'redis://127.0.0.1:6379'", "process.env['REDIS_URL'] ?? ''")] as const
+  })
+  const use = PUBLISHED.map((name) => `await import('./${name}.js')\n`).join('')
+  const files = {
+    ...project.files,
+    ...Object.fromEntries(texts),
+    'use.ts': `${use}console.log('${SAID}')\nexport {}\n`,
+  }
+  return { ...project, files }
+}
+
 export const PROJECTS: readonly Project[] = [
   { name: 'ESM', files: { 'package.json': manifest('module'), 'use.js': IMPORTS + SCRIPT }, start: ['use.js'] },
   { name: 'CommonJS', files: { 'package.json': manifest('commonjs'), 'use.js': REQUIRES + SCRIPT }, start: ['use.js'] },
@@ -117,6 +137,7 @@ export const PROJECTS: readonly Project[] = [
     moduleResolution: 'node10',
     esModuleInterop: true,
   }),
+  examples(),
   bundle('esm'),
   bundle('cjs'),
   {
