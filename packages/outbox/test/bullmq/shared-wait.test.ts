@@ -80,7 +80,8 @@ it.each([
   const dueHere = Date.now() + 300
   await redis.zadd(one, dueHere - aheadMs, '1')
   expect(await waiting.heard).toBeNull()
-  expect(Date.now()).toBeGreaterThanOrEqual(dueHere)
+  // A timer counts by another clock, and may come a fraction of a millisecond early by this one.
+  expect(Date.now()).toBeGreaterThanOrEqual(dueHere - 1)
 })
 
 it('puts back a marker that nobody waits for any more', async () => {
