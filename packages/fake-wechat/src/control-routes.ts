@@ -10,6 +10,7 @@
 //   POST   /_control/windows                 {messageLimit?, messageWindowMs?, enterLimit?, enterWindowMs?}
 //   POST   /_control/tokens                  {expiresInS?, forceMinIntervalS?, forcePerDay?, classicGraceS?}
 //   POST   /_control/tokens/invalidate       {appid?, repeatDead?}
+//   POST   /_control/media/forget            {mediaId?}
 //   POST   /_control/apps                    {appid, secret}
 //   POST   /_control/reset                   {keepTokens?}
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -70,6 +71,7 @@ export const addControlRoutes = (server: FastifyInstance, ledger: Ledger, contro
   post('windows', (body) => control.setWindows(body))
   post('tokens', (body) => control.setTokens(body))
   post('tokens/invalidate', (body) => control.invalidateTokens(body))
+  post('media/forget', (body) => control.forgetMedia(body))
   post('apps', (body) => control.setApp(body as { appid: string; secret: string }))
   post('reset', (body) => control.reset(body))
 }

@@ -22,6 +22,8 @@ export type FakeControl = {
    * keeps handing out the dead one until a refresh is forced, which is what it does after a leak was reported.
    */
   invalidateTokens: (options?: { appid?: string; repeatDead?: boolean }) => void
+  /** Media ids given out so far, or one of them, serve no longer: a send that names one is answered with 40007. */
+  forgetMedia: (options?: { mediaId?: string }) => void
   /** Adds an app, or gives a known one another secret. Kept over a reset. */
   setApp: (app: FakeApp) => void
   /**
@@ -64,6 +66,7 @@ export const createControl = (world: World): FakeControl => ({
     world.tokens.configure(settings)
   },
   invalidateTokens: ({ appid, repeatDead } = {}) => world.tokens.invalidate(appid, repeatDead),
+  forgetMedia: ({ mediaId } = {}) => world.media.forget(mediaId),
   setApp: ({ appid, secret }) => {
     if (typeof appid !== 'string' || typeof secret !== 'string') throw new TypeError('appid and secret must be strings')
     world.secrets.set(appid, secret)
@@ -72,6 +75,7 @@ export const createControl = (world: World): FakeControl => ({
     world.book.reset()
     world.faults.reset()
     world.windows.reset()
+    world.media.reset()
     world.tokens.reset(keepTokens)
   },
 })

@@ -37,9 +37,11 @@ export type FaultName = Fault['name']
 /** Those that need nothing more. */
 export type PlainFaultName = Exclude<FaultName, keyof typeof PROBLEMS>
 
+export type Endpoint = 'send' | 'token' | 'media'
+
 export type FaultRule = {
-  /** Default `send`. */
-  endpoint?: 'send' | 'token'
+  /** Default `send`. `media`: uploads. */
+  endpoint?: Endpoint
   /** Share of the matching requests that are hit, 0 to 1. Default 1. */
   rate?: number
   /** The rule ends after this many hits. Default: it stays until it is cleared. */
@@ -55,7 +57,7 @@ export type ActiveFault = FaultRule & { id: number; fault: Fault; hits: number }
 
 /** What a rule is compared with. `rawBody` is the request's body as it came, `tokenAgeMs` the age of a known token. */
 export type FaultTarget = {
-  endpoint: 'send' | 'token'
+  endpoint: Endpoint
   appid: string | null
   touser: string | null
   rawBody: string
@@ -90,6 +92,7 @@ const PLAIN_NAMES: Record<PlainFaultName, true> = {
   'accept-then-hang': true,
   'random-40001': true,
 }
+const ENDPOINTS: readonly Endpoint[] = ['send', 'token', 'media']
 const RULES_MAX = 1000
 const LATENCY_MS_MAX = 600_000
 const DURATION_MS_MAX = 86_400_000
@@ -142,7 +145,7 @@ const checkedFault = (rule: FaultRule): Fault => {
   if (problem !== null) throw new TypeError(problem)
   if (!isWithin(rule.rate ?? 1, 0, 1)) throw new TypeError('rate must be 0 to 1')
   if (!isWithin(rule.times ?? 1, 1, Number.MAX_SAFE_INTEGER)) throw new TypeError('times must be at least 1')
-  if (!['send', 'token'].includes(rule.endpoint ?? 'send')) throw new TypeError('endpoint must be send or token')
+  if (!ENDPOINTS.includes(rule.endpoint ?? 'send')) throw new TypeError('endpoint must be send, token or media')
   return fault
 }
 

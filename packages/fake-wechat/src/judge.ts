@@ -46,3 +46,10 @@ export const judgeSendBody = ({ parsed, touser, msgtype }: SendBody): number => 
   const content = msgtype === 'text' ? fields.content : undefined
   return typeof content === 'string' && Buffer.byteLength(content) > TEXT_BYTES_MAX ? 45002 : 0
 }
+
+/** The media id that a body in order names, or ''. */
+export const mediaIdOf = ({ parsed, msgtype }: SendBody): string => {
+  const part = msgtype === 'image' || msgtype === 'miniprogrampage' ? parsed?.[msgtype] : undefined
+  const { media_id, thumb_media_id = media_id } = (part ?? {}) as Record<string, unknown>
+  return typeof thumb_media_id === 'string' ? thumb_media_id : ''
+}

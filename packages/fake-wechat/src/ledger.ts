@@ -46,7 +46,9 @@ export type OtherCall = {
   appid: string | null
   /** Without the query: that would carry the token. */
   path: string
-  errcode: number
+  /** Null if the answer had none, was cut, or is still to come. */
+  errcode: number | null
+  fault?: string
   contentType: string | null
   /** The parsed body of a typing call; of an upload its type, file name, size and digest. */
   body: unknown
@@ -59,7 +61,7 @@ export type LedgerSummary = {
   byErrcode: Record<string, number>
   /** Requests whose answer had no errcode, was cut, or is still to come. */
   withoutErrcode: number
-  /** Of sends and token calls. */
+  /** Of sends, token calls and uploads. */
   byFault: Record<string, number>
   /** Accepted messages beyond the first with the same app, recipient and body. */
   doubles: number
@@ -91,7 +93,7 @@ export type LedgerBook = {
   addSend: (record: Omit<SendRecord, 'seq'>) => SendRecord
   markAccepted: (record: SendRecord) => void
   addTokenCall: (call: TokenCall) => TokenCall
-  addOtherCall: (call: OtherCall) => void
+  addOtherCall: (call: OtherCall) => OtherCall
   addToken: (token: string) => void
   reset: () => void
 }
@@ -137,7 +139,7 @@ export const openLedger = (limit = 2_000_000): LedgerBook => {
       tokenCalls: () => calls.map((call) => ({ ...call })),
       otherCalls: () => otherCalls.map((call) => ({ ...call })),
       tokensIssued,
-      summary: () => summarize(records, calls, dropped),
+      summary: () => summarize({ records, calls, otherCalls, dropped }),
     },
     addSend: (fields) => {
       sendCount += 1
@@ -158,6 +160,7 @@ export const openLedger = (limit = 2_000_000): LedgerBook => {
     addOtherCall: (call) => {
       otherCalls.push(call)
       dropOldest(otherCalls, OTHER_CALLS_MAX)
+      return call
     },
     addToken: (token) => {
       tokensIssued.add(token)
@@ -177,7 +180,14 @@ export const openLedger = (limit = 2_000_000): LedgerBook => {
   }
 }
 
-const summarize = (records: readonly SendRecord[], calls: readonly TokenCall[], dropped: number): LedgerSummary => {
+type Kept = {
+  records: readonly SendRecord[]
+  calls: readonly TokenCall[]
+  otherCalls: readonly OtherCall[]
+  dropped: number
+}
+
+const summarize = ({ records, calls, otherCalls, dropped }: Kept): LedgerSummary => {
   const byErrcode: Record<string, number> = {}
   const byFault: Record<string, number> = {}
   const seen = new Set<string>()
@@ -193,7 +203,7 @@ const summarize = (records: readonly SendRecord[], calls: readonly TokenCall[], 
     if (seen.has(identity)) doubles += 1
     else seen.add(identity)
   }
-  for (const { fault } of [...records, ...calls]) {
+  for (const { fault } of [...records, ...calls, ...otherCalls]) {
     if (fault !== undefined) byFault[fault] = (byFault[fault] ?? 0) + 1
   }
   const count = (test: (call: TokenCall) => boolean) => calls.filter(test).length

@@ -1,4 +1,4 @@
-// Puts an answer on the wire, or spoils it the way the chosen fault says. Shared by the send and token endpoints.
+// Puts an answer on the wire, or spoils it the way the chosen fault says. Shared by all endpoints.
 import { STATUS_CODES } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'

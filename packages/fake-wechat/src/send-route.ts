@@ -2,7 +2,7 @@
 // each body once and keeps nothing but the ledger's entry.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errcodeAnswer } from './answers.ts'
-import { judgeSendBody, parseSendBody, type SendBody } from './judge.ts'
+import { judgeSendBody, mediaIdOf, parseSendBody, type SendBody } from './judge.ts'
 import type { SendRecord } from './ledger.ts'
 import { isProcessed, playFault, sendJson, waitLatency } from './play.ts'
 import type { World } from './world.ts'
@@ -17,9 +17,12 @@ export const tokenOf = (request: FastifyRequest): string => {
   return (Array.isArray(token) ? token[0] : token) ?? ''
 }
 
-/** The errcode for the token, then the body, then the reply window: the order in which WeChat looks. */
-const judge = (world: World, tokenErrcode: number, body: SendBody): number =>
-  tokenErrcode || judgeSendBody(body) || (body.touser === null ? 40003 : world.windows.check(body.touser))
+/** The errcode for the token, then the body and the media that it names, then the reply window: the order in which WeChat looks. */
+const judge = (world: World, sender: { appid: string | null; errcode: number }, body: SendBody): number =>
+  sender.errcode ||
+  judgeSendBody(body) ||
+  world.media.check(mediaIdOf(body), sender.appid) ||
+  (body.touser === null ? 40003 : world.windows.check(body.touser))
 
 const accept = (world: World, record: SendRecord): void => {
   world.book.markAccepted(record)
@@ -41,7 +44,7 @@ export const handleSend = async (world: World, request: FastifyRequest, reply: F
   const common = { at: world.now(), appid, touser, msgtype, rawBody, contentType, method: request.method }
   const record = world.book.addSend({ ...common, path: SEND_PATH, errcode: null, ...name, accepted: false })
 
-  const errcode = judge(world, token === '' ? 41001 : tokenErrcode, body)
+  const errcode = judge(world, { appid, errcode: token === '' ? 41001 : tokenErrcode }, body)
   if (errcode === 0 && isProcessed(play.fault)) accept(world, record)
   if (play.latencyMs > 0) await waitLatency(play.latencyMs, world.closing.signal)
   if (play.fault === undefined) {

@@ -1,6 +1,7 @@
 // Everything the fake remembers, in one place: the routes read and change it, the control API as well.
 import { type Faults, openFaults } from './faults.ts'
 import { type LedgerBook, openLedger } from './ledger.ts'
+import { type MediaIds, openMediaIds } from './media.ts'
 import { openTokenWorlds, type TokenWorlds } from './tokens.ts'
 import { openReplyWindows, type ReplyWindows } from './windows.ts'
 
@@ -29,6 +30,7 @@ export type World = {
   book: LedgerBook
   tokens: TokenWorlds
   windows: ReplyWindows
+  media: MediaIds
   faults: Faults
   /** Fires when the server closes: waits end then. */
   closing: AbortController
@@ -44,6 +46,7 @@ export const createWorld = (options: WorldOptions = {}): World => {
     book,
     tokens: openTokenWorlds(now, book.addToken),
     windows: openReplyWindows(options.windows ?? 'open', now),
+    media: openMediaIds(now),
     faults: openFaults(options.seed ?? 1, now),
     closing: new AbortController(),
   }

@@ -58,7 +58,7 @@ describe('the choice of a fault', () => {
     ['no times', { fault: 'hang', times: 0 }],
     ['an errcode that is no number', { fault: { name: 'errcode', errcode: 'x' } }],
     ['a latency without an end', { fault: { name: 'latency', minMs: 1 } }],
-    ['another endpoint', { fault: 'hang', endpoint: 'media' }],
+    ['another endpoint', { fault: 'hang', endpoint: 'upload' }],
     ['a page without a status', { fault: 'page' }],
     ['an unknown manner', { fault: { name: 'odd-answer', manner: 'rot13' } }],
     ['an age that is no number', { fault: { name: 'fresh-token-refused-for', ms: 'x' } }],

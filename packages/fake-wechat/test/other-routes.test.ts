@@ -58,6 +58,44 @@ it('refuses uploads that are too large, of an unknown type, without a file or wi
   expect(await upload(new Uint8Array(9), { access_token: 'forged' })).toMatchObject({ errcode: 40001 })
 })
 
+const sendImage = async (mediaId: string): Promise<Answer> => {
+  const body = { touser: 'oAnna', msgtype: 'image', image: { media_id: mediaId } }
+  return (await (await post(fake, `/cgi-bin/message/custom/send?access_token=${token}`, body)).json()) as Answer
+}
+
+it('knows its media ids: one that has expired or was forgotten is 40007 at a send, and a foreign one passes', async () => {
+  await fake.close()
+  let now = Date.now()
+  fake = await startFakeWechat({ now: () => now })
+  const renew = async () => (token = (await stableToken(fake)).access_token ?? '')
+  await renew()
+  const [first = '', second = ''] = [
+    (await upload(new Uint8Array(9))).media_id,
+    (await upload(new Uint8Array(9))).media_id,
+  ]
+  expect(await sendImage(first)).toMatchObject({ errcode: 0 })
+  expect(await sendImage('media-1')).toMatchObject({ errcode: 0 })
+  fake.control.forgetMedia({ mediaId: first })
+  expect(await sendImage(first)).toMatchObject({ errcode: 40007 })
+  expect(await sendImage(second)).toMatchObject({ errcode: 0 })
+  now += 3 * 24 * 3_600_000
+  await renew()
+  expect(await sendImage(second)).toMatchObject({ errcode: 40007 })
+})
+
+it('plays faults on uploads: one that is taken, or refused, and its answer spoiled', async () => {
+  fake.control.addFault({ endpoint: 'media', times: 1, fault: { name: 'errcode', errcode: 45009 } })
+  fake.control.addFault({ endpoint: 'media', times: 1, fault: 'accept-then-reset' })
+  expect(await upload(new Uint8Array(9))).toMatchObject({ errcode: 45009 })
+  await expect(upload(new Uint8Array(9))).rejects.toThrow()
+  expect(await upload(new Uint8Array(9))).toMatchObject({ media_id: expect.any(String) })
+  expect(fake.ledger.otherCalls()).toMatchObject([
+    { errcode: 45009, fault: 'errcode' },
+    { errcode: null, fault: 'accept-then-reset' },
+    { errcode: 0 },
+  ])
+})
+
 it('forgets them with a reset, and shows them over HTTP', async () => {
   await typing({ touser: 'oAnna', command: 'Typing' })
   const ledger = (await (await fetch(`${fake.url}/_control/ledger`)).json()) as { otherCalls: unknown[] }
