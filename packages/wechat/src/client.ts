@@ -7,8 +7,10 @@ import { outcomeOf } from './answers.ts'
 import { parseBaseUrl } from './base-url.ts'
 import type { ProxySettings } from './dispatcher.ts'
 import { createHttp, type HttpRequest } from './http.ts'
+import { type PictureKind, pictureForm } from './picture.ts'
 import { queryString } from './query.ts'
 import { type TokenAnswer, tokenAnswerOf } from './token-answer.ts'
+import { type Uploaded, uploadedOf } from './upload.ts'
 import { baseUrlParts } from './url-parts.ts'
 
 export interface WechatClientOptions {
@@ -44,6 +46,13 @@ export interface SendCall {
   readonly timeoutMs?: number | undefined
 }
 
+export interface UploadCall {
+  readonly token: SendToken
+  readonly bytes: Buffer
+  readonly kind: PictureKind
+  readonly signal?: AbortSignal | undefined
+}
+
 export interface TokenCall {
   /** `stable`: POST /cgi-bin/stable_token. `classic`: GET /cgi-bin/token, where every call ends the token before. */
   readonly kind: 'stable' | 'classic'
@@ -56,6 +65,8 @@ export interface TokenCall {
 export interface WechatClient {
   /** Sends one message. Rejects only for a body that cannot be written as JSON, which is a bug of the caller's. */
   send(call: SendCall): Promise<Outcome>
+  /** Uploads an image, which WeChat keeps for three days. Never rejects. */
+  upload(call: UploadCall): Promise<Uploaded>
   /** Asks WeChat for a token. Never rejects. */
   fetchToken(call: TokenCall): Promise<TokenAnswer>
   /** Calls under way have `graceMs` (default 0) to end. Later calls are `not-sent`. May be called more than once. */
@@ -84,10 +95,21 @@ export function createWechatClient(options: WechatClientOptions): WechatClient {
   const http = createHttp({ origin, connections, timeoutMs, connectTimeoutMs, answerBytesMax, proxy })
   return {
     async send({ token, body, signal, timeoutMs: callTimeoutMs }) {
-      const query = token.parameter === '' ? '' : `?${queryString({ [token.parameter]: token.value })}`
-      const path = `${prefix}/cgi-bin/message/custom/send${query}`
+      const path = `${prefix}/cgi-bin/message/custom/send${query(token)}`
       const request = { method: 'POST', path, body: JSON.stringify(body), signal, timeoutMs: callTimeoutMs } as const
       return outcomeOf(await http.exchange(request), [token.value, ...where], Date.now())
+    },
+    async upload({ token, bytes, kind, signal }) {
+      const path = `${prefix}/cgi-bin/media/upload${query(token, { type: 'image' })}`
+      const { contentType, body } = pictureForm(bytes, kind)
+      const exchanged = await http.exchange({
+        method: 'POST',
+        path,
+        body,
+        headers: { 'content-type': contentType },
+        signal,
+      })
+      return uploadedOf(exchanged, [token.value, ...where], Date.now())
     },
     async fetchToken(call) {
       return tokenAnswerOf(await http.exchange(tokenRequest(prefix, call)), {
@@ -96,6 +118,11 @@ export function createWechatClient(options: WechatClientOptions): WechatClient {
     },
     close: (graceMs = 0) => http.close(graceMs),
   }
+}
+
+function query({ parameter, value }: SendToken, more: Readonly<Record<string, string>> = {}): string {
+  const text = queryString({ ...(parameter === '' ? {} : { [parameter]: value }), ...more })
+  return text === '' ? '' : `?${text}`
 }
 
 function tokenRequest(prefix: string, { kind, appid, secret, forceRefresh = false }: TokenCall): HttpRequest {

@@ -22,8 +22,8 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST'
   /** Path and query. */
   readonly path: string
-  /** JSON, already serialised. */
-  readonly body?: string
+  /** JSON, already serialised; bytes with a content type of their own. */
+  readonly body?: string | Buffer
   /** In place of the content type that goes with a body. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly signal?: AbortSignal | undefined

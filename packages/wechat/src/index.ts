@@ -5,11 +5,13 @@ export {
   type SendCall,
   type SendToken,
   type TokenCall,
+  type UploadCall,
   type WechatClient,
   type WechatClientOptions,
 } from './client.ts'
 export { type ProxySettings, proxyProblems } from './dispatcher.ts'
 export { createForwarder, type Forwarded, type Forwarder } from './forward.ts'
+export { type PictureKind, pictureHead, pictureKindOf } from './picture.ts'
 export { createPublicClient, type PublicAnswer, type PublicClient, type PublicRequest } from './public-client.ts'
 export { type PushConfig, pushFields } from './push-schema.ts'
 export { type Reached, reachWechat } from './reach.ts'
@@ -23,3 +25,4 @@ export {
   type TokenSource,
 } from './token-source.ts'
 export { DEFAULT_TOKEN_SOURCE, type TokenSourceConfig, tokenSourceSchema } from './token-source-schema.ts'
+export type { Uploaded } from './upload.ts'

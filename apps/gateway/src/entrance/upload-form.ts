@@ -1,8 +1,9 @@
 /**
- * The form of an upload, as WeChat wants it. WeChat tells the kind of a file by the name that it has in the form: without a
- * name it says 41005, and with another extension than the file's kind 40113. Clients that have only bytes give no name, or any:
- * so the bytes say what a picture is, and the form says that after them. Everything else of it stays as it came.
+ * The form of an upload, as WeChat wants it. WeChat tells the kind of a file by the name that it has in the form, and clients
+ * that have only bytes give no name, or any: so the bytes say what a picture is, and the form says that after them. Everything
+ * else of it stays as it came.
  */
+import { type PictureKind, pictureHead, pictureKindOf } from '@wechat-outbox/wechat'
 
 /** Null where what there is cannot be told, or is right already. */
 export function tidyUploadForm(form: Buffer, contentType: string): Buffer | null {
@@ -11,33 +12,12 @@ export function tidyUploadForm(form: Buffer, contentType: string): Buffer | null
   const parts = partsOf(form, boundary)
   const part = parts.find(({ head }) => nameOf(head) === 'media') ?? (parts.length === 1 ? parts[0] : undefined)
   if (part === undefined) return null
-  const kind = kindOf(form.subarray(part.from, part.to))
+  const kind = pictureKindOf(form.subarray(part.from, part.to))
   if (kind === undefined || isRight(part.head, kind)) return null
-  const head = [
-    `Content-Disposition: form-data; name="media"; filename="image.${kind.extensions[0]}"`,
-    `Content-Type: ${kind.type}`,
-  ].join('\r\n')
-  return Buffer.concat([form.subarray(0, part.headFrom), Buffer.from(head), form.subarray(part.from - 4)])
-}
-
-interface Kind {
-  readonly type: string
-  /** The first is the usual one. */
-  readonly extensions: readonly [string, ...string[]]
-  readonly begins: readonly Buffer[]
+  return Buffer.concat([form.subarray(0, part.headFrom), Buffer.from(pictureHead(kind)), form.subarray(part.from - 4)])
 }
 
 const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1')
-
-const KINDS: readonly Kind[] = [
-  { type: 'image/png', extensions: ['png'], begins: [bytesOf('\x89PNG\r\n\x1A\n')] },
-  { type: 'image/jpeg', extensions: ['jpg', 'jpeg'], begins: [bytesOf('\xFF\xD8\xFF')] },
-  { type: 'image/gif', extensions: ['gif'], begins: [bytesOf('GIF87a'), bytesOf('GIF89a')] },
-]
-
-function kindOf(bytes: Buffer): Kind | undefined {
-  return KINDS.find(({ begins }) => begins.some((begin) => bytes.subarray(0, begin.length).equals(begin)))
-}
 
 interface Part {
   readonly head: string
@@ -83,7 +63,7 @@ function nameOf(head: string): string | undefined {
 }
 
 /** A plain name with an extension of this kind, and a type that does not contradict it. */
-function isRight(head: string, { type, extensions }: Kind): boolean {
+function isRight(head: string, { type, extensions }: PictureKind): boolean {
   const disposition = DISPOSITION.exec(head)?.[0] ?? ''
   const [, extension = ''] = /;\s*filename="[\w .()-]{1,100}\.([a-z]+)"\s*$/i.exec(disposition) ?? []
   const given = /^content-type:\s*(\S+)/im.exec(head)?.[1]?.toLowerCase()
