@@ -60,6 +60,13 @@ export { isRefusal, messageOf, storeError } from './errors.ts'
 export { type Backlog, readBacklog } from './lanes/backlog.ts'
 export { inspectLanes, type LaneInspection, type LaneProblem } from './lanes/inspect.ts'
 export {
+  createMediaStore,
+  type MediaStore,
+  type SharedUpload,
+  type StoredMedia,
+  type UploadedMedia,
+} from './media/media-store.ts'
+export {
   LISTED_STATUSES,
   listPersonMessages,
 } from './producer/person-messages.ts'

@@ -94,6 +94,7 @@ export function appKeys(appid: string) {
     ...windowKeys(prefix),
     ...taskKeys(prefix),
     ...tokenKeys(prefix),
+    ...mediaKeys(prefix),
   }
 }
 
@@ -156,6 +157,16 @@ function tokenKeys(prefix: string) {
     tokenChecked: `${prefix}:token:checked`,
     /** Channel: says that the token, or what is known of it, has changed. */
     tokenNews: `${prefix}:token:news`,
+  }
+}
+
+/** Pictures, by the SHA-256 of their bytes in base64url. */
+function mediaKeys(prefix: string) {
+  return {
+    /** String, expiring: the media id that WeChat has given a picture. */
+    media: (sha256: string) => `${prefix}:media:${sha256}`,
+    /** String, expiring: the fence of the process that uploads it. */
+    mediaLock: (sha256: string) => `${prefix}:media:${sha256}:lock`,
   }
 }
 

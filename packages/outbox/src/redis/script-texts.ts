@@ -11,7 +11,9 @@ const folders = {
   'app-hold': ['hold-fault', 'hold-lift', 'hold-operator', 'hold-prove', 'hold-turn'],
   'dead-letters': ['bury-message', 'dead-page', 'discard', 'replay', 'take-retried'],
   lanes: ['backlog', 'heal', 'mend-lane'],
+  media: ['media-claim', 'media-store'],
   producer: ['cancel', 'send'],
+  shared: ['delete-if'],
   tasks: ['take-back', 'task-cancel', 'task-create', 'task-select'],
   tokens: [
     'access-token-issue',
@@ -22,7 +24,6 @@ const folders = {
     'token-prove',
     'token-read',
     'token-store',
-    'token-unlock',
     'token-want',
   ],
   windows: ['act'],

@@ -240,7 +240,7 @@ function createLock({ redis }: Store, keys: AppKeys, { fence, lockMs, fields }: 
       return (await runScript<number>(redis, call)) === 1
     },
     async release() {
-      await runScript(redis, { name: 'token-unlock', keys: [keys.tokenLock], args: [fence] })
+      await runScript(redis, { name: 'delete-if', keys: [keys.tokenLock], args: [fence] })
     },
   }
 }

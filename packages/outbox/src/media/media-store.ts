@@ -1,0 +1,81 @@
+/**
+ * Pictures that WeChat has been given, by app and SHA-256: two hundred messages with one picture upload it once, whichever
+ * processes send them. WeChat keeps an image for three days and cannot be asked about it, so an id is used for some hours
+ * less. Only ids stand in Redis, and nothing of a picture.
+ */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { appKeys } from '../redis/keys.ts'
+import { runScript } from '../redis/scripts.ts'
+import type { Store } from '../redis/store.ts'
+
+export interface StoredMedia {
+  readonly mediaId: string
+  /** Epoch milliseconds by Redis's clock: nobody uses it any more. */
+  readonly expiresAt: number
+}
+
+export type UploadedMedia = { readonly kind: 'uploaded'; readonly mediaId: string }
+
+export interface SharedUpload<Failure> {
+  /** Uploads the picture, in `uploadMsMax` at most. Called only by who has the right to. */
+  readonly upload: () => Promise<UploadedMedia | Failure>
+  /** So long the right to upload lasts: the death of a process that has it costs the others no more. */
+  readonly uploadMsMax: number
+  /** How long another process's upload is waited for. */
+  readonly waitMs: number
+}
+
+export interface MediaStore {
+  /** The id of a picture: the one that there is, or a new one from one process of all. `busy`: another has not come back with one. */
+  share<Failure extends { readonly kind: string }>(
+    sha256: string,
+    shared: SharedUpload<Failure>,
+  ): Promise<{ readonly kind: 'stored'; readonly media: StoredMedia } | Failure | { readonly kind: 'busy' }>
+  /** WeChat does not know the id: nobody gets it any more. */
+  forget(sha256: string, mediaId: string): Promise<void>
+}
+
+/** Three days, less what a message may wait between the look for its id and its call, and what clocks differ by. */
+const KEPT_MS = 70 * 3_600_000
+const POLL_MS = 100
+
+export function createMediaStore({ redis, clock }: Store, appid: string): MediaStore {
+  const keys = appKeys(appid)
+  const stored = ([mediaId, leftMs]: readonly [string, number]) =>
+    ({ kind: 'stored', media: { mediaId, expiresAt: Math.floor(clock.now() + leftMs) } }) as const
+  const deleteIf = (key: string, value: string): Promise<number> =>
+    runScript(redis, { name: 'delete-if', keys: [key], args: [value] })
+  return {
+    async share(sha256, { upload, uploadMsMax, waitMs }) {
+      const media = keys.media(sha256)
+      const lock = keys.mediaLock(sha256)
+      const fence = randomUUID()
+      for (const until = performance.now() + waitMs; ; await sleep(POLL_MS)) {
+        const call = { name: 'media-claim', keys: [media, lock], args: [fence, uploadMsMax + 1000] } as const
+        const [kind, id = '', leftMs = 0] = await runScript<[string, string?, number?]>(redis, call)
+        if (kind === 'media') return stored([id, leftMs])
+        if (kind === 'busy') {
+          if (performance.now() >= until) return { kind: 'busy' }
+          continue
+        }
+        try {
+          const made = await upload()
+          // A failure may have any other kind.
+          if (!isUploaded(made)) return made
+          const { mediaId } = made
+          return stored(await runScript(redis, { name: 'media-store', keys: [media], args: [mediaId, KEPT_MS] }))
+        } finally {
+          await deleteIf(lock, fence)
+        }
+      }
+    },
+    async forget(sha256, mediaId) {
+      await deleteIf(keys.media(sha256), mediaId)
+    },
+  }
+}
+
+function isUploaded(made: { readonly kind: string }): made is UploadedMedia {
+  return made.kind === 'uploaded'
+}
