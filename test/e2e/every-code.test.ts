@@ -99,7 +99,7 @@ describe('every code of the table', () => {
   const rows = SEND_ERRCODES.filter(({ errcode }) => errcode !== 0)
   /** Whether it is about the message alone. */
   const isOwn = ({ action, suspendAfterInARow }: ErrcodeRow): boolean =>
-    (action === 'dead' && suspendAfterInARow === undefined) || action === 'retry' || action === 'reply-window'
+    (action === 'dead' && suspendAfterInARow === undefined) || ['retry', 'reply-window', 'renew-media'].includes(action)
   const isToken = ({ action }: ErrcodeRow): boolean => action === 'refresh-token'
   const send = async ({ errcode }: ErrcodeRow): Promise<string> => {
     await answers(`code<${errcode}>`, errcode)
@@ -155,7 +155,9 @@ describe('every code of the table', () => {
   })
 
   it('holds the app as its action says, and the message with it', async () => {
-    const holding = rows.filter(({ action }) => !['dead', 'reply-window', 'retry', 'wait'].includes(action))
+    const holding = rows.filter(
+      ({ action }) => !['dead', 'reply-window', 'renew-media', 'retry', 'wait'].includes(action),
+    )
     // A refused token is remembered for a while, so these come last.
     for (const row of holding.toSorted((a, b) => Number(isToken(a)) - Number(isToken(b)))) {
       const id = await send(row)

@@ -1,3 +1,4 @@
+import { JOB_DATA_VERSION } from '@wechat-outbox/messages'
 import { appPrefix, connectRedis } from '@wechat-outbox/outbox/engine'
 import { Queue } from 'bullmq'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -126,7 +127,7 @@ describe('jobs of other makes', () => {
     await queue.add('text', first, { jobId: 'm-first' })
     await queue.add(
       'voice',
-      { v: 3, touser: 'o-newer', msgtype: 'voice', voice: { media_id: 'M' } },
+      { v: JOB_DATA_VERSION + 1, touser: 'o-newer', msgtype: 'voice', voice: { media_id: 'M' } },
       { jobId: 'm-newer' },
     )
     await queue.add('text', { v: 1, touser: 'o-nonsense', msgtype: 'text' }, { jobId: 'm-nonsense' })

@@ -29,11 +29,11 @@ const WORDS = `
   audio banned block blocked body busy button byte bytes call called can cannot card client closed code command component
   connect connecting connection content count credential credentials customer daily data day denied description device dns
   does domain duplicate empty ended error exceed exceeded exceeds exist exists expire expired failed failure fast field file
-  follow forbidden format frequency frozen function get grant_type header headers hint hints host http https illegal image
-  incorrect input interface internal invalid ip ipv4 ipv6 json key larger latest length limit link list login malformed
-  match max maximum media media_id menu message method min mini miniprogram miniprogrampage minute mismatch missing msgtype
+  follow forbidden format frequency frozen function get gif grant_type header headers hint hints host http https illegal image
+  incorrect input interface internal invalid ip ipv4 ipv6 jpeg json key larger latest length limit link list login malformed
+  match max maximum media media_id menu message method min mini miniprogram miniprogrampage minute mismatch missing more msgtype
   must name need news no not null object official ok open openid operation out page pagepath param parameter parameters parse
-  password permission picture picurl please post privilege program proxy query quota rate reach reached reading recipient
+  password permission picture picurl please png post privilege program proxy public query quota rate reach reached reading recipient redirect redirects
   refresh refuse refused register reject rejected reply req_id request require required reserved response retry rid risk
   right same scene secret security send sending sent server service session short signature size source status subscribe
   subscribed subscriber success support supported suspended system system's task template temporarily text than thumb

@@ -32,7 +32,7 @@ const isReason: Test = (value) => {
 }
 const isReasonList: Test = (value) => Array.isArray(value) && value.every(isReason)
 const OUTCOMES =
-  /^(?:delivered|retry|token-refreshed|token-unavailable|not-sent|refused|unsure|throttled|suspended|waiting-for-user|dead)$/
+  /^(?:delivered|retry|token-refreshed|media-renewed|token-unavailable|not-sent|refused|unsure|throttled|suspended|waiting-for-user|dead)$/
 
 /** As it is where it looks as it should, and hidden otherwise. */
 const ifIs =
@@ -77,9 +77,9 @@ const MESSAGE: Readonly<Record<string, Show>> = {
   touser: maskOpenid,
   msgtype: ifIs(isMsgtype),
   text: hidden('content'),
-  image: hidden('media_id'),
+  image: hidden('media_id', 'url'),
   link: hidden('title', 'description', 'url', 'thumb_url'),
-  miniprogrampage: hidden('title', 'pagepath', 'thumb_media_id'),
+  miniprogrampage: hidden('title', 'pagepath', 'thumb_media_id', 'thumb_url'),
   aimsgcontext: hidden('is_ai_msg'),
   customservice: hidden('kf_account'),
   businessid: hide,

@@ -125,6 +125,7 @@ describe('masking', () => {
   const messages = [
     { msgtype: 'text', text: { content: SECRET_TEXT }, metadata: { order: 'ORDER-77', deep: { note: 'NOTE-88' } } },
     { msgtype: 'image', image: { media_id: 'MEDIA-99' } },
+    { msgtype: 'image', image: { url: 'https://shop.example/PICTURE-12' } },
     {
       msgtype: 'link',
       link: {
@@ -137,6 +138,10 @@ describe('masking', () => {
     {
       msgtype: 'miniprogrampage',
       miniprogrampage: { title: 'PAGE-55', pagepath: 'pages/PATH-66', thumb_media_id: 'THUMB-77' },
+    },
+    {
+      msgtype: 'miniprogrampage',
+      miniprogrampage: { title: 'PAGE-56', pagepath: 'pages/PATH-67', thumb_url: 'https://shop.example/CARD-13' },
     },
   ]
   const secrets = [SECRET_TEXT, OPENID.slice(0, -1), ...JSON.stringify(messages).matchAll(/[A-Z]+-\d\d/g)].map(String)
@@ -176,7 +181,9 @@ describe('masking', () => {
     const sent = (JSON.parse(lists[1]?.text ?? '') as { queues: BoardQueue[] }).queues.find(({ name }) => name === SEND)
     expect(sent?.jobs.map(({ name }) => name.split(' · ')[0]).sort()).toEqual([
       'image',
+      'image',
       'link',
+      'miniprogrampage',
       'miniprogrampage',
       'text',
     ])

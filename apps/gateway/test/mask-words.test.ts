@@ -15,12 +15,16 @@ it.each([
   'dns ENOTFOUND',
   'timeout while waiting for headers',
   'the worker ended while the call was open',
+  'picture: HTTP 404',
+  'picture: the host has no public address',
+  'upload: invalid image size',
 ])('leaves the words of WeChat and of the road: %s', (text) => {
   expect(maskErrmsg(text)).toBe(text)
 })
 
 it.each([
   ['content 您的验证码是 493817 refused', 'content ••• refused'],
+  ['picture: more than 3 redirects', 'picture: more than ••• redirects'],
   ['493817', '•••'],
   ['4 9 3 8 1 7', '•••'],
   ['data: ZGllIFBJTg==', 'data: •••'],

@@ -3,6 +3,7 @@
  *
  *   prepare  the request, from the job            pure
  *   admit    is it this message's turn?           not yet → park; its app is held → step back
+ *   picture  its media id, if it has a URL         from memory; otherwise without the turn, which is asked for again
  *   send     one HTTP call                        never throws for what WeChat says: an outcome
  *   judge    outcome → decision, ifHeld, signal   pure, from the table
  *   signal   is it the app's fault?               then it is held, its messages wait, and none loses a try
@@ -14,33 +15,21 @@
  */
 import { type Attempt, type JobData, type Outcome, readJobData, wechatBody } from '@wechat-outbox/messages'
 import type { Run, Settlement } from '@wechat-outbox/outbox/engine'
+import { type Decision, expiryReason, invalidMessageReason, isTokenRefusal, judge } from '@wechat-outbox/policy'
 import {
-  attemptOf,
-  type Decision,
-  expiryReason,
-  invalidMessageReason,
-  isTokenRefusal,
-  judge,
-  type Situation,
-} from '@wechat-outbox/policy'
-import type { WechatClient } from '@wechat-outbox/wechat'
-import type { Recorder } from './record.ts'
-import type { Token, Tokens } from './tokens.ts'
+  type Context,
+  type DeliverOptions,
+  decisionOn,
+  isRepeated,
+  isTokenGivenUp,
+  note,
+  settlementOf,
+  situationOf,
+} from './delivery.ts'
+import { pictureFor } from './picture-step.ts'
+import type { Token } from './tokens.ts'
 
-export interface DeliverOptions {
-  readonly tokens: Tokens
-  readonly client: WechatClient
-  readonly recorder: Recorder
-  readonly triesMax: number
-  readonly backoffMs: number
-  readonly backoffMsMax: number
-  readonly sendTimeoutMs: number
-  readonly leaseMs: number
-  /** Of messages that have no policy of their own for a closed reply window. */
-  readonly onClosed: 'dead-letter' | 'hold'
-  /** A suspended app is probed this often, in milliseconds. */
-  readonly probeEveryMs: number
-}
+export type { DeliverOptions }
 
 /** What a worker does with data that only a newer one can read: it waits, and is looked at again. */
 const NEWER_DATA_WAIT_MS = 60_000
@@ -57,6 +46,13 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
   const attempts: Attempt[] = []
   let tokenRefreshes = 0
   let refused = { value: '', inARow: 0 }
+  let refusedMediaId: string | undefined
+  const replace = async (bad: Token, startedAt: number): Promise<void> => {
+    refused = { value: bad.value, inARow: refused.value === bad.value ? refused.inARow + 1 : 1 }
+    const replaced = await options.tokens.replace(bad, { startedAt, inARow: refused.inARow })
+    // One that was there already was only news to this process, and says nothing about the app.
+    if (replaced.kind === 'token' && replaced.fresh) tokenRefreshes += 1
+  }
   for (let calls = 0; calls < CALLS_MAX; calls += 1) {
     if (!options.tokens.isReady()) await run.waive()
     const result = await options.tokens.current()
@@ -73,19 +69,22 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
     if (result.kind !== 'token' || isExpired(run, data)) {
       return { kind: 'dead', reason: expiryReason(attempts.at(-1) ?? run.lastAttempt()), attempts }
     }
+    const picture = await pictureFor(context, { refusedMediaId, replace }, options)
+    if (picture.kind === 'settled') return picture.settlement
+    if (picture.kind === 'again') continue
     const leftMs = options.leaseMs - (performance.now() - turn.leaseFrom) - LEASE_MARGIN_MS
     // The process was stopped or starved between admission and here: another worker may have the message by now.
     if (leftMs <= 0) return { kind: 'snooze', delayMs: 1, counts: false, attempts }
     const startedAt = performance.now()
-    const decision = await attempt(context, { token: result.token, timeoutMs: leftMs }, options)
+    const { mediaId } = picture
+    const canRenewMedia = mediaId !== undefined && refusedMediaId === undefined
+    const call = { token: result.token, timeoutMs: leftMs, mediaId }
+    const decision = await attempt({ ...context, canRenewMedia }, call, options)
     if (isTokenGivenUp(decision)) await options.tokens.condemn(result.token)
-    if (decision.action !== 'refresh-token') return settlementOf(decision, attempts)
+    if (!isRepeated(decision)) return settlementOf(decision, attempts)
     if (!(await run.unmark())) return { kind: 'lost' }
-    const { value } = result.token
-    refused = { value, inARow: refused.value === value ? refused.inARow + 1 : 1 }
-    const replaced = await options.tokens.replace(result.token, { startedAt, inARow: refused.inARow })
-    // One that was there already was only news to this process, and says nothing about the app.
-    if (replaced.kind === 'token' && replaced.fresh) tokenRefreshes += 1
+    if (decision.action === 'renew-media') refusedMediaId = mediaId
+    else await replace(result.token, startedAt)
   }
   return { kind: 'snooze', delayMs: BUSY_WAIT_MS, counts: false, attempts }
 }
@@ -105,20 +104,10 @@ function prepare(run: Run, { recorder }: DeliverOptions): Prepared {
   }
 }
 
-interface Context {
-  readonly run: Run
-  readonly data: JobData
-  /** The attempts of this run, to which each one is added. */
-  readonly attempts: Attempt[]
-  /** Tries made before this one. */
-  readonly tries: number
-  readonly tokenRefreshes: number
-}
-
 /** One call and the judgement on it. */
 async function attempt(
   context: Context,
-  call: { token: Token; timeoutMs: number },
+  call: { token: Token; timeoutMs: number; mediaId: string | undefined },
   options: DeliverOptions,
 ): Promise<Decision> {
   const { run, data } = context
@@ -126,7 +115,7 @@ async function attempt(
   const started = performance.now()
   const outcome = await options.client.send({
     token: call.token,
-    body: wechatBody(data),
+    body: wechatBody(data, call.mediaId),
     signal: run.signal,
     timeoutMs: Math.floor(Math.min(call.timeoutMs, options.sendTimeoutMs)),
   })
@@ -137,14 +126,6 @@ async function attempt(
   const decision = await decisionOn(outcome, context, options)
   note(context, { outcome, decision, at, ms }, options)
   return decision
-}
-
-/** The store hears first what the call says about the app, because an app that is held is why a message waits instead of dying. */
-async function decisionOn(outcome: Outcome, context: Context, options: DeliverOptions): Promise<Decision> {
-  const { decision, ifHeld, signal } = judge(outcome, situationOf(context, options))
-  // The call is not over yet: it is made again at once, with another token.
-  if (decision.action === 'refresh-token') return decision
-  return (await context.run.signalApp(signal)) ? ifHeld : decision
 }
 
 /**
@@ -176,51 +157,6 @@ function afterPause(pauseMs: number, { run, data, attempts }: Pick<Context, 'run
   const { expiresAt = Number.POSITIVE_INFINITY } = data
   const delayMs = Math.max(1, Math.min(pauseMs, expiresAt - run.now()))
   return { kind: 'snooze', delayMs, counts: false, attempts }
-}
-
-function situationOf({ run, data, tries, tokenRefreshes }: Context, options: DeliverOptions): Situation {
-  const { triesMax, backoffMs, backoffMsMax, probeEveryMs } = options
-  const { expiresAt, ifUnsure = 'resend' } = data
-  const onClosed = (data.onClosed ?? options.onClosed) === 'hold' ? 'hold' : 'dead-letter'
-  const now = { nowMs: run.now(), random: Math.random() }
-  const limits = { triesMax, backoffMs, backoffMsMax, probeEveryMs }
-  return { ...now, ...limits, tries: tries + 1, expiresAt, ifUnsure, onClosed, tokenRefreshes }
-}
-
-interface Judged {
-  readonly outcome: Outcome
-  readonly decision: Decision
-  readonly at: number
-  readonly ms: number
-}
-
-function note(context: Context, { outcome, decision, at, ms }: Judged, { recorder }: DeliverOptions): void {
-  const made = attemptOf(outcome, decision, { at, ms })
-  context.attempts.push(made)
-  recorder.attempted({ run: context.run, data: context.data, attempt: made, number: context.tries + 1 })
-}
-
-function settlementOf(decision: Decision, attempts: readonly Attempt[]): Settlement {
-  switch (decision.action) {
-    case 'delivered':
-      return { kind: 'delivered', attempts }
-    case 'retry':
-      return { kind: 'snooze', delayMs: decision.delayMs, counts: true, attempts }
-    case 'wait':
-      return { kind: 'snooze', delayMs: decision.delayMs, counts: false, attempts }
-    case 'await-user':
-      return { kind: 'await-user', attempts }
-    case 'dead':
-      return { kind: 'dead', reason: decision.reason, attempts, isWindows: decision.isWindows }
-    // Only a call that was answered can ask for it, and its caller has dealt with that.
-    case 'refresh-token':
-      return { kind: 'snooze', delayMs: 1, counts: false, attempts }
-  }
-}
-
-/** WeChat has refused the token of this call, and fresh ones before it. */
-function isTokenGivenUp(decision: Decision): boolean {
-  return decision.action === 'wait' && decision.reason.errcode !== null && isTokenRefusal(decision.reason.errcode)
 }
 
 /** By Redis's clock: the clocks of hosts differ, and `expiresAt` is a promise. */

@@ -76,6 +76,14 @@ export const workerEnvSchema = z.object({
   HOLD_MAX_DAYS: integer(1, 365)
     .default(7)
     .describe('A message that waits for its user and has no `expiresAt` is dead as `unanswered` after this'),
+  MEDIA_BYTES_MAX: integer(1, 10_485_760)
+    .default(2_097_152)
+    .describe('The largest picture that is fetched from a URL, in bytes; WeChat’s pages say 2 MB and 10 MB'),
+  MEDIA_ALLOWED_HOSTS: text
+    .optional()
+    .describe(
+      'Comma-separated names and addresses, without ports, of servers of pictures that may be private addresses; all others must be public ones (`docs/media.md`)',
+    ),
   REPLAY_MAX_PER_SECOND: integer(0, 1_000_000).default(200).describe('Replays per second and app; 0 for no limit'),
   STALLED_AFTER_MS: integer(1000, 3_600_000)
     .default(10_000)
@@ -109,6 +117,9 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   if (backoffMsMax < backoffMs) problems.push('RETRY_BACKOFF_MS_MAX must be at least RETRY_BACKOFF_MS')
   if (readHostnames(values.WORKER_ALLOWED_HOSTS) === null) {
     problems.push('WORKER_ALLOWED_HOSTS must be names or addresses without ports, separated by commas')
+  }
+  if (readHostnames(values.MEDIA_ALLOWED_HOSTS) === null) {
+    problems.push('MEDIA_ALLOWED_HOSTS must be names or addresses without ports, separated by commas')
   }
   problems.push(...proxyProblems(proxyOf(values)), ...baseUrlProblems(values))
   if (problems.length > 0) throw new ConfigError(problems)

@@ -6,12 +6,15 @@
 import type { Attempt, JobData, Reason, WindowDisagreement } from '@wechat-outbox/messages'
 import { sendErrcode, tokenErrcode } from '@wechat-outbox/policy'
 import { Counter, Histogram, type Registry } from 'prom-client'
+import type { UploadResult } from './pictures.ts'
 import type { RefreshResult } from './token-refresh.ts'
 
 export interface AppMetrics {
   attempted(made: {
     readonly attempt: Attempt
     readonly data: JobData
+    /** It was no call of the message itself. */
+    readonly isPicture?: boolean
     readonly acceptedAt: number
     readonly nowMs: number
   }): void
@@ -20,6 +23,7 @@ export interface AppMetrics {
   expired(count: number): void
   windowDisagreed(kind: WindowDisagreement): void
   readonly refreshed: (result: RefreshResult) => void
+  readonly uploaded: (result: UploadResult) => void
 }
 
 export interface WorkerMetrics {
@@ -57,6 +61,12 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
     labelNames: ['app', 'result'],
     registers,
   })
+  const uploads = new Counter({
+    name: 'wxo_media_uploads_total',
+    help: 'Pictures that messages name by their URLs: stored with WeChat, failed there, or unfetched.',
+    labelNames: ['app', 'result'],
+    registers,
+  })
   const duration = new Histogram({
     name: 'wxo_send_duration_seconds',
     help: 'How long calls to WeChat took.',
@@ -76,10 +86,10 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
       messages.inc({ app, outcome: 'delivered', errcode: '0' }, 0)
       for (const result of ['stored', 'failed'] satisfies RefreshResult[]) tokens.inc({ app, result }, 0)
       return {
-        attempted({ attempt, data, acceptedAt, nowMs }) {
+        attempted({ attempt, data, isPicture = false, acceptedAt, nowMs }) {
           // A death is counted once it is certain, and not all of them had an attempt.
           if (attempt.outcome !== 'dead') count(attempt.outcome, attempt.errcode)
-          if (wasCall(attempt)) duration.observe(attempt.ms / 1000)
+          if (!isPicture && wasCall(attempt)) duration.observe(attempt.ms / 1000)
           if (attempt.outcome !== 'delivered') return
           delay.observe(Math.max(0, nowMs - Math.max(acceptedAt, data.sendAt ?? 0)) / 1000)
         },
@@ -88,6 +98,7 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
         expired: (number) => expired.inc({ app }, number),
         windowDisagreed: (kind) => disagreements.inc({ app, kind }),
         refreshed: (result) => tokens.inc({ app, result }),
+        uploaded: (result) => uploads.inc({ app, result }),
       }
     },
   }

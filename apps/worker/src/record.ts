@@ -10,6 +10,8 @@ export interface Attempted {
   readonly attempt: Attempt
   /** Which try of the budget it was. */
   readonly number: number
+  /** It was about the picture of the message: nothing of the message itself was sent. */
+  readonly isPicture?: boolean
 }
 
 export interface Recorder extends Omit<ConsumerReport, 'stuck'> {
@@ -17,13 +19,13 @@ export interface Recorder extends Omit<ConsumerReport, 'stuck'> {
   newerData(run: Run, v: number): void
 }
 
-const QUIET = new Set<Attempt['outcome']>(['delivered', 'token-refreshed'])
+const QUIET = new Set<Attempt['outcome']>(['delivered', 'token-refreshed', 'media-renewed'])
 
 export function createRecorder(log: Logger, appid: string, metrics: AppMetrics): Recorder {
   const seldom = createSeldom()
   return {
-    attempted({ run, data, attempt, number }) {
-      metrics.attempted({ attempt, data, acceptedAt: run.acceptedAt, nowMs: run.now() })
+    attempted({ run, data, attempt, number, isPicture = false }) {
+      metrics.attempted({ attempt, data, isPicture, acceptedAt: run.acceptedAt, nowMs: run.now() })
       const level = QUIET.has(attempt.outcome) ? 'info' : 'warn'
       if (!log.isLevelEnabled(level)) return
       log[level]({
@@ -32,6 +34,7 @@ export function createRecorder(log: Logger, appid: string, metrics: AppMetrics):
         messageId: run.id,
         msgtype: data.msgtype,
         attempt: number,
+        ...(isPicture ? { step: 'picture' } : {}),
         errcode: attempt.errcode,
         outcome: attempt.outcome,
         durationMs: attempt.ms,

@@ -3,6 +3,7 @@ import {
   type Consumer,
   connectRedis,
   createConsumer,
+  createMediaStore,
   createNews,
   messageOf,
   type News,
@@ -33,6 +34,8 @@ import { deliver } from './deliver.ts'
 import { rereadApps, type WorkerConfig } from './env.ts'
 import { startHealthServer } from './health.ts'
 import { type AppMetrics, createWorkerMetrics, type WorkerMetrics } from './metrics.ts'
+import { createPictureCalls, type PictureCalls } from './picture-calls.ts'
+import { createPictures, type Pictures } from './pictures.ts'
 import { createRecorder } from './record.ts'
 import type { Tokens } from './tokens.ts'
 
@@ -88,8 +91,10 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const sharedWait = sharedWaitFor(redis, store.clock)
   const news = createNews(connect())
   const tokenClient = createWechatClient({ ...whereWechatIs(config), connections: TOKEN_CONNECTIONS })
+  const pictureCalls = createPictureCalls(config)
   const cutShort = new AbortController()
-  const shared = { config, log, store, metrics, sharedWait, news, tokenClient, stuck, cut: cutShort.signal }
+  const common = { config, log, store, metrics, sharedWait, news, tokenClient, pictureCalls, stuck }
+  const shared = { ...common, cut: cutShort.signal }
   const serving = createAppSet((app) => serveApp(app, shared))
   apps = serving
   await serving.become(config.apps)
@@ -105,7 +110,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       if (cut?.aborted) cutShort.abort()
       // Redis may be away while a worker ends; what it could not settle the next one takes over.
       await within(serving.close(), config.SHUTDOWN_TIMEOUT_MS + CLOSE_GRACE_MS, undefined)
-      await tokenClient.close()
+      await Promise.all([tokenClient.close(), pictureCalls.close()])
       news.close()
       await health.close()
       sharedWait?.close()
@@ -156,6 +161,7 @@ interface Shared {
   readonly news: News
   /** Asks for tokens, on connections of their own: behind sends that hang, a fetch would time out without being made. */
   readonly tokenClient: WechatClient
+  readonly pictureCalls: PictureCalls
   readonly stuck: (appid: string) => void
   /** Aborted when the process cannot wait for calls any more, be it of an app that was leaving already. */
   readonly cut: AbortSignal
@@ -168,12 +174,21 @@ function serveApp(app: AppConfig, shared: Shared): ServedApp {
   const client = createWechatClient({ ...whereWechatIs(config), connections: concurrency })
   const counts = shared.metrics.forApp(app.appid)
   const tokens = createAppTokens(app, { ...shared, onRefresh: counts.refreshed })
-  const consumer = createAppConsumer(app, { ...shared, client, tokens, counts, concurrency })
+  const pictures = createPictures({
+    ...shared.pictureCalls,
+    appid: app.appid,
+    media: createMediaStore(shared.store, app.appid),
+    tokens,
+    log: shared.log,
+    onUpload: counts.uploaded,
+  })
+  const consumer = createAppConsumer(app, { ...shared, client, tokens, pictures, counts, concurrency })
   return {
     run: () => consumer.run(),
     trouble: () => consumer.trouble(),
     async close() {
       await consumer.close(config.SHUTDOWN_TIMEOUT_MS, shared.cut)
+      pictures.close()
       tokens.close()
       await client.close()
     },
@@ -190,12 +205,13 @@ const whereWechatIs = (config: WorkerConfig) => ({
 interface AppShared extends Shared {
   readonly client: WechatClient
   readonly tokens: Tokens
+  readonly pictures: Pictures
   readonly counts: AppMetrics
   readonly concurrency: number
 }
 
 function createAppConsumer({ appid, maxPerSecond, onClosed }: AppConfig, options: AppShared): Consumer {
-  const { config, log, store, counts, sharedWait, client, tokens, concurrency, stuck } = options
+  const { config, log, store, counts, sharedWait, client, tokens, pictures, concurrency, stuck } = options
   const recorder = createRecorder(log, appid, counts)
   const isHeld = (onClosed ?? config.ON_CLOSED) === 'hold'
   const closedRule = {
@@ -204,6 +220,7 @@ function createAppConsumer({ appid, maxPerSecond, onClosed }: AppConfig, options
   } as const
   const delivery = {
     tokens,
+    pictures,
     client,
     recorder,
     triesMax: config.RETRY_ATTEMPTS_MAX,

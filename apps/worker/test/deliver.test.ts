@@ -22,9 +22,17 @@ import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type DeliverOptions, deliver } from '../src/deliver.ts'
 import { createWorkerMetrics } from '../src/metrics.ts'
+import type { Pictures } from '../src/pictures.ts'
 import { createRecorder } from '../src/record.ts'
 import { createTokens, type Tokens } from '../src/tokens.ts'
 
+/** No message here has a picture. */
+const noPictures: Pictures = {
+  known: () => undefined,
+  obtain: () => Promise.reject(new Error('no picture')),
+  forget: () => Promise.resolve(),
+  close: () => undefined,
+}
 const LEASE_MS = 2000
 const appid = SANDBOX_APP_ID
 
@@ -86,7 +94,7 @@ async function work(around: (run: Run, options: DeliverOptions) => Promise<Settl
   const consumer = createConsumer({
     appid,
     store,
-    deliver: (run) => around(run, { tokens, client, recorder, ...limits }),
+    deliver: (run) => around(run, { tokens, pictures: noPictures, client, recorder, ...limits }),
     explainFailure: failedElsewhereReason,
     explainExpiry: expiryReason,
     isReady: () => tokens.isReady(),

@@ -10,6 +10,7 @@ export type AttemptOutcome =
   | 'dead'
   | 'token-refreshed'
   | 'token-unavailable'
+  | 'media-renewed'
   | 'not-sent'
   | 'refused'
   | 'unsure'
@@ -40,6 +41,14 @@ export type Outcome =
   | { readonly kind: 'refused'; readonly status: number; readonly retryAfterMs?: number }
   /** Written, and then nothing that says whether WeChat took it. `status`: of a whole answer that is not WeChat's. */
   | { readonly kind: 'unsure'; readonly detail: string; readonly status?: number }
+  /** The picture of the message could not be had, or not be given to WeChat: nothing of the message was sent. */
+  | {
+      readonly kind: 'no-media'
+      readonly detail: string
+      /** Asking again changes nothing: it is gone, or no picture. */
+      readonly lasts: boolean
+      readonly retryAfterMs?: number
+    }
   /** There is no token to send with. */
   | {
       readonly kind: 'no-token'

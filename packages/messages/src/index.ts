@@ -37,6 +37,7 @@ export {
   JOB_DATA_VERSION,
   type JobData,
   newJobData,
+  pictureUrlOf,
   type ReadJobData,
   type ReplayOrigin,
   readJobData,

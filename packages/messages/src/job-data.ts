@@ -9,9 +9,9 @@ import { type Checked, type CheckedRequest, check, storedRequestSchema } from '.
 
 /**
  * The highest version that this code reads. It writes the lowest that says all: 1, or 2 for a message with an `onClosed`, which a worker
- * that does not know reply windows lets wait.
+ * that does not know reply windows lets wait, or 3 for one whose picture is given by its URL.
  */
-export const JOB_DATA_VERSION = 2
+export const JOB_DATA_VERSION = 3
 
 /** Where a replayed message comes from: the dead letter, and the reasons of it and of those before, newest first. */
 export interface ReplayOrigin {
@@ -23,7 +23,7 @@ export interface ReplayOrigin {
 export const EARLIER_REASONS_MAX = 5
 
 /** Acceptance is the job's own timestamp and the appid stands in the queue's prefix: neither is stored a second time. */
-export type JobData = { readonly v: 1 | 2 } & CheckedRequest & Partial<ReplayOrigin> & { readonly part?: Part }
+export type JobData = { readonly v: 1 | 2 | 3 } & CheckedRequest & Partial<ReplayOrigin> & { readonly part?: Part }
 
 export type ReadJobData =
   | { readonly kind: 'ok'; readonly data: JobData }
@@ -33,20 +33,25 @@ export type ReadJobData =
 
 const requestSchema = storedRequestSchema()
 const originSchema = z.object({
-  v: z.union([z.literal(1), z.literal(2)]),
+  v: z.union([z.literal(1), z.literal(2), z.literal(3)]),
   replayOf: z.string().max(80).optional(),
   earlierReasons: z.array(z.string().max(200)).max(EARLIER_REASONS_MAX).optional(),
   part: partSchema.optional(),
 })
 
-const NO_ORIGIN = { 1: { ok: true, value: { v: 1 } }, 2: { ok: true, value: { v: 2 } } } as const
+const NO_ORIGIN = {
+  1: { ok: true, value: { v: 1 } },
+  2: { ok: true, value: { v: 2 } },
+  3: { ok: true, value: { v: 3 } },
+} as const
 
 /** What is stored of a request: version and recipient first, where scripts read them. */
 export function newJobData(request: CheckedRequest): JobData {
   const { idempotencyKey: _key, collapseKey: _collapse, onClosed, ...rest } = request
-  if (onClosed === undefined) return { v: 1, ...rest }
+  const v = pictureUrlOf(request) !== undefined ? 3 : onClosed === undefined ? 1 : 2
+  if (onClosed === undefined) return { v, ...rest }
   // A refusal is over once the message is accepted.
-  return { v: 2, ...rest, onClosed: onClosed === 'refuse' ? 'dead-letter' : onClosed }
+  return { v, ...rest, onClosed: onClosed === 'refuse' ? 'dead-letter' : onClosed }
 }
 
 /**
@@ -60,7 +65,9 @@ export function readJobData(raw: unknown): ReadJobData {
   // Most messages are neither replays nor parts, and every message passes here.
   const isPlain = replayOf === undefined && earlierReasons === undefined && part === undefined
   const origin =
-    isPlain && (v === 1 || v === 2) ? NO_ORIGIN[v] : check({ v, replayOf, earlierReasons, part }, originSchema)
+    isPlain && (v === 1 || v === 2 || v === 3)
+      ? NO_ORIGIN[v]
+      : check({ v, replayOf, earlierReasons, part }, originSchema)
   const checked: Checked<CheckedRequest> = check(request, requestSchema)
   if (origin.ok && checked.ok) return { kind: 'ok', data: withOrigin(checked.value, origin.value) }
   const problems = [...(origin.ok ? [] : origin.problems), ...(checked.ok ? [] : checked.problems)]
@@ -81,28 +88,36 @@ function invalid(problem: string): ReadJobData {
   return { kind: 'invalid', problem: cleanErrmsg(problem) }
 }
 
-/** The body that WeChat gets: its own fields, in its own order, and nothing else. */
-export function wechatBody(data: CheckedRequest): Record<string, unknown> {
+/** Where the picture of a message is, if its producer has given no media id. */
+export function pictureUrlOf(data: CheckedRequest): string | undefined {
+  if (data.msgtype === 'image') return data.image.url
+  return data.msgtype === 'miniprogrampage' ? data.miniprogrampage.thumb_url : undefined
+}
+
+/** The body that WeChat gets: its own fields, in its own order, and nothing else. `mediaId`: of the picture that a URL stands for. */
+export function wechatBody(data: CheckedRequest, mediaId?: string): Record<string, unknown> {
   const { touser, msgtype, aimsgcontext, businessid, customservice } = data
   return {
     touser,
     msgtype,
-    ...contentOf(data),
+    ...contentOf(data, mediaId),
     ...(aimsgcontext === undefined ? {} : { aimsgcontext }),
     ...(businessid === undefined ? {} : { businessid }),
     ...(customservice === undefined ? {} : { customservice }),
   }
 }
 
-function contentOf(data: CheckedRequest): Record<string, unknown> {
+function contentOf(data: CheckedRequest, mediaId: string | undefined): Record<string, unknown> {
   switch (data.msgtype) {
     case 'text':
       return { text: data.text }
     case 'image':
-      return { image: data.image }
+      return { image: { media_id: mediaId ?? data.image.media_id } }
     case 'link':
       return { link: data.link }
-    case 'miniprogrampage':
-      return { miniprogrampage: data.miniprogrampage }
+    case 'miniprogrampage': {
+      const { title, pagepath, thumb_media_id: own } = data.miniprogrampage
+      return { miniprogrampage: { title, pagepath, thumb_media_id: mediaId ?? own } }
+    }
   }
 }

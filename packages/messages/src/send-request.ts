@@ -14,6 +14,7 @@ import {
   REQUEST_BYTES_MAX,
   TEXT_BYTES_MAX_DEFAULT,
 } from './limits.ts'
+import { eitherOf, exactlyOne, hasNoExtras, PICTURE_URL } from './picture-fields.ts'
 import { PLAIN_ERRORS } from './plain-errors.ts'
 import { limitProblems, type Problem } from './problems.ts'
 import { TEXT_RULE_DEFAULT, type TextRule, textProblem } from './split-text.ts'
@@ -164,6 +165,10 @@ function contentSchemas({ texts, isStored }: Limits) {
   const field = text.max(FIELD_CHARS_MAX, `must be at most ${FIELD_CHARS_MAX} characters`)
   const filled = field.refine(isFilled, 'must not be empty').meta({ minLength: 1 })
   const httpUrl = filled.refine(isHttpUrl, 'must be an http or https URL').meta({ format: 'uri' })
+  const pictureUrl = httpUrl
+    .refine(hasNoExtras, 'must be a URL without user, password and fragment')
+    .meta({ format: 'uri', description: PICTURE_URL })
+  const mediaId = filled.meta({ minLength: 1, description: 'What an upload to WeChat was answered with; or a URL' })
   const content = text
     .refine(isFilled, 'must not be empty')
     .refine((value) => textProblem(value, texts) === null, {
@@ -172,9 +177,20 @@ function contentSchemas({ texts, isStored }: Limits) {
     .meta({ minLength: 1, description: TEXT_LENGTH })
   return {
     text: z.strictObject({ content }),
-    image: z.strictObject({ media_id: filled }),
+    image: z
+      .strictObject({ media_id: optional(mediaId), url: optional(pictureUrl) })
+      .refine(...exactlyOne('media_id', 'url'))
+      .meta(eitherOf('media_id', 'url')),
     link: z.strictObject({ title: filled, description: field, url: httpUrl, thumb_url: httpUrl }),
-    miniprogrampage: z.strictObject({ title: filled, pagepath: filled, thumb_media_id: filled }),
+    miniprogrampage: z
+      .strictObject({
+        title: filled,
+        pagepath: filled,
+        thumb_media_id: optional(mediaId),
+        thumb_url: optional(pictureUrl),
+      })
+      .refine(...exactlyOne('thumb_media_id', 'thumb_url'))
+      .meta(eitherOf('thumb_media_id', 'thumb_url')),
   }
 }
 

@@ -5,6 +5,8 @@ import {
   EARLIER_REASONS_MAX,
   ERRMSG_CHARS_MAX,
   type JobData,
+  newJobData,
+  pictureUrlOf,
   readJobData,
   sendRequestSchema,
   wechatBody,
@@ -37,7 +39,7 @@ describe('readJobData', () => {
     expect(read({ ...job, text: { content: title } }).kind).toBe('ok')
   })
 
-  it.each([3, 4, 1_000_000, Number.MAX_SAFE_INTEGER])('lets version %d wait, whatever else it holds', (v) => {
+  it.each([4, 5, 1_000_000, Number.MAX_SAFE_INTEGER])('lets version %d wait, whatever else it holds', (v) => {
     expect(read({ v })).toEqual({ kind: 'newer', v })
     expect(read({ v, touser: 7, new: {} })).toEqual({ kind: 'newer', v })
   })
@@ -142,6 +144,44 @@ describe('anything at all', () => {
         expect(read(stored)).toEqual({ kind: 'ok', data: stored })
       }),
       { numRuns: 300 },
+    )
+  })
+})
+
+describe('the data of a message whose picture is given by its URL', () => {
+  const url = 'https://a.test/a.png'
+  const checked = (request: object) => {
+    const result = checkSendRequest(request, sendRequestSchema())
+    if (!result.ok) throw new Error(JSON.stringify(result.problems))
+    return result.value
+  }
+
+  it('has version 3, with and without an onClosed, and others keep theirs', () => {
+    const image = { touser: 'o1', msgtype: 'image', image: { url } }
+    expect(newJobData(checked(image))).toMatchObject({ v: 3, image: { url } })
+    expect(newJobData(checked({ ...image, onClosed: 'hold' }))).toMatchObject({ v: 3, onClosed: 'hold' })
+    const card = { title: 't', pagepath: 'p', thumb_url: url }
+    expect(newJobData(checked({ touser: 'o1', msgtype: 'miniprogrampage', miniprogrampage: card })).v).toBe(3)
+    expect(newJobData(checked({ ...image, image: { media_id: 'M', url: null } })).v).toBe(1)
+    expect(newJobData(checked({ ...text, onClosed: 'hold' })).v).toBe(2)
+  })
+
+  it('becomes a body with the id of the picture and without the URL', () => {
+    const image = read({ v: 3, touser: 'o1', msgtype: 'image', image: { url } })
+    if (image.kind !== 'ok') throw new Error(image.kind)
+    expect(pictureUrlOf(image.data)).toBe(url)
+    expect(JSON.stringify(wechatBody(image.data, 'M'))).toBe(
+      '{"touser":"o1","msgtype":"image","image":{"media_id":"M"}}',
+    )
+    const card = read({
+      v: 3,
+      touser: 'o1',
+      msgtype: 'miniprogrampage',
+      miniprogrampage: { title: 't', pagepath: 'p', thumb_url: url },
+    })
+    if (card.kind !== 'ok') throw new Error(card.kind)
+    expect(JSON.stringify(wechatBody(card.data, 'M'))).toBe(
+      '{"touser":"o1","msgtype":"miniprogrampage","miniprogrampage":{"title":"t","pagepath":"p","thumb_media_id":"M"}}',
     )
   })
 })

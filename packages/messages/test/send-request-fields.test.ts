@@ -49,6 +49,32 @@ describe('the fields of a content', () => {
     if (!field.endsWith('url')) expect(look(replaced(msgtype, field, `${start}\tb\r\nc`)).ok).toBe(true)
   })
 
+  it.each([
+    ['image', 'media_id', 'url'],
+    ['miniprogrampage', 'thumb_media_id', 'thumb_url'],
+  ] as const)('%s has exactly one of %s and %s', (msgtype, id, url) => {
+    const request: Record<string, unknown> = good[msgtype]
+    const content = (fields: object) => ({ ...request, [msgtype]: { ...(request[msgtype] as object), ...fields } })
+    const picture = 'https://a.test/a.png?x=1'
+    expect(look(content({ [id]: undefined, [url]: picture })).ok).toBe(true)
+    expect(look(content({ [id]: null, [url]: picture })).ok).toBe(true)
+    expect(look(content({ [url]: null })).ok).toBe(true)
+    const message = `must be given, or ${url} in its place, and not both`
+    for (const both of [{ [url]: picture }, { [id]: undefined }, { [id]: null, [url]: null }])
+      expect(problems(content(both))).toEqual([{ path: `${msgtype}.${id}`, message }])
+    for (const wrong of [
+      'ftp://a.test/a',
+      'a.png',
+      '',
+      'https://u:p@a.test/',
+      'https://u@a.test/',
+      'https://a.test/#f',
+    ])
+      expect(new Set(paths(content({ [id]: undefined, [url]: wrong })))).toEqual(new Set([`${msgtype}.${url}`]))
+    expect(look(content({ [id]: undefined, [url]: picture.padEnd(2048, 'x') })).ok).toBe(true)
+    expect(paths(content({ [id]: undefined, [url]: picture.padEnd(2049, 'x') }))).toEqual([`${msgtype}.${url}`])
+  })
+
   it('a description may be empty but not missing', () => {
     expect(look(replaced('link', 'description', '')).ok).toBe(true)
     expect(paths(replaced('link', 'description', undefined))).toEqual(['link.description'])

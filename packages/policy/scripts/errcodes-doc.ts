@@ -13,6 +13,8 @@ const ACTIONS: Readonly<Record<ErrcodeAction, string>> = {
     'The message is sent again after a pause that grows with every try and is drawn at random, up to `RETRY_ATTEMPTS_MAX` tries. Then it is dead as `retries-exhausted`. For these two codes that holds whatever `ifUnsure` says. Users report -1 also for a page whose `thumb_media_id` is wrong: nothing tells that from a busy WeChat, so such a message costs all its tries, 16 by default, before it is dead.',
   'refresh-token':
     'The shared access token is replaced, unless it is the current one and only young or refused by chance, and the message is sent again; this costs it no try. If fresh tokens are refused as well, three in a row, or the current one for 15 seconds, the app is suspended. See [tokens.md](tokens.md).',
+  'renew-media':
+    'A media id that the outbox got for a picture’s URL is forgotten, the picture is uploaded once more and the message sent again, once within the same try. A producer’s own id, or a second refusal: **dead**. See [media.md](media.md).',
   dead: 'The message becomes a dead letter with the reason. It can be replayed, which sends it as a new message.',
   'reply-window':
     'WeChat takes nothing more for this person until the person does something. The message becomes a dead letter; with `onClosed: "hold"` it waits for the user instead and loses no try. See [reply-windows.md](reply-windows.md).',
@@ -51,6 +53,7 @@ export function errcodesDocument(): string {
       ['name', 'action', 'meaning', '含义'],
       OWN_REASONS.map((row) => [row.name, row.action, row.meaning.en, row.meaning.zh]),
     ),
+    '`media-unavailable` is the end at once where the picture is gone (404, 410 and every other refusal of its server but 408, 425 and 429), too large, no picture, or at no public address. A server that is busy (408, 425, 429, 5xx) or away, and an upload that got no answer, are retried at the cost of a try each, not before its `Retry-After`; the last try ends so. What WeChat answers to an upload is judged by the table above.',
     '## Calls without an answer',
     table(
       ['what happened', 'outcome', 'what is done'],

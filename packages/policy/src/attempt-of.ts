@@ -30,6 +30,7 @@ export function attemptOf(outcome: Outcome, decision: Decision, { at, ms }: Timi
 function attemptOutcome(outcome: Outcome, decision: Decision): AttemptOutcome {
   switch (outcome.kind) {
     case 'answered':
+    case 'no-media':
       return judged(decision)
     case 'no-token':
       return decision.action === 'wait' ? decision.outcome : 'token-unavailable'
@@ -46,6 +47,8 @@ function judged(decision: Decision): AttemptOutcome {
       return 'token-refreshed'
     case 'wait':
       return decision.outcome
+    case 'renew-media':
+      return 'media-renewed'
     case 'await-user':
       return 'waiting-for-user'
     case 'delivered':

@@ -16,16 +16,24 @@ export function dead(reason: Reason): Decision {
   return { action: 'dead', reason }
 }
 
-/** The try counts. The last one of the budget is the end, and so is a pause that would last until `expiresAt`. */
-export function retry(said: LastAnswer, situation: Situation): Decision {
+/**
+ * The try counts. The last one of the budget is the end, and so is a pause that would last until `expiresAt`. `pauseMsMin`: who
+ * was asked wants to be asked no sooner.
+ */
+export function retry(said: LastAnswer, situation: Situation, pauseMsMin = 0): Decision {
   if (situation.tries >= situation.triesMax) return dead(retriesExhaustedReason(said))
-  const delayMs = backoffDelayMs(situation)
+  const delayMs = Math.max(backoffDelayMs(situation), Math.ceil(pauseMsMin))
   return isExpiredAt(situation.nowMs + delayMs, situation) ? dead(expiredReason(said)) : { action: 'retry', delayMs }
 }
 
 /** At once and with another token, unless the message has expired. */
 export function again(said: LastAnswer, situation: Situation): Decision {
   return isExpiredAt(situation.nowMs, situation) ? dead(expiredReason(said)) : { action: 'refresh-token' }
+}
+
+/** At once and with another media id of the same picture, unless the message has expired. */
+export function renewMedia(said: LastAnswer, situation: Situation): Decision {
+  return isExpiredAt(situation.nowMs, situation) ? dead(expiredReason(said)) : { action: 'renew-media' }
 }
 
 interface Wait {

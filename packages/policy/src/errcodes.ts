@@ -5,7 +5,15 @@
  */
 
 /** What is done about an answer to a send. `docs/errcodes.md` explains each of them to an operator. */
-export type ErrcodeAction = 'delivered' | 'retry' | 'refresh-token' | 'dead' | 'reply-window' | 'wait' | HoldAction
+export type ErrcodeAction =
+  | 'delivered'
+  | 'retry'
+  | 'refresh-token'
+  | 'renew-media'
+  | 'dead'
+  | 'reply-window'
+  | 'wait'
+  | HoldAction
 
 /** What holds the whole app, whether a send was answered so or a call for a token. */
 export type HoldAction = 'throttle-minute' | 'throttle-day' | 'suspend'
@@ -79,7 +87,7 @@ export const SEND_ERRCODES: readonly ErrcodeRow[] = [
   { errcode: 40004, name: 'invalid-media-type', action: 'dead', meaning: { en: 'The media type is not allowed.', zh: '不合法的媒体文件类型。' }, source: GLOBAL },
   { errcode: 40005, name: 'invalid-file-type', action: 'dead', meaning: { en: 'The file type is not allowed.', zh: '不合法的文件类型。' }, source: GLOBAL },
   { errcode: 40006, name: 'invalid-file-size', action: 'dead', meaning: { en: 'The file size is not allowed.', zh: '不合法的文件大小。' }, source: GLOBAL },
-  { errcode: 40007, name: 'invalid-media-id', action: 'dead', meaning: { en: 'The media id is wrong or has expired. Temporary media live three days.', zh: '不合法或已过期的 media_id；临时素材有效期三天。' }, source: GLOBAL },
+  { errcode: 40007, name: 'invalid-media-id', action: 'renew-media', meaning: { en: 'The media id is wrong or has expired. Temporary media live three days.', zh: '不合法或已过期的 media_id；临时素材有效期三天。' }, source: GLOBAL },
   { errcode: 40009, name: 'invalid-image-size', action: 'dead', meaning: { en: 'The image size is not allowed.', zh: '不合法的图片大小。' }, source: GLOBAL },
   { errcode: 40113, name: 'unsupported-image-type', action: 'dead', meaning: { en: 'The file name says that the image is of a type that WeChat does not take.', zh: '不支持的图片类型，请检查文件扩展名。' }, source: GLOBAL },
   { errcode: 40137, name: 'unsupported-image-format', action: 'dead', meaning: { en: 'The image is of a format that WeChat does not take.', zh: '不支持的图片格式。' }, source: GLOBAL },
@@ -155,6 +163,7 @@ export const OWN_REASONS = [
   { name: 'unanswered', action: 'dead', meaning: { en: 'The message waited for its user, who did nothing for as long as HOLD_MAX_DAYS allows.', zh: '消息等待用户再次互动，但用户在 HOLD_MAX_DAYS 期限内没有任何动作。' } },
   { name: 'unsure', action: 'dead', meaning: { en: 'A call broke after it was written, nobody can know whether WeChat took the message, and ifUnsure is dead-letter.', zh: '请求写出后中断，无法得知微信是否已接收，且 ifUnsure 为 dead-letter。' } },
   { name: 'invalid-message', action: 'dead', meaning: { en: 'The stored message is not one that can be sent.', zh: '存储的消息格式无效，无法发送。' } },
+  { name: 'media-unavailable', action: 'dead', meaning: { en: 'The picture could not be had from its URL, or is none that WeChat takes. The text says what was seen.', zh: '无法从 URL 获取图片，或不是微信接受的图片；附带文字说明实际情况。' } },
   { name: 'failed-elsewhere', action: 'dead', meaning: { en: 'Another program failed the job of this message; no worker of the outbox did.', zh: '该消息的任务被其他程序标记为失败，并非由本系统的工作进程处理。' } },
   { name: 'unreachable', action: 'wait', meaning: { en: 'WeChat could not be reached: nothing was sent.', zh: '无法连接微信，请求未发出。' } },
   { name: 'refused', action: 'wait', meaning: { en: 'The call was turned away (HTTP 429 or 503, or a page with 403, 407, 411 or 412) before WeChat judged it.', zh: '请求在微信处理之前被拒绝（HTTP 429、503，或 403、407、411、412 页面）。' } },

@@ -1,7 +1,7 @@
 /** What an answer of WeChat's to a send means: one behaviour for each action of the errcode table. */
 import type { Outcome, Reason } from '@wechat-outbox/messages'
 import { appFault, holdApp, probedEachMinute, unexplained } from './app-faults.ts'
-import { APP_WAIT_MS, again, DELIVERED, dead, heldOrNot, retry, stepBackMs, wait } from './decisions.ts'
+import { APP_WAIT_MS, again, DELIVERED, dead, heldOrNot, renewMedia, retry, stepBackMs, wait } from './decisions.ts'
 import { type ErrcodeAction, type ErrcodeRow, sendErrcode } from './errcodes.ts'
 import type { Decision, Judgement, Situation } from './judgement.ts'
 import { answerReason, type LastAnswer, lastAnswerOf } from './reasons.ts'
@@ -30,6 +30,10 @@ const behaviours: Readonly<Record<ErrcodeAction, Behaviour>> = {
   retry: ({ said }, situation) => heldOrNot(retry(said, situation), { kind: 'reached' }),
   'refresh-token': refreshToken,
   dead: killMessage,
+  'renew-media': (answer, situation) =>
+    situation.canRenewMedia === true
+      ? heldOrNot(renewMedia(answer.said, situation), { kind: 'reached' })
+      : killMessage(answer, situation),
   'reply-window': closeWindow,
   wait: stepBack,
   suspend: ({ reason }, situation) => holdApp(appFault('suspend', { cause: 'send', reason }, situation), situation),

@@ -7,6 +7,7 @@
 import type { Outcome } from '@wechat-outbox/messages'
 import { judgeAnswer } from './judge-answer.ts'
 import { judgeNoAnswer } from './judge-no-answer.ts'
+import { judgeNoMedia } from './judge-no-media.ts'
 import { judgeNoToken } from './judge-no-token.ts'
 import type { Judgement, Situation } from './judgement.ts'
 
@@ -19,6 +20,8 @@ export function judge(outcome: Outcome, situation: Situation): Judgement {
     case 'refused':
     case 'unsure':
       return judgeNoAnswer(outcome, situation)
+    case 'no-media':
+      return judgeNoMedia(outcome, situation)
     case 'no-token':
       return judgeNoToken(outcome, situation)
   }

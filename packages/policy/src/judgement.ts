@@ -17,6 +17,8 @@ export interface Situation {
   readonly ifUnsure: 'resend' | 'dead-letter'
   /** What becomes of the message when the reply window of its recipient is closed. */
   readonly onClosed: 'dead-letter' | 'hold'
+  /** The media id of the message is one that the outbox got for a picture, and another could be had. Default: false. */
+  readonly canRenewMedia?: boolean
   /** Tokens fetched for this run after WeChat had refused the one before: past a few, tokens are not what is wrong. */
   readonly tokenRefreshes: number
   /** How long a suspended app waits for its next probe, in milliseconds. */
@@ -29,6 +31,8 @@ export type Decision =
   | { readonly action: 'delivered' }
   /** Replace the token and send again at once. The try does not count. */
   | { readonly action: 'refresh-token' }
+  /** Upload the picture once more and send again at once. The try does not count. */
+  | { readonly action: 'renew-media' }
   /** The try counts, and the next one comes after `delayMs`. */
   | { readonly action: 'retry'; readonly delayMs: number }
   /** The fault is not the message's: it waits, keeps its turn, and the try does not count. */
@@ -43,6 +47,6 @@ export interface Judgement {
   readonly decision: Decision
   /** What becomes of it when the signal has led to the app being held, or the app was held already. */
   readonly ifHeld: Decision
-  /** What the call says about the app. Not to be reported with `refresh-token`: that call is made again at once. */
+  /** What the call says about the app. Not to be reported with `refresh-token` and `renew-media`: that call is made again at once. */
   readonly signal: AppSignal
 }

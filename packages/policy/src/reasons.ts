@@ -23,6 +23,7 @@ export function lastAnswerOf(outcome: Outcome): LastAnswer {
     }
     case 'not-sent':
     case 'unsure':
+    case 'no-media':
       return { errcode: null, errmsg: outcome.detail }
     case 'refused':
       return { errcode: null, errmsg: `HTTP ${outcome.status}` }
@@ -91,6 +92,11 @@ export function refusedReason(last: LastAnswer): Reason {
 /** Something answered, and it was not WeChat: a page of a gateway or a proxy. */
 export function notWechatReason(last: LastAnswer): Reason {
   return ownReason('not-wechat', last)
+}
+
+/** The picture of the message could not be had; the last words say what was seen. */
+export function mediaUnavailableReason(last: LastAnswer): Reason {
+  return ownReason('media-unavailable', last)
 }
 
 /** The stored data cannot be sent; `problem` says where it is wrong. */

@@ -19,6 +19,7 @@ export function replayProspect(key: string): ReplayProspect {
     case 'reply-window':
       return 'after-user-action'
     case 'dead':
+    case 'renew-media':
       return 'refused-again'
     default:
       return 'sendable'

@@ -36,6 +36,8 @@ export interface Fake {
   clearFaults(): Promise<void>
   user(openid: string, action: string): Promise<void>
   invalidateTokens(): Promise<void>
+  /** Media ids given out so far serve no longer. */
+  forgetMedia(): Promise<void>
   /** Adds an app, or gives a known one another secret. */
   app(appid: string, secret: string): Promise<void>
 }
@@ -162,6 +164,7 @@ function fakeClient(url: string): Fake {
     fault: async (rule) => void (await call('POST', 'faults', rule)),
     clearFaults: async () => void (await call('DELETE', 'faults')),
     user: async (openid, action) => void (await call('POST', `users/${openid}`, { action })),
+    forgetMedia: async () => void (await call('POST', 'media/forget', {})),
     invalidateTokens: async () => void (await call('POST', 'tokens/invalidate', {})),
     app: async (appid, secret) => void (await call('POST', 'apps', { appid, secret })),
   }

@@ -154,6 +154,7 @@ export const en = {
     dead: 'dead',
     'token-refreshed': 'token replaced',
     'token-unavailable': 'no token',
+    'media-renewed': 'picture uploaded again',
     'not-sent': 'not sent',
     refused: 'turned away',
     unsure: 'unknown whether WeChat took it',

@@ -140,6 +140,7 @@ export const zh: Texts = {
     dead: '失败',
     'token-refreshed': '已更换 access_token',
     'token-unavailable': '没有 access_token',
+    'media-renewed': '图片已重新上传',
     'not-sent': '未发出',
     refused: '被拒绝',
     unsure: '微信是否收到未知',

@@ -20,7 +20,7 @@ type Json = Record<string, unknown>
 /** One good value for each shape that the schema allows, with everything in it that may be. */
 export function goodValues(schema: Schema, resolve: Resolve): unknown[] {
   if (schema.$ref !== undefined) return goodValues(resolve(schema.$ref), resolve)
-  const branches = schema.oneOf ?? schema.anyOf
+  const branches = schema.properties === undefined ? (schema.oneOf ?? schema.anyOf) : wholeBranches(schema)
   if (branches !== undefined) return branches.flatMap((branch) => goodValues(branch, resolve))
   if (schema.const !== undefined) return [schema.const]
   if (schema.enum !== undefined) return [schema.enum[0]]
@@ -47,6 +47,11 @@ export function goodValues(schema: Schema, resolve: Resolve): unknown[] {
   }
 }
 
+/** Branches of an object that has properties beside them: each with those, as far as it does not say otherwise. */
+function wholeBranches({ oneOf, anyOf, ...schema }: Schema): Schema[] | undefined {
+  return (oneOf ?? anyOf)?.map(({ properties }) => ({ ...schema, properties: { ...schema.properties, ...properties } }))
+}
+
 export interface Spoilt {
   readonly value: unknown
   /** Where it was spoilt. */
@@ -56,7 +61,7 @@ export interface Spoilt {
 /** A good value, spoilt in one place each: what is required is missing, of another type, or has a stranger beside it. */
 export function spoiltValues(good: unknown, schema: Schema, resolve: Resolve): Spoilt[] {
   if (schema.$ref !== undefined) return spoiltValues(good, resolve(schema.$ref), resolve)
-  const branch = branchOf(good, schema, resolve)
+  const branch = schema.properties === undefined ? branchOf(good, schema, resolve) : schema
   if (branch !== schema) return spoiltValues(good, branch, resolve)
   if (schema.type === 'array') {
     const [first, ...rest] = good as unknown[]

@@ -395,8 +395,13 @@ export interface components {
             } | null;
             text?: null;
             image: {
-                media_id: string;
-            };
+                media_id?: string | null;
+                url?: string | null;
+            } & ({
+                url?: null;
+            } | {
+                media_id?: null;
+            });
             link?: null;
             miniprogrampage?: null;
             /** @constant */
@@ -488,8 +493,13 @@ export interface components {
             miniprogrampage: {
                 title: string;
                 pagepath: string;
-                thumb_media_id: string;
-            };
+                thumb_media_id?: string | null;
+                thumb_url?: string | null;
+            } & ({
+                thumb_url?: null;
+            } | {
+                thumb_media_id?: null;
+            });
             /** @constant */
             msgtype: "miniprogrampage";
         };

@@ -91,11 +91,12 @@ export function appKeys(appid: string) {
     faultsInARow: `${prefix}:faults`,
     /** Sorted set: ids of messages that have an `expiresAt`, by it. */
     expiring: `${prefix}:expiring`,
-    ...windowKeys(prefix),
-    ...taskKeys(prefix),
-    ...tokenKeys(prefix),
-    ...mediaKeys(prefix),
+    ...groupedKeys(prefix),
   }
+}
+
+function groupedKeys(prefix: string) {
+  return { ...windowKeys(prefix), ...taskKeys(prefix), ...tokenKeys(prefix), ...mediaKeys(prefix) }
 }
 
 /** Of people: their reply windows, and what may replace what. */

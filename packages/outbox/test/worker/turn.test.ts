@@ -1,5 +1,6 @@
 // A turn that comes with the fetch, and a settlement that goes with the completion: what a run sees, what Redis sees of it,
 // and what becomes of a completion that comes too late.
+import { JOB_DATA_VERSION } from '@wechat-outbox/messages'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Run, Settlement } from '../../src/worker/run.ts'
 import { settlerOn } from '../support/hand.ts'
@@ -21,6 +22,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
+const NEWER = JSON.stringify({ v: JOB_DATA_VERSION + 1, touser: 'o-turn' })
 const mark = (id: string): Promise<string | null> => world.redis.hget(keys.sendJob(id), 'sending')
 const accepted = (count: number, touser: (at: number) => string): Promise<string[]> =>
   world.accept(Array.from({ length: count }, (_, at) => text(touser(at))))
@@ -79,7 +81,7 @@ describe('a turn', () => {
   })
 
   it.each([
-    ['newer than this worker', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '{"v":3,"touser":"o-turn"}')],
+    ['newer than this worker', (id: string) => world.redis.hset(keys.sendJob(id), 'data', NEWER)],
     ['unreadable', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '"?"')],
     ['not JSON', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '{')],
     ['to nobody', (id: string) => world.redis.hset(keys.sendJob(id), 'data', '{"v":1,"touser":[]}')],
