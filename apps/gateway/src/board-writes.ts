@@ -4,12 +4,11 @@
  * request to change something leaves one line in the log, without content.
  */
 import { isDeadLetterId } from '@wechat-outbox/messages'
-import { OutboxError } from '@wechat-outbox/outbox'
 import { DEAD_LETTER_QUEUE, requestReplay } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { readBoardName } from './board.ts'
-import { type Problem, sendProblem } from './problem.ts'
+import { notReplayable, type Problem, sendProblem } from './problem.ts'
 import type { RedisLink } from './redis-link.ts'
 
 /** `requested`: they will be replayed, by a worker and at its rate. */
@@ -81,12 +80,7 @@ async function retryOne(
   link: RedisLink,
 ): Promise<{ readonly outcome: Outcome; readonly problem?: Problem }> {
   if (!isDeadLetterId(id)) return { outcome: 'unknown', problem: UNKNOWN }
-  try {
-    const asked = await requestReplay(await link.store(), appid, id)
-    return asked.kind === 'requested' ? { outcome: 'requested' } : { outcome: 'unknown', problem: UNKNOWN }
-  } catch (error) {
-    if (!(error instanceof OutboxError && error.code === 'WXO_INVALID')) throw error
-    const detail = 'This dead letter holds nothing that could be sent again.'
-    return { outcome: 'refused', problem: { status: 409, code: 'not-replayable', detail } }
-  }
+  const asked = await requestReplay(await link.store(), appid, id)
+  if (asked.kind === 'not-replayable') return { outcome: 'refused', problem: notReplayable(asked.why) }
+  return asked.kind === 'requested' ? { outcome: 'requested' } : { outcome: 'unknown', problem: UNKNOWN }
 }

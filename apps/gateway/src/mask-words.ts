@@ -30,15 +30,15 @@ const WORDS = `
   connect connecting connection content count credential credentials customer daily data day denied description device dns
   does domain duplicate empty ended error exceed exceeded exceeds exist exists expire expired failed failure fast field file
   follow forbidden format frequency frozen function get gif grant_type header headers hint hints host http https illegal image
-  incorrect input interface internal invalid ip ipv4 ipv6 jpeg json key larger latest length limit link list login malformed
+  incorrect input interface internal invalid ip ipv4 ipv6 its jpeg json key larger latest length limit link list login malformed
   match max maximum media media_id menu message method min mini miniprogram miniprogrampage minute mismatch missing more msgtype
   must name need news no not null object official ok open openid operation out page pagepath param parameter parameters parse
   password permission picture picurl please png post privilege program proxy public query quota rate reach reached reading recipient redirect redirects
-  refresh refuse refused register reject rejected reply req_id request require required reserved response retry rid risk
+  refresh refuse refused register reject rejected removed replayable reply req_id request require required reserved response retry rid risk
   right same scene secret security send sending sent server service session short signature size source status subscribe
   subscribed subscriber success support supported suspended system system's task template temporarily text than thumb
   thumb_media_id thumb_url time timeout title tls token tokens too touser type typing unauthorized unavailable unionid unknown
-  unreachable unsupported upload url use used user users utf utf8 value verify version via video violation voice waiting
+  unreachable unsupported upload url use used user users utf utf8 value verify version via video violation voice waiting was
   while white whitelist window without wrong xml
 `
 

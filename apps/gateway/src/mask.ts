@@ -91,6 +91,7 @@ const MESSAGE: Readonly<Record<string, Show>> = {
   traceparent: ifIs(matches(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/)),
   replayOf: ifIs(isLetterId),
   earlierReasons: ifIs(isReasonList),
+  contentRemoved: ifIs((value) => value === true),
   part: withFields({ n: ifIs(isSmall), of: ifIs(isSmall), first: ifIs(isId) }),
 }
 

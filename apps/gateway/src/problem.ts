@@ -4,7 +4,7 @@
  */
 import { countProblems, type Problem as Issue } from '@wechat-outbox/messages'
 import { OutboxError } from '@wechat-outbox/outbox'
-import { messageOf } from '@wechat-outbox/outbox/engine'
+import { messageOf, type NotReplayable } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { routeTemplate } from './route-template.ts'
@@ -94,6 +94,16 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
     .header('cache-control', 'no-store')
     .type('application/problem+json; charset=utf-8')
     .send(JSON.stringify({ ...problemBody(problem), ...forPage }))
+}
+
+const NOT_REPLAYABLE: Readonly<Record<NotReplayable, string>> = {
+  unreadable: 'This dead letter holds nothing that could be sent again.',
+  'content-removed':
+    'The content of this dead letter was removed because of its age, so nothing of it can be sent again.',
+}
+
+export function notReplayable(why: NotReplayable): Problem {
+  return { status: 409, code: 'not-replayable', detail: NOT_REPLAYABLE[why] }
 }
 
 /** The last word on every error that nobody answered. */

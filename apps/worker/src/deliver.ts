@@ -40,7 +40,7 @@ const CALLS_MAX = 24
 const BUSY_WAIT_MS = 1000
 
 export async function deliver(run: Run, options: DeliverOptions): Promise<Settlement> {
-  const prepared = prepare(run, options)
+  const prepared = await prepare(run, options)
   if ('settlement' in prepared) return prepared.settlement
   const { data } = prepared
   const attempts: Attempt[] = []
@@ -91,7 +91,7 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
 
 type Prepared = { readonly data: JobData } | { readonly settlement: Settlement }
 
-function prepare(run: Run, { recorder }: DeliverOptions): Prepared {
+async function prepare(run: Run, { recorder }: DeliverOptions): Promise<Prepared> {
   const read = readJobData(run.data)
   switch (read.kind) {
     case 'ok':
@@ -99,9 +99,18 @@ function prepare(run: Run, { recorder }: DeliverOptions): Prepared {
     case 'newer':
       recorder.newerData(run, read.v)
       return { settlement: { kind: 'snooze', delayMs: NEWER_DATA_WAIT_MS, counts: false, attempts: [] } }
+    case 'content-removed':
+      return { settlement: await withoutContent(run, read.data) }
     case 'invalid':
       return { settlement: { kind: 'dead', reason: invalidMessageReason(read.problem), attempts: [] } }
   }
+}
+
+/** WeChat has it, and the run that heard so had lost its message. Whether that is so Redis says: a hand may have written such data. */
+async function withoutContent(run: Run, message: { readonly touser: string }): Promise<Settlement> {
+  const turn = await run.admit(message)
+  if (turn.kind !== 'go') return turn
+  return { kind: 'dead', reason: invalidMessageReason('its content was removed'), attempts: [] }
 }
 
 /** One call and the judgement on it. */

@@ -68,6 +68,16 @@ export const workerEnvSchema = z.object({
     .default(10_000)
     .describe('How many delivered messages are kept, per app'),
   RETAIN_DEAD_DAYS: integer(1, 3650).default(30).describe('Older dead letters are removed, counted and logged'),
+  RETAIN_CONTENT: flag
+    .default(true)
+    .describe(
+      '`false` takes the content out of a message in the step that delivers it: ids, codes, times and `metadata` stay (`docs/privacy.md`)',
+    ),
+  RETAIN_DEAD_CONTENT_DAYS: integer(0, 3650)
+    .optional()
+    .describe(
+      'Older dead letters lose their content and cannot be replayed any more (`not-replayable`). Default: `RETAIN_DEAD_DAYS`',
+    ),
   ON_CLOSED: onClosed
     .default('dead-letter')
     .describe(
@@ -113,6 +123,8 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
       'STALLED_AFTER_MS must be at least SEND_TIMEOUT_MS + 2000: a message must not be taken over while its call is open',
     )
   }
+  const { RETAIN_DEAD_DAYS: deadDays = Infinity, RETAIN_DEAD_CONTENT_DAYS: contentDays = 0 } = values
+  if (contentDays > deadDays) problems.push('RETAIN_DEAD_CONTENT_DAYS must not be more than RETAIN_DEAD_DAYS')
   const { RETRY_BACKOFF_MS: backoffMs = 0, RETRY_BACKOFF_MS_MAX: backoffMsMax = Infinity } = values
   if (backoffMsMax < backoffMs) problems.push('RETRY_BACKOFF_MS_MAX must be at least RETRY_BACKOFF_MS')
   if (readHostnames(values.WORKER_ALLOWED_HOSTS) === null) {

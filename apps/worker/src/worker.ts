@@ -249,6 +249,8 @@ function createAppConsumer({ appid, maxPerSecond, onClosed }: AppConfig, options
       deliveredMs: config.RETAIN_DELIVERED_HOURS * HOUR_MS,
       deliveredMax: config.RETAIN_DELIVERED_MAX,
       deadMs: config.RETAIN_DEAD_DAYS * 24 * HOUR_MS,
+      content: config.RETAIN_CONTENT,
+      deadContentMs: (config.RETAIN_DEAD_CONTENT_DAYS ?? config.RETAIN_DEAD_DAYS) * 24 * HOUR_MS,
     },
     rememberMs: config.IDEMPOTENCY_TTL_HOURS * HOUR_MS,
     replayPerSecond: config.REPLAY_MAX_PER_SECOND,

@@ -179,6 +179,7 @@ describe('a task', () => {
       done: 2,
       skipped: 1,
       failed: 0,
+      notReplayable: 0,
       takenBack: 0,
       perSecond: null,
       startedAt: '2026-11-23T08:00:00.000Z',

@@ -4,12 +4,16 @@
  */
 import type { Attempt, Reason } from './attempt.ts'
 import type { JobData } from './job-data.ts'
+import type { RemovedContent } from './removed-content.ts'
 
 export interface DeadLetter {
   readonly v: 1
   readonly messageId: string
-  /** The message as it was stored. Data that could not be read stands under `unreadable` instead. */
-  readonly message: JobData | { readonly unreadable: unknown }
+  /**
+   * The message as it was stored, or what is left of it once its content was removed. Data that could not be read stands under
+   * `unreadable` instead.
+   */
+  readonly message: JobData | RemovedContent | { readonly unreadable: unknown }
   readonly reason: Reason
   readonly attempts: readonly Attempt[]
   /** Epoch milliseconds. */
@@ -18,6 +22,12 @@ export interface DeadLetter {
 }
 
 /** The recipient, where the message could be read at all. */
-export function recipientOf(letter: DeadLetter): string | undefined {
+export function recipientOf(letter: Pick<DeadLetter, 'message'>): string | undefined {
   return 'touser' in letter.message ? letter.message.touser : undefined
+}
+
+/** Whether the content of its message was removed. */
+export function isContentRemoved({ message }: Pick<DeadLetter, 'message'>): boolean {
+  const kept = typeof message === 'object' && message !== null && 'unreadable' in message ? message.unreadable : message
+  return typeof kept === 'object' && kept !== null && 'contentRemoved' in kept && kept.contentRemoved === true
 }

@@ -7,7 +7,7 @@ export {
   type Reason,
   reasonLine,
 } from './attempt.ts'
-export { type DeadLetter, recipientOf } from './dead-letter.ts'
+export { type DeadLetter, isContentRemoved, recipientOf } from './dead-letter.ts'
 export {
   type DeadLetterFilter,
   deadLetterFilterSchema,
@@ -47,6 +47,13 @@ export { BATCH_MAX, REQUEST_BYTES_MAX, TEXT_BYTES_MAX_DEFAULT, TEXT_BYTES_MAX_MI
 export { type Part, partIdOf, partIdsOf } from './part.ts'
 export { PLAIN_ERRORS } from './plain-errors.ts'
 export { countProblems, limitProblems, PROBLEMS_MAX, type Problem, underPath } from './problems.ts'
+export {
+  isRemovedText,
+  type RemovedContent,
+  readRemovedContent,
+  withoutContent,
+  withoutUnreadable,
+} from './removed-content.ts'
 export {
   type ReplyWindow,
   readWindowRule,

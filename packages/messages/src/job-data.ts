@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { cleanErrmsg } from './errmsg.ts'
 import { type Part, partSchema } from './part.ts'
+import { type RemovedContent, readRemovedContent } from './removed-content.ts'
 import { type Checked, type CheckedRequest, check, storedRequestSchema } from './send-request.ts'
 
 /**
@@ -28,6 +29,8 @@ export type JobData = { readonly v: 1 | 2 | 3 } & CheckedRequest & Partial<Repla
 export type ReadJobData =
   | { readonly kind: 'ok'; readonly data: JobData }
   | { readonly kind: 'newer'; readonly v: number }
+  /** It was delivered, or a newer message has replaced it, and its content is not kept. */
+  | { readonly kind: 'content-removed'; readonly data: RemovedContent }
   /** `problem` names keys of the data, so it is cleaned like any text from outside. */
   | { readonly kind: 'invalid'; readonly problem: string }
 
@@ -62,6 +65,8 @@ export function readJobData(raw: unknown): ReadJobData {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return invalid('the job data is not an object')
   const { v, replayOf, earlierReasons, part, ...request } = raw as Record<string, unknown>
   if (typeof v === 'number' && Number.isInteger(v) && v > JOB_DATA_VERSION) return { kind: 'newer', v }
+  const removed = readRemovedContent(raw)
+  if (removed !== undefined) return { kind: 'content-removed', data: removed }
   // Most messages are neither replays nor parts, and every message passes here.
   const isPlain = replayOf === undefined && earlierReasons === undefined && part === undefined
   const origin =

@@ -39,5 +39,7 @@ export interface StatusReport {
   /** Of the first of them: the ids of all, in their order. */
   readonly parts?: readonly string[]
   readonly attempts: readonly Attempt[]
+  /** Its content stands in Redis no more. */
+  readonly contentRemoved?: true
   readonly metadata?: Readonly<Record<string, unknown>>
 }

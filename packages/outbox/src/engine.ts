@@ -40,6 +40,7 @@ export {
   type LetterCount,
   type LetterCounts,
 } from './dead-letters/count.ts'
+export { countNotReplayable } from './dead-letters/count-not-replayable.ts'
 export {
   type CountedWindows,
   countWindows,
@@ -56,6 +57,7 @@ export {
   readDeadLetter,
   requestReplay,
 } from './dead-letters/list.ts'
+export { type NotReplayable, whyNotReplayable } from './dead-letters/replayable.ts'
 export { isRefusal, messageOf, storeError } from './errors.ts'
 export { type Backlog, readBacklog } from './lanes/backlog.ts'
 export { inspectLanes, type LaneInspection, type LaneProblem } from './lanes/inspect.ts'

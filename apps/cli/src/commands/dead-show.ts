@@ -1,5 +1,14 @@
 /** `wxo dead show`: everything about one dead letter, its content too: the terminal is the operator's own. */
-import { isDeadLetterId, isMessageId, type JobData, reasonLine, recipientOf, wechatBody } from '@wechat-outbox/messages'
+import {
+  isContentRemoved,
+  isDeadLetterId,
+  isMessageId,
+  type JobData,
+  type RemovedContent,
+  reasonLine,
+  recipientOf,
+  wechatBody,
+} from '@wechat-outbox/messages'
 import { type ListedDeadLetter, readDeadLetter, storeError } from '@wechat-outbox/outbox/engine'
 import { chooseApp } from '../apps.ts'
 import { printAttempts } from '../attempts.ts'
@@ -26,7 +35,8 @@ export async function showDead(session: Session, id: string, options: DeadOption
 
 function printLetter(output: Output, appid: string, letter: ListedDeadLetter): void {
   const { reason, attempts } = letter
-  const message = 'unreadable' in letter.message ? undefined : letter.message
+  const { message: stored } = letter
+  const message = 'unreadable' in stored ? undefined : stored
   output.line(`${output.style('bold', letter.id)}  ${output.style('red', printable(reasonLine(reason)))}`)
   printFields(output, [
     ['meaning', reason.meaning[output.lang]],
@@ -48,20 +58,29 @@ function printLetter(output: Output, appid: string, letter: ListedDeadLetter): v
   output.line(output.style('bold', plural(attempts.length, 'attempt')))
   printAttempts(output, attempts)
   output.line()
-  output.line(output.style('bold', message === undefined ? 'content (unreadable, cannot be replayed)' : 'content'))
-  const content = message === undefined ? letter.message : wechatBody(message)
-  for (const line of JSON.stringify(content, null, 2).split('\n')) output.line(`  ${printable(line)}`)
+  printContent(output, letter)
   printEarlier(output, message?.earlierReasons ?? [])
 }
 
-function envelopeFields(message: JobData | undefined): [string, string | undefined][] {
+function printContent(output: Output, letter: ListedDeadLetter): void {
+  const { message } = letter
+  if (isContentRemoved(letter) || 'contentRemoved' in message)
+    return output.line(output.style('bold', 'content removed because of its age (not-replayable)'))
+  const isReadable = !('unreadable' in message)
+  output.line(output.style('bold', isReadable ? 'content' : 'content (unreadable, cannot be replayed)'))
+  const content = isReadable ? wechatBody(message) : message
+  for (const line of JSON.stringify(content, null, 2).split('\n')) output.line(`  ${printable(line)}`)
+}
+
+function envelopeFields(message: JobData | RemovedContent | undefined): [string, string | undefined][] {
   if (message === undefined) return []
   const timeOf = (at: number | undefined): string | undefined => (at === undefined ? undefined : showTime(at))
+  const { ifUnsure, idempotencyKey } = 'contentRemoved' in message ? {} : message
   return [
     ['send at', timeOf(message.sendAt)],
     ['expires at', timeOf(message.expiresAt)],
-    ['if unsure', message.ifUnsure],
-    ['key', message.idempotencyKey],
+    ['if unsure', ifUnsure],
+    ['key', idempotencyKey],
     ['metadata', message.metadata === undefined ? undefined : JSON.stringify(message.metadata)],
     ['replay of', message.replayOf],
   ]

@@ -25,7 +25,7 @@ import { lengthen, readChoice } from '../shortened.ts'
 import { whoAmI } from '../who.ts'
 import type { DeadOptions } from './dead.ts'
 import { printCounts } from './dead-count.ts'
-import { readWindows, windowsLine, windowWarning } from './dead-windows.ts'
+import { notReplayableLine, readNotReplayable, readWindows, windowsLine, windowWarning } from './dead-windows.ts'
 import { followTask, taskLine } from './follow.ts'
 
 export interface Context {
@@ -119,25 +119,39 @@ interface Wanted {
 /** A single letter is replayed without a question, unless WeChat is likely to refuse it again. */
 async function questionOf(store: Store, { appid, action, chosen }: Wanted): Promise<string | undefined> {
   const counted = await countChosen(store, appid, chosen)
-  const warning = action === 'replay' ? await windowWarning(store, appid, { of: chosen, counted }) : undefined
+  const warning = action === 'replay' ? await warningOf(store, appid, { chosen, counted }) : undefined
   if (action === 'replay' && 'ids' in chosen && chosen.ids.length === 1 && warning === undefined) return undefined
   const forGood = action === 'discard' ? ' for good' : ''
   const question = `${action} ${plural(counted.total, 'dead letter')} of ${appid}${forGood}?`
   return warning === undefined ? question : `${warning}\n${question}`
 }
 
+async function warningOf(
+  store: Store,
+  appid: string,
+  { chosen, counted }: { chosen: Chosen; counted: LetterCounts },
+): Promise<string | undefined> {
+  const lines = [
+    notReplayableLine(await readNotReplayable(store, appid, chosen)),
+    await windowWarning(store, appid, { of: chosen, counted }),
+  ]
+  const said = lines.filter((line) => line !== undefined)
+  return said.length === 0 ? undefined : said.join('\n')
+}
+
 async function preview(output: Output, store: Store, { appid, action, chosen }: Wanted): Promise<number> {
   const counted = await countChosen(store, appid, chosen)
   const windows = await readWindows(store, appid, { of: chosen, counted })
   if (output.json) {
-    output.document({ appid, dryRun: true, action, ...counted, windows })
+    const notReplayable = (await readNotReplayable(store, appid, chosen)) ?? null
+    output.document({ appid, dryRun: true, action, ...counted, windows, notReplayable })
     return EXIT.done
   }
   printCounts(output, counted, { by: 'errcode' })
   if (counted.total > 0) {
     output.line()
     output.line(windowsLine(windows, counted.total))
-    const warning = action === 'replay' ? await windowWarning(store, appid, { of: chosen, counted }) : undefined
+    const warning = action === 'replay' ? await warningOf(store, appid, { chosen, counted }) : undefined
     if (warning !== undefined) output.line(warning)
   }
   output.line(`Would ${action} ${plural(counted.total, 'dead letter')} of ${appid}; nothing was done.`)

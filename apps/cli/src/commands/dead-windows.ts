@@ -1,6 +1,12 @@
 /** What an operator is told of the reply windows of dead letters' people before anything is done. */
 import { WINDOW_ERRCODES } from '@wechat-outbox/messages'
-import { type CountedWindows, countWindows, type LetterCounts, type Store } from '@wechat-outbox/outbox/engine'
+import {
+  type CountedWindows,
+  countNotReplayable,
+  countWindows,
+  type LetterCounts,
+  type Store,
+} from '@wechat-outbox/outbox/engine'
 import { stored } from '../session.ts'
 
 export type OfLetters = CountedWindows['of']
@@ -24,6 +30,18 @@ export function windowsLine(windows: Counts, total: number): string {
   const looked = sumOf(windows)
   const which = looked < total ? `of ${looked} of them that were looked at` : 'of their people'
   return `Reply windows ${which}: ${listOf(windows)}.`
+}
+
+/** What a replay cannot bring back. Undefined: too many letters would have to be looked at. */
+export async function readNotReplayable(store: Store, appid: string, of: OfLetters): Promise<number | undefined> {
+  const counts = await stored(countNotReplayable(store, appid, { of }))
+  return counts && sumOf(counts)
+}
+
+export function notReplayableLine(count: number | undefined): string | undefined {
+  if (count === 0) return undefined
+  if (count === undefined) return 'Some have lost their content and cannot be replayed (not-replayable).'
+  return `${count} of them cannot be replayed (not-replayable): their content was removed.`
 }
 
 /** What is likely to die again: letters of a closed or used-up window whose people have no open one as far as is known. */

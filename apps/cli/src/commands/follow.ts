@@ -26,12 +26,13 @@ const VERBS = { replay: 'replayed', discard: 'discarded' } as const
 
 /** A task in one line. */
 export function taskLine(task: Task): string {
-  const { action, status, total, done, skipped, failed, takenBack } = task
+  const { action, status, total, done, skipped, failed, notReplayable, takenBack } = task
   const what =
     total === null ? 'finding the dead letters' : `${done} of ${plural(total, 'dead letter')} ${VERBS[action]}`
   const others = [
     skipped > 0 ? `${skipped} skipped: gone, or asked for by somebody else` : '',
     failed > 0 ? `${failed} failed, and dead letters as before` : '',
+    notReplayable > 0 ? `${notReplayable} of them not-replayable: their content was removed` : '',
     takenBack > 0 ? `${takenBack} taken back` : '',
     status === 'cancelled' ? 'cancelled' : '',
   ]

@@ -62,6 +62,7 @@ function printReport(output: Output, report: StatusReport): void {
     ['dead letter', report.deadLetter],
     ['replay of', report.replayOf],
     ['replayed as', report.replayedAs],
+    ['content', report.contentRemoved === true ? 'removed' : undefined],
     ['metadata', report.metadata === undefined ? undefined : JSON.stringify(report.metadata)],
   ])
   output.line()

@@ -1,6 +1,7 @@
 /** The language of a page: the one that the reader has chosen by the switch, or the one that the browser asks for. */
 import { parseAccept } from 'hono/utils/accept'
-import { en, type Texts } from './texts-en.ts'
+import type { Texts } from './texts.ts'
+import { en } from './texts-en.ts'
 import { zh } from './texts-zh.ts'
 
 export const LANGUAGES = ['en', 'zh'] as const

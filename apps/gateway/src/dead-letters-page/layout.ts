@@ -4,7 +4,7 @@ import { HTMX_PATH, ICON_PATH, STYLE_PATH } from './assets.ts'
 import { type Html, html, type Part } from './html.ts'
 import { LANGUAGES, type Language, NAMES, TEXTS } from './language.ts'
 import { hrefOf, type Place } from './links.ts'
-import type { Texts } from './texts-en.ts'
+import type { Texts } from './texts.ts'
 
 export interface PageContext {
   readonly language: Language

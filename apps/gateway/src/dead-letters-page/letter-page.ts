@@ -9,13 +9,13 @@ export function renderLetter(context: PageContext, letter: ShownLetter): Html {
   const { t } = context
   const title = t.letter.title(letter.id)
   const body = html`<h1>${title}</h1>
-${!letter.isReadable && html`<div class="notice"><p>${t.letter.unreadable}</p></div>`}
+${letter.notReplayable !== undefined && html`<div class="notice"><p>${t.letter.notReplayable[letter.notReplayable]}</p></div>`}
 <dl>${renderFacts(context, letter)}</dl>
 <section aria-labelledby="attempts-title"><h2 id="attempts-title">${t.letter.attempts}</h2>${renderAttempts(context, letter.attempts)}</section>
 <section aria-labelledby="metadata-title"><h2 id="metadata-title">${t.letter.metadata}</h2>
 ${letter.metadata === undefined ? html`<p>${t.none}</p>` : html`<pre>${letter.metadata}</pre>`}</section>
 <section aria-labelledby="content-title"><h2 id="content-title">${t.letter.content}</h2>
-${letter.content === undefined ? html`<p>${t.letter.contentHidden}</p>` : html`<pre>${letter.content}</pre>`}</section>
+${renderContent(context, letter)}</section>
 <section aria-labelledby="actions-title"><h2 id="actions-title">${t.letter.actions}</h2>${renderActions(context, letter)}</section>
 <p><a href="${hrefOf('', context.place)}">${t.back}</a></p>`
   return renderPage(context, { title, body })
@@ -57,10 +57,15 @@ function renderAttempts({ t }: PageContext, attempts: readonly ShownAttempt[]): 
 <tbody>${rows}</tbody></table>`
 }
 
-function renderActions({ t, place }: PageContext, { id, isReadable }: ShownLetter): Html {
+function renderContent({ t }: PageContext, { content, notReplayable }: ShownLetter): Html {
+  if (notReplayable === 'content-removed') return html`<p>${t.letter.notReplayable[notReplayable]}</p>`
+  return content === undefined ? html`<p>${t.letter.contentHidden}</p>` : html`<pre>${content}</pre>`
+}
+
+function renderActions({ t, place }: PageContext, { id, notReplayable }: ShownLetter): Html {
   return html`<form class="actions" method="get" action="${hrefOf('/preflight', { appid: undefined, lang: undefined })}">
 ${hiddenFields({ app: place.appid, lang: place.lang, of: 'ticked', id })}
-${isReadable && html`<button name="action" value="replay">${t.list.replay}</button>`}
+${notReplayable === undefined && html`<button name="action" value="replay">${t.list.replay}</button>`}
 <button name="action" value="discard">${t.list.discard}</button></form>`
 }
 

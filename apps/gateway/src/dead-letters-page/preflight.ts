@@ -3,17 +3,18 @@ import { type DeadLetter, reasonKeyOf } from '@wechat-outbox/messages'
 import {
   countAtOnce,
   countDeadLetters,
+  countNotReplayable,
   countWindows,
   type LetterCount,
   type LetterCounts,
   readDeadLetter,
   type Store,
   type WindowCounts,
+  whyNotReplayable,
 } from '@wechat-outbox/outbox/engine'
 import { type ReplayProspect, reasonKeys, replayProspect } from '@wechat-outbox/policy'
 import type { ShownFilter } from './links.ts'
 import { type AppState, readAppState, taskFilterOf } from './overview-data.ts'
-import { isReadable } from './shown-letter.ts'
 
 /** The letters that are meant: those of some ids, or those of a filter. */
 export type Chosen =
@@ -32,7 +33,7 @@ export interface Preflight {
   readonly windows: WindowCounts
   /** Of the ids: those that are gone by now. */
   readonly gone: number
-  /** Of the ids: those in which nothing can be sent. Undefined: nobody has looked. */
+  /** Those in which nothing can be sent, of a filter those whose content was removed. Undefined: nobody has looked, or not at all of them. */
   readonly unreadable: number | undefined
   readonly state: AppState
 }
@@ -61,14 +62,23 @@ async function countFilter(store: Store, appid: string, filter: ShownFilter) {
   // A reason that may stand beside a code takes a look at each letter, and the time that this needs.
   const counts = (await countAtOnce(store, appid, asked)) ?? (await countDeadLetters(store, appid, asked))
   const { counts: by } = counts
-  return { counts, ...prospectsOf(by), gone: 0, unreadable: undefined, readable: undefined }
+  const without = await countNotReplayable(store, appid, { of: { filter: asked.filter }, max: WINDOWS_MAX })
+  const unreadable = without?.reduce((all, { count }) => all + count, 0)
+  // None is no news: what cannot be read is only seen when its turn comes.
+  return {
+    counts,
+    ...prospectsOf(less(by, without ?? [])),
+    gone: 0,
+    unreadable: unreadable === 0 ? undefined : unreadable,
+    readable: undefined,
+  }
 }
 
 async function countIds(store: Store, appid: string, ids: readonly string[]) {
   const read = await Promise.all(ids.map((id) => readDeadLetter(store, appid, id)))
   const letters = read.filter((letter) => letter !== null)
   const counts = countByReason(letters)
-  const readable = letters.filter(isReadable)
+  const readable = letters.filter((letter) => whyNotReplayable(letter) === undefined)
   return {
     counts: { total: letters.length, counts, others: 0 },
     ...prospectsOf(countByReason(readable)),
@@ -77,6 +87,9 @@ async function countIds(store: Store, appid: string, ids: readonly string[]) {
     readable: readable.map(({ id }) => id),
   }
 }
+
+const less = (counts: readonly LetterCount[], without: readonly LetterCount[]): LetterCount[] =>
+  counts.map(({ key, count }) => ({ key, count: count - (without.find((one) => one.key === key)?.count ?? 0) }))
 
 /** The most first. */
 function countByReason(letters: readonly DeadLetter[]): LetterCount[] {

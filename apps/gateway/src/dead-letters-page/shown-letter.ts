@@ -2,7 +2,8 @@
  * A dead letter as the page shows it. Unless content may be shown, it is what the dashboard's mask leaves of it, and the metadata: that is
  * the producer's own, and log lines, callbacks and `status` repeat it. A job may have been added by anybody and hold anything.
  */
-import type { ListedDeadLetter } from '@wechat-outbox/outbox/engine'
+import { isContentRemoved } from '@wechat-outbox/messages'
+import { type ListedDeadLetter, type NotReplayable, whyNotReplayable } from '@wechat-outbox/outbox/engine'
 import { maskDeadLetter } from '../mask.ts'
 import type { Language } from './language.ts'
 
@@ -34,9 +35,10 @@ export interface ShownLetter {
   readonly replayOf: string | undefined
   readonly earlierReasons: readonly string[]
   readonly attempts: readonly ShownAttempt[]
-  readonly isReadable: boolean
+  /** Undefined where it can be replayed. */
+  readonly notReplayable: NotReplayable | undefined
   readonly metadata: string | undefined
-  /** Undefined while it is hidden. */
+  /** Undefined while it is hidden, and where it was removed. */
   readonly content: string | undefined
 }
 
@@ -71,15 +73,10 @@ export function shownLetter(
     replayOf: text(message['replayOf']) || undefined,
     earlierReasons: list(message['earlierReasons']).map(text),
     attempts: list(data['attempts']).map(fields).map(shownAttempt),
-    isReadable: isReadable(letter),
+    notReplayable: whyNotReplayable(letter),
     metadata: stored['metadata'] === undefined ? undefined : json(stored['metadata']),
-    content: showContent ? contentOf(stored) : undefined,
+    content: showContent && !isContentRemoved(letter) ? contentOf(stored) : undefined,
   }
-}
-
-/** Whether there is a message in it that can be sent again. */
-export function isReadable({ message }: Pick<ListedDeadLetter, 'message'>): boolean {
-  return typeof message === 'object' && message !== null && !('unreadable' in message)
 }
 
 function shownAttempt(attempt: Fields): ShownAttempt {

@@ -144,7 +144,10 @@ export const en = {
     metadata: 'Metadata',
     content: 'Content',
     contentHidden: 'The content is hidden. With DASHBOARD_SHOW_CONTENT=true it is shown.',
-    unreadable: 'The message cannot be read, so it cannot be replayed.',
+    notReplayable: {
+      unreadable: 'The message cannot be read, so it cannot be replayed.',
+      'content-removed': 'The content was removed because of its age. It cannot be replayed (not-replayable).',
+    },
     actions: 'What to do',
   },
 
@@ -209,9 +212,9 @@ export const en = {
     windowsUnknown:
       'For these codes the state of the reply windows is not known: they go out only if the user has written again since.',
     unreadable: (count: number) =>
-      `${plural(count, 'letter')} cannot be read. The task leaves ${count === 1 ? 'it' : 'them'} as dead as before and counts ${count === 1 ? 'it' : 'them'} as failed.`,
+      `${plural(count, 'letter')} cannot be read, or ${count === 1 ? 'has' : 'have'} lost the content to age (not-replayable). The task leaves ${count === 1 ? 'it' : 'them'} as dead as before and counts ${count === 1 ? 'it' : 'them'} as failed.`,
     unreadableUnknown:
-      'Letters that cannot be read or hold nothing to send stay dead letters. The task counts them as failed; how many is known at its end.',
+      'Letters that cannot be read or have lost their content (not-replayable) stay dead letters. The task counts them as failed; how many is known at its end.',
     final: 'Discarding cannot be undone: the messages are gone for good.',
     takeBack: 'A replay can be stopped, and what it has not sent yet can be taken back.',
     time: 'In what time',
@@ -287,12 +290,3 @@ export const en = {
   } satisfies Partial<Record<ProblemCode, string>>,
   tickOneFirst: 'tick at least one letter first',
 } as const
-
-/** The same keys in every language, and functions of the same arguments. */
-export type Texts = Worded<typeof en>
-
-type Worded<T> = T extends string
-  ? string
-  : T extends (...given: infer Given) => string
-    ? (...given: Given) => string
-    : { readonly [Key in keyof T]: Worded<T[Key]> }

@@ -1,5 +1,5 @@
 /** 运维页面的中文文字；键与 `texts-en.ts` 相同。 */
-import type { Texts } from './texts-en.ts'
+import type { Texts } from './texts.ts'
 
 const number = new Intl.NumberFormat('zh-CN')
 const n = (count: number): string => number.format(count)
@@ -130,7 +130,10 @@ export const zh: Texts = {
     metadata: '元数据',
     content: '内容',
     contentHidden: '内容已隐藏。设置 DASHBOARD_SHOW_CONTENT=true 后显示。',
-    unreadable: '消息无法解析，因此不能重发。',
+    notReplayable: {
+      unreadable: '消息无法解析，因此不能重发。',
+      'content-removed': '因保存期限已过，内容已删除，因此不能重发（not-replayable）。',
+    },
     actions: '操作',
   },
 
@@ -191,8 +194,9 @@ export const zh: Texts = {
     windows: ({ total, looked, open, shut, unknown }) =>
       `当前的回复窗口${looked < total ? `（已查看 ${n(looked)} 条）` : ''}：开启 ${n(open)} 条，已关闭或条数已用尽 ${n(shut)} 条，未知 ${n(unknown)} 条。窗口未开启的，只有用户在发送之前再次发过消息，才能送达。`,
     windowsUnknown: '这些返回码的回复窗口状态未知：只有用户此后再次发过消息，才能送达。',
-    unreadable: (count) => `${n(count)} 条无法解析。任务不会改动它们，并计入失败。`,
-    unreadableUnknown: '无法解析或没有可发送内容的死信保持不变，任务会计入失败；数量在任务结束时得知。',
+    unreadable: (count) =>
+      `${n(count)} 条无法解析，或内容因保存期限已删除（not-replayable）。任务不会改动它们，并计入失败。`,
+    unreadableUnknown: '无法解析或内容已删除（not-replayable）的死信保持不变，任务会计入失败；数量在任务结束时得知。',
     final: '丢弃不可撤销：消息将永久消失。',
     takeBack: '重发可以中途停止，尚未发送的可以撤回。',
     time: '所需时间',

@@ -1,10 +1,9 @@
 /** Dead letters over HTTP: pages of them, how many there are, one, discarding and replaying it. */
 import { check, type DeadLetterFilter, isDeadLetterId } from '@wechat-outbox/messages'
-import { OutboxError } from '@wechat-outbox/outbox'
 import * as engine from '@wechat-outbox/outbox/engine'
 import { reasonKeys } from '@wechat-outbox/policy'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Problem, sendProblem } from '../problem.ts'
+import { notReplayable, type Problem, sendProblem } from '../problem.ts'
 import type { V1Deps } from './add-v1.ts'
 import { countQuery, filterSchema, listQuery } from './operator-schemas.ts'
 import { guarded, invalid, noQuery, readParameters } from './read.ts'
@@ -57,15 +56,11 @@ export async function discardDeadLetter(deps: V1Deps, request: FastifyRequest, r
 export async function replayDeadLetter({ store }: V1Deps, request: FastifyRequest, reply: FastifyReply) {
   const { appid, id } = readParameters(request, noQuery)
   if (!isDeadLetterId(id)) return sendProblem(reply, UNKNOWN)
-  try {
-    const asked = await guarded(async () => engine.requestReplay(await store(), appid, id))
-    if (asked.kind === 'unknown') return sendProblem(reply, UNKNOWN)
-    reply.code(202).header('location', `/v1/apps/${appid}/messages/${asked.id}`)
-    return { id: asked.id, replayOf: asked.replayOf }
-  } catch (error) {
-    if (error instanceof OutboxError && error.code === 'WXO_INVALID') return sendProblem(reply, NOT_REPLAYABLE)
-    throw error
-  }
+  const asked = await guarded(async () => engine.requestReplay(await store(), appid, id))
+  if (asked.kind === 'unknown') return sendProblem(reply, UNKNOWN)
+  if (asked.kind === 'not-replayable') return sendProblem(reply, notReplayable(asked.why))
+  reply.code(202).header('location', `/v1/apps/${appid}/messages/${asked.id}`)
+  return { id: asked.id, replayOf: asked.replayOf }
 }
 
 const UNKNOWN: Problem = {
@@ -77,9 +72,4 @@ const BEING_REPLAYED: Problem = {
   status: 409,
   code: 'being-replayed',
   detail: 'Somebody has asked for its replay, so it cannot be discarded.',
-}
-const NOT_REPLAYABLE: Problem = {
-  status: 409,
-  code: 'not-replayable',
-  detail: 'This dead letter holds nothing that could be sent again.',
 }

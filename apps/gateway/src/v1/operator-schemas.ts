@@ -78,6 +78,9 @@ export const dryRun = z
     windows: z.array(z.object({ key: z.enum(WINDOW_STATES), count: z.int() })).meta({
       description: `By the state of the reply window of their people, of ${WINDOWS_COUNTED_MAX} letters at most`,
     }),
+    notReplayable: z.int().nullable().meta({
+      description: 'Of them: their content was removed. Null where too many letters would have to be looked at',
+    }),
   })
   .meta({ id: 'DryRun', description: 'By errcode and by window state. Nothing was done' })
 
@@ -106,6 +109,7 @@ export const task = z
     done: z.int().meta({ description: 'Replayed, or discarded' }),
     skipped: z.int().meta({ description: 'Gone, or asked for by somebody else, when their turn came' }),
     failed: z.int().meta({ description: 'Dead letters as before: nothing in them can be sent' }),
+    notReplayable: z.int().meta({ description: 'Of those that failed: their content was removed' }),
     takenBack: z.int().meta({ description: 'Of those replayed: dead letters again' }),
     perSecond: z.int().nullable(),
     startedAt: time,

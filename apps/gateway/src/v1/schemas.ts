@@ -134,6 +134,7 @@ export const statusReport = z
       .exactOptional()
       .meta({ description: 'Of the first part: the ids of all, in their order' }),
     attempts: z.array(attempt),
+    contentRemoved: z.literal(true).exactOptional().meta({ description: 'Its content is kept no more' }),
     metadata: z.record(z.string(), z.unknown()).exactOptional(),
   })
   .meta({ id: 'StatusReport' }) satisfies z.ZodType<{ [Field in keyof StatusReport]: unknown }>
@@ -180,6 +181,7 @@ const storedMessage = z.union([
     part: part.exactOptional(),
     sendAt: time.exactOptional(),
     expiresAt: time.exactOptional(),
+    contentRemoved: z.literal(true).exactOptional().meta({ description: 'Its content is kept no more' }),
   }),
   z.strictObject({ unreadable: z.unknown() }),
 ])

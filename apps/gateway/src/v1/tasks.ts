@@ -21,7 +21,9 @@ export async function createTask({ store }: V1Deps, request: FastifyRequest, rep
         : engine.countDeadLetters(open, appid, { filter, by: 'errcode', reasons: reasonKeys() }))
       const of = filter === undefined ? { ids } : { filter }
       const windows = await engine.countWindows(open, appid, { of, total: counted.total })
-      return { dryRun: true, action, ...counted, windows }
+      const without = await engine.countNotReplayable(open, appid, { of })
+      const notReplayable = without?.reduce((all, { count }) => all + count, 0) ?? null
+      return { dryRun: true, action, ...counted, windows, notReplayable }
     })
   }
   const by = request.caller?.id ?? 'unknown'

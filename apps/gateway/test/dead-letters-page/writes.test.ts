@@ -70,7 +70,7 @@ it('tells before anything is done how many, of what, how many can be sent, and i
   expect(ticked).toMatchObject({ status: 200 })
   expect(ticked.text).toContain('Replay 3 dead letters?')
   expect(ticked.text).toContain('1 of them is gone by now.')
-  expect(ticked.text).toContain('1 letter cannot be read.')
+  expect(ticked.text).toContain('1 letter cannot be read, or has lost the content')
   expect(ticked.text).toContain('1 of 3, as far as their codes tell')
   expect(ticked.text).toContain('only if the user has written again since')
   expect(ticked.text).toContain('At 50 per second about 1 second')

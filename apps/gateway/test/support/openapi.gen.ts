@@ -554,6 +554,8 @@ export interface components {
                 key: "open" | "used-up" | "closed" | "unknown";
                 count: number;
             }[];
+            /** @description Of them: their content was removed. Null where too many letters would have to be looked at */
+            notReplayable: number | null;
         };
         Task: {
             /**
@@ -589,6 +591,8 @@ export interface components {
             skipped: number;
             /** @description Dead letters as before: nothing in them can be sent */
             failed: number;
+            /** @description Of those that failed: their content was removed */
+            notReplayable: number;
             /** @description Of those replayed: dead letters again */
             takenBack: number;
             perSecond: number | null;
@@ -702,6 +706,11 @@ export interface components {
             /** @description Of the first part: the ids of all, in their order */
             parts?: string[];
             attempts: components["schemas"]["Attempt"][];
+            /**
+             * @description Its content is kept no more
+             * @constant
+             */
+            contentRemoved?: true;
             metadata?: {
                 [key: string]: unknown;
             };
@@ -764,6 +773,11 @@ export interface components {
                 sendAt?: string;
                 /** Format: date-time */
                 expiresAt?: string;
+                /**
+                 * @description Its content is kept no more
+                 * @constant
+                 */
+                contentRemoved?: true;
             } & {
                 [key: string]: unknown;
             }) | {

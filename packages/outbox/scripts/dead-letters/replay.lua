@@ -10,7 +10,8 @@
 --   ARGV[10..] fifteen for each: the task that it waits in or '', its acceptance, recipient or '', id of the dead letter, id of its
 --             message, key of the ended record of that, the last report (JSON), the indexes that list it (JSON), and of the new message: id,
 --             recipient, data (JSON), `expiresAt` or '', policy for a closed reply window or ''; the letter's `failedReason`; what the message remembers of the letter
---             (JSON). Without a new message, or where another one has its id, the letter stays dead
+--             (JSON). Without a new message, or where another one has its id, the letter stays dead; the last of the fifteen is
+--             'content-removed' then where that is why
 -- Returns {how many ms a rate asks to wait, or 0; ids of the tasks that this has ended; then for each 'replayed', 'taken' (it had been,
 -- and only its job was left), 'skipped' (its task found it gone, or retried by somebody), 'changed', 'refused' (it stays dead), 'later' (a
 -- rate), or {'failed', why}}
@@ -33,11 +34,12 @@ local at = {
 local taskPerSecond = turn ~= '' and tonumber(redis.call('HGET', tasks .. turn, 'perSecond') or 0) or 0
 
 -- Nothing to send stands in it, or another message has the id of its replay: it stands among the failed ones as before.
-local function staysDead(entry, reason)
+local function staysDead(entry, reason, why)
   if entry.task == '' then
     redis.call('HSET', dead .. entry.letter, 'failedReason', reason, 'finishedOn', at.now)
     redis.call('ZADD', dead .. 'failed', at.now, entry.letter)
   end
+  if entry.task ~= '' and why == 'content-removed' then redis.call('HINCRBY', tasks .. entry.task, 'notReplayable', 1) end
   finishLetter(entry, 'failed', at)
   return 'refused'
 end
@@ -55,7 +57,7 @@ local function replay(entry, n)
     finishLetter(entry, 'skipped', at)
     return 'skipped'
   end
-  if id == '' then return staysDead(entry, reason) end
+  if id == '' then return staysDead(entry, reason, was) end
   if name and not replayedAs and redis.call('EXISTS', jobs .. id) == 1 then return staysDead(entry, reason) end
   local stands = name and not replayedAs and store({
     id = id, name = name, touser = touser, data = data, expiresAt = expiresAt ~= '' and expiresAt, onClosed = onClosed,

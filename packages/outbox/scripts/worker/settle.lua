@@ -12,9 +12,9 @@
 --   ARGV[4] prefix of idempotency records  ARGV[5] lock in ms  ARGV[6] the version of job data that can be read
 --   ARGV[7] '1': what is fetched may have its turn  ARGV[8] delivered jobs are kept for so many seconds  ARGV[9] and so many
 --   ARGV[10] prefix of reply windows  ARGV[11] '1': `hold` is the policy of a message that has none  ARGV[12] and lasts so many ms
---   ARGV[13..] eight for each run: kind, id, lock token, recipient or '', '1' to fetch another, and three of the kind:
+--   ARGV[13..] nine for each run: kind, id, lock token, recipient or '', '1' to fetch another, and four of the kind:
 --     delivered   what the job returns (its attempts, JSON) or '' for what stands there, '1' if it had an `expiresAt`,
---                 '1' if BullMQ completes the job afterwards
+--                 '1' if BullMQ completes the job afterwards, the data that takes the place of its own (JSON) or '' to keep that
 --     snooze      delay in ms, '1' if it was a try, the history (JSON) or ''
 --     dead        id of the dead letter, the letter (JSON), {reason, deadAt, acceptedAt, indexes, ifAgain} (JSON)
 --     await-user  the history (JSON) or ''
@@ -38,7 +38,7 @@ local meta, wait, active, delayed, completed, failed, events, marker, stalled, p
   windowsMark = unpack(KEYS)
 local jobs, lanes, dead, records, lockMs, version, isReady, keepSeconds, keepCount, windows, holds, holdMaxMs =
   unpack(ARGV, 1, 12)
-local WIDTH, FIRST = 8, 13
+local WIDTH, FIRST = 9, 13
 
 local now, micros = nowAndMicros()
 local nowText = string.format('%.0f', now)
@@ -107,7 +107,7 @@ local function release(run)
   end
 end
 
-local function complete(run, returned)
+local function complete(run, returned, data)
   -- The one step that can fail comes first: the run still holds its message then, and repeats.
   redis.call('ZADD', completed, nowText, run.id)
   release(run)
@@ -119,12 +119,16 @@ local function complete(run, returned)
     -- QueueEvents reads it as JSON.
     returned = redis.call('HGET', run.jobKey, 'returnvalue') or 'null'
   end
+  if data ~= '' then
+    changed[#changed + 1] = 'data'
+    changed[#changed + 1] = data
+  end
   redis.call('HSET', run.jobKey, unpack(changed))
   emit('completed', 'jobId', run.id, 'returnvalue', returned, 'prev', 'active')
   hasDelivered, hasEnded = true, true
 end
 
-local function deliver(run, returned, hadExpiry, isBullmqs)
+local function deliver(run, returned, hadExpiry, isBullmqs, data)
   leave(run)
   if hadExpiry == '1' then redis.call('ZREM', expiring, run.id) end
   if isTroubled then redis.call('DEL', faults) end
@@ -140,9 +144,10 @@ local function deliver(run, returned, hadExpiry, isBullmqs)
     -- What WeChat took is true whoever holds the lock: nobody sends it again.
     if returned ~= '' then redis.call('HSET', run.jobKey, 'returnvalue', returned) end
     redis.call('HSET', run.jobKey, 'settled', 'delivered', 'sending', '')
+    if data ~= '' then redis.call('HSET', run.jobKey, 'data', data) end
     return outcome
   end
-  complete(run, returned)
+  complete(run, returned, data)
   return outcome
 end
 
@@ -263,14 +268,14 @@ local function settle(run, kind, n)
     leave(run)
     return 'gone'
   end
-  if kind == 'delivered' then return deliver(run, ARGV[n + 5], ARGV[n + 6], ARGV[n + 7]) end
+  if kind == 'delivered' then return deliver(run, ARGV[n + 5], ARGV[n + 6], ARGV[n + 7], ARGV[n + 8]) end
   if not exists and run.holds then release(run) end
   if not exists or not (run.holds or run.isLast) then
     return kind == 'dead' and redis.call('HGET', dead .. ARGV[n + 5], 'buried') and 'done' or 'gone'
   end
   if settled then
     -- Another run has heard that WeChat took it.
-    deliver(run, '', '1', '')
+    deliver(run, '', '1', '', '')
     return 'settled'
   end
   if kind == 'snooze' then return snooze(run, ARGV[n + 5], ARGV[n + 6], ARGV[n + 7]) end

@@ -2,6 +2,7 @@
 import {
   type DeadLetter,
   deadLetterIdOf,
+  isContentRemoved,
   type Reason,
   readJobData,
   reasonKeyOf,
@@ -59,5 +60,6 @@ export function indexesOf(keys: AppKeys, letter: DeadLetter): string[] {
   const reason = reasonKeyOf(letter.reason)
   const touser = recipientOf(letter)
   const ofPerson = touser === undefined ? [] : [keys.deadByPerson(touser), keys.deadByPersonAndReason(touser, reason)]
-  return [keys.deadByTime, keys.deadByReason(reason), ...ofPerson]
+  const withoutContent = isContentRemoved(letter) ? [keys.deadWithoutContent] : []
+  return [keys.deadByTime, keys.deadByReason(reason), ...ofPerson, ...withoutContent]
 }

@@ -14,6 +14,7 @@ import type { Store } from '../redis/store.ts'
 import { discardDeadLetter } from './discard.ts'
 import { letterIn } from './letter.ts'
 import { type IndexPlace, indexesFor, isCode, newestFirst, type Place } from './places.ts'
+import { type NotReplayable, whyNotReplayable } from './replayable.ts'
 import { judgeWindows } from './window-filter.ts'
 
 export interface ListFilter extends Omit<DeadLetterFilter, 'limit'> {
@@ -136,6 +137,7 @@ async function readLetter(store: Store, appid: string, id: string): Promise<List
 
 export type ReplayRequest =
   | { readonly kind: 'requested'; readonly id: string; readonly replayOf: string }
+  | { readonly kind: 'not-replayable'; readonly why: NotReplayable }
   | { readonly kind: 'unknown' }
 
 /**
@@ -146,9 +148,8 @@ export async function requestReplay(store: Store, appid: string, id: string): Pr
   const keys = appKeys(appid)
   const job = readJobHash(await store.redis.hgetall(keys.deadJob(id)))
   if (job === null) return rememberedReplay(store, appid, id)
-  if ('unreadable' in (job.data as DeadLetter).message) {
-    throw invalid([{ path: 'message', message: 'cannot be read, so it cannot be replayed' }])
-  }
+  const why = whyNotReplayable(job.data as DeadLetter)
+  if (why !== undefined) return { kind: 'not-replayable', why }
   const backend = store.backend(appid, DEAD_LETTER_QUEUE)
   try {
     // It only needs to know which job and where it goes in the queue.

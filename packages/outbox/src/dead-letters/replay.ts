@@ -25,6 +25,7 @@ import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import { acceptanceOf, idInAcceptance } from './acceptance.ts'
 import { indexesOf, personOf } from './letter.ts'
+import { type NotReplayable, notReplayableText, refusedReasonLine, whyNotReplayable } from './replayable.ts'
 import { memoryOf, replayedData } from './replayed.ts'
 
 export interface ReplayOptions {
@@ -200,18 +201,20 @@ async function takeRetried({ redis }: Store, keys: AppKeys): Promise<void> {
 type Answer = string | [string, string]
 
 function readAnswers(
-  batch: readonly Waiting[],
+  batch: readonly WaitingLetter[],
   answers: readonly Answer[],
   { waitMs, hasMore }: { waitMs: number; hasMore: boolean },
 ): Omit<Replayed, 'ended'> {
   const ids = batch.map(({ id }) => id)
   const replayed = ids.filter((_, n) => answers[n] === 'replayed').map((id) => ({ id: replayIdOf(id), replayOf: id }))
-  const stayDead = ids.filter((_, n) => answers[n] === 'refused')
+  const stayDead = batch.filter((_, n) => answers[n] === 'refused')
   const failed = ids.flatMap((id, n) => {
     const answer = answers[n]
     return Array.isArray(answer) ? [{ id, why: answer[1] }] : []
   })
-  const refused = [...stayDead.map((id) => ({ id, why: 'it holds no message that can be sent' })), ...failed]
+  const whyOf = (letter: DeadLetter | null | undefined): NotReplayable =>
+    (letter ? whyNotReplayable(letter) : undefined) ?? 'unreadable'
+  const refused = [...stayDead.map(({ id, letter }) => ({ id, why: notReplayableText(whyOf(letter)) })), ...failed]
   // What Redis has refused waits as before, and is not tried again at once.
   if (failed.length > 0) return { replayed, refused, againMs: REFUSED_MS }
   if (waitMs > 0) return { replayed, refused, againMs: waitMs }
@@ -229,7 +232,20 @@ function partsOf(
   const message = letter === undefined || letter === null ? undefined : readMessage(letter)
   const where = [task, acceptance, person, id]
   if (letter === undefined || letter === null || message === undefined)
-    return [...where, '', '', '', '[]', '', '', '', '', '', reasonIn(letter), '']
+    return [
+      ...where,
+      '',
+      '',
+      '',
+      '[]',
+      '',
+      '',
+      '',
+      '',
+      '',
+      reasonIn(letter),
+      isRemoved(letter) ? 'content-removed' : '',
+    ]
   const newId = replayIdOf(id)
   const data = replayedData(id, letter, { message, now })
   const ended: StatusReport = { ...reportOfDeadLetter(appid, letter), status: 'replayed', replayedAs: newId }
@@ -239,10 +255,13 @@ function partsOf(
   return [...where, ...of, JSON.stringify(indexesOf(keys, letter)), ...replay, memoryOf(letter, idem)]
 }
 
+const isRemoved = (letter: DeadLetter | null | undefined): boolean =>
+  letter !== null && letter !== undefined && whyNotReplayable(letter) === 'content-removed'
+
 /** What a letter that cannot be replayed says in the dashboard: retrying it has taken its reason away. */
 function reasonIn(letter: DeadLetter | null | undefined): string {
   const { reason } = letter ?? {}
-  return typeof reason?.name === 'string' ? reasonLine(reason) : 'it is no dead letter'
+  return letter && typeof reason?.name === 'string' ? refusedReasonLine(letter) : 'it is no dead letter'
 }
 
 /** A job of this queue that other hands have added may hold anything. */

@@ -4,6 +4,7 @@
 import {
   type DeadLetter,
   deadLetterIdOf,
+  isContentRemoved,
   type JobData,
   type MessageStatus,
   partIdsOf,
@@ -70,7 +71,7 @@ async function reportOfReplay(store: Store, appid: string, id: string): Promise<
 }
 
 export function reportOfDeadLetter(appid: string, letter: DeadLetter): StatusReport {
-  const data: Partial<JobData> = 'unreadable' in letter.message ? {} : letter.message
+  const data: Shown = 'unreadable' in letter.message ? {} : letter.message
   return {
     id: letter.messageId,
     status: 'dead',
@@ -81,6 +82,7 @@ export function reportOfDeadLetter(appid: string, letter: DeadLetter): StatusRep
     settledAt: iso(letter.deadAt),
     deadLetter: deadLetterIdOf(letter.messageId),
     ...extras(letter.messageId, data),
+    ...(isContentRemoved(letter) ? { contentRemoved: true } : {}),
     attempts: letter.attempts,
   }
 }
@@ -88,7 +90,7 @@ export function reportOfDeadLetter(appid: string, letter: DeadLetter): StatusRep
 export function reportOfJob(appid: string, id: string, at: { job: JobHash; state: string }): StatusReport {
   const { job, state } = at
   const read = readJobData(job.data)
-  const data: Partial<JobData> = read.kind === 'ok' ? read.data : {}
+  const data: Shown = read.kind === 'ok' || read.kind === 'content-removed' ? read.data : {}
   const last = job.returned as Partial<HistoryEntry> | null | undefined
   const status = statusOf(job, state)
   return {
@@ -102,6 +104,7 @@ export function reportOfJob(appid: string, id: string, at: { job: JobHash; state
     ...(job.finishedOn === 0 ? {} : { settledAt: iso(job.finishedOn) }),
     ...(job.supersededBy === undefined ? {} : { supersededBy: job.supersededBy }),
     ...extras(id, data),
+    ...(read.kind === 'content-removed' ? { contentRemoved: true } : {}),
     attempts: attemptsOf([...job.history, { attempts: last?.attempts ?? [] }]),
   }
 }
@@ -132,7 +135,12 @@ function isScheduled(job: JobHash): boolean {
   return read.kind === 'ok' && read.data.sendAt !== undefined && job.history.length === 0
 }
 
-function extras(id: string, data: Partial<JobData>): Partial<StatusReport> {
+/** Of a message, what a report tells; so much is left when its content is removed. */
+type Shown = Partial<Pick<JobData, 'touser' | 'part' | 'sendAt' | 'expiresAt' | 'replayOf' | 'metadata'>> & {
+  readonly msgtype?: string
+}
+
+function extras(id: string, data: Shown): Partial<StatusReport> {
   const { part } = data
   return {
     ...(part === undefined ? {} : { part }),

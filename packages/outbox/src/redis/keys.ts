@@ -70,10 +70,6 @@ export function appKeys(appid: string) {
     idempotency: `${prefix}:idem:`,
     /** String, expiring: the last word on a message whose job is gone (cancelled, replayed, discarded). */
     ended: (id: string) => `${prefix}:ended:${id}`,
-    /** Sorted sets of dead-letter ids by time of death: all, those of one reason, of one person, of both. */
-    deadByTime: `${prefix}:dead:time`,
-    deadByReason: (reason: string) => `${prefix}:dead:errcode:${reason}`,
-    deadByPerson: (touser: string) => `${prefix}:dead:to:${touser}`,
     /** Sorted set: dead letters that somebody has retried, by the acceptance of their messages, which stands in the members. */
     replaysDue: `${prefix}:replay:due`,
     /** Sorted set of the same letters by person: a member is the recipient, a colon, and the acceptance. */
@@ -82,7 +78,6 @@ export function appKeys(appid: string) {
     replayRate: `${prefix}:replay:rate`,
     /** String, expiring: when the app's next call is due, if it has a rate. */
     rate: `${prefix}:rate`,
-    deadByPersonAndReason: (touser: string, reason: string) => `${prefix}:dead:to:${touser}:errcode:${reason}`,
     /** Hash: why the app is held, since when, and when it is probed next; absent while it is open. */
     hold: `${prefix}:hold`,
     /** String, expiring: a worker serves the app now. */
@@ -96,7 +91,26 @@ export function appKeys(appid: string) {
 }
 
 function groupedKeys(prefix: string) {
-  return { ...windowKeys(prefix), ...taskKeys(prefix), ...tokenKeys(prefix), ...mediaKeys(prefix) }
+  return {
+    ...deadKeys(prefix),
+    ...windowKeys(prefix),
+    ...taskKeys(prefix),
+    ...tokenKeys(prefix),
+    ...mediaKeys(prefix),
+  }
+}
+
+/** What lists dead letters. */
+function deadKeys(prefix: string) {
+  return {
+    /** Sorted sets of dead-letter ids by time of death: all, those of one reason, of one person, of both. */
+    deadByTime: `${prefix}:dead:time`,
+    deadByReason: (reason: string) => `${prefix}:dead:errcode:${reason}`,
+    deadByPerson: (touser: string) => `${prefix}:dead:to:${touser}`,
+    deadByPersonAndReason: (touser: string, reason: string) => `${prefix}:dead:to:${touser}:errcode:${reason}`,
+    /** The same: those whose content was removed. */
+    deadWithoutContent: `${prefix}:dead:content-removed`,
+  }
 }
 
 /** Of people: their reply windows, and what may replace what. */

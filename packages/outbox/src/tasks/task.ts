@@ -29,6 +29,8 @@ export interface Task {
   readonly skipped: number
   /** Left as they were: nothing in them can be sent, or Redis refuses them for good. */
   readonly failed: number
+  /** Of those that failed: they cannot be replayed because their content was removed. */
+  readonly notReplayable: number
   /** Of those replayed: dead letters again, because they were not sent yet. */
   readonly takenBack: number
   /** Letters per second; null: as fast as it goes. */
@@ -167,6 +169,7 @@ function taskOf(id: string, fields: Record<string, string>): OpenTask | null {
     done: count('done'),
     skipped: count('skipped'),
     failed: count('failed'),
+    notReplayable: count('notReplayable'),
     takenBack: count('takenBack'),
     perSecond: perSecond === '0' ? null : Number(perSecond),
     startedAt: iso(startedAt),

@@ -10,6 +10,7 @@ import { IDLE_S, openBackend } from '../bullmq/idle-backend.ts'
 import type { SharedWait } from '../bullmq/shared-wait.ts'
 import { STALLED_COUNT_MAX } from '../bullmq/stalled.ts'
 import { createBurier, type ExpiryOf } from '../dead-letters/bury.ts'
+import type { Retain } from '../erase/strip.ts'
 import { isRefusal, messageOf } from '../errors.ts'
 import { type AppKeys, appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
@@ -46,7 +47,7 @@ export interface ConsumerOptions {
   readonly maxPerSecond?: number | undefined
   /** A message whose worker has died is taken over about this long afterwards. Every lock and lease lasts as long. */
   readonly stalledAfterMs: number
-  readonly retain: { readonly deliveredMs: number; readonly deliveredMax: number; readonly deadMs: number }
+  readonly retain: Retain
   readonly rememberMs: number
   readonly closedRule?: ClosedRule | undefined
   /** 0: no limit. */
@@ -245,9 +246,9 @@ async function runJob(
   at: { token: string; signal: AbortSignal },
   options: ConsumerOptions & Parts & { keys: AppKeys; slots: RunSlots },
 ): Promise<Ended> {
-  const { appid, keys, store, stalledAfterMs: leaseMs, maxPerSecond, closedRule, keeper, settler, report } = options
+  const { stalledAfterMs: leaseMs, report } = options
   const started = performance.now()
-  const run = createRun(job, at, { appid, keys, store, leaseMs, maxPerSecond, closedRule, keeper, settler, report })
+  const run = createRun(job, at, { ...options, leaseMs, keepsContent: options.retain.content })
   const failed = (error: unknown): Settlement => {
     report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
     const delayMs = isRefusal(error) ? AFTER_REFUSAL_MS : AFTER_BUG_MS

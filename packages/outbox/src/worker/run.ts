@@ -9,6 +9,7 @@ import type { HoldKeeper, HoldReport } from '../app-hold/keeper.ts'
 import { isBullmqs } from '../bullmq/backend.ts'
 import { appendHistory, attemptsOf, readHistory, recipientIn } from '../bullmq/job-hash.ts'
 import { letterOf, partsOf } from '../dead-letters/letter.ts'
+import { dataWithoutContent } from '../erase/strip.ts'
 import { messageOf } from '../errors.ts'
 import type { AppKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
@@ -102,6 +103,8 @@ export interface RunOptions {
   /** Calls that may start per second, over all workers of the app. */
   readonly maxPerSecond?: number | undefined
   readonly closedRule?: ClosedRule | undefined
+  /** Whether the content of a delivered message stays in its job. True by default. */
+  readonly keepsContent?: boolean | undefined
   readonly keeper: HoldKeeper
   /** Where a turn may have come from. */
   readonly settler: Pick<Settler, 'admissionOf'>
@@ -109,7 +112,7 @@ export interface RunOptions {
 }
 
 export function createRun(job: Job, at: { token: string; signal: AbortSignal }, options: RunOptions): OwnRun {
-  const { appid, keys, store, keeper, settler } = options
+  const { appid, keys, store, keeper, settler, keepsContent = true } = options
   const id = String(job.id)
   let admission = settler.admissionOf(id, at.token)
   let member: LaneMember | undefined
@@ -162,7 +165,7 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
       admission = undefined
       await unmark()
     },
-    ending: (settlement) => endingOf({ job, token: at.token, member, keys, store }, settlement),
+    ending: (settlement) => endingOf({ job, token: at.token, member, keys, store, keepsContent }, settlement),
   }
 }
 
@@ -190,9 +193,10 @@ interface Settling {
   readonly member: LaneMember | undefined
   readonly keys: AppKeys
   readonly store: Store
+  readonly keepsContent: boolean
 }
 
-function endingOf({ job, token, member, keys, store }: Settling, settlement: Settlement): Ending {
+function endingOf({ job, token, member, keys, store, keepsContent }: Settling, settlement: Settlement): Ending {
   const id = String(job.id)
   // A message that cannot be read may stand in a lane all the same.
   const run = { id, token, touser: member?.touser ?? recipientIn(job.data), fetches: false }
@@ -206,10 +210,12 @@ function endingOf({ job, token, member, keys, store }: Settling, settlement: Set
   const historyWith = (attempts: readonly Attempt[]): string =>
     attempts.length === 0 ? '' : appendHistory(readHistory(job.stacktrace), { attempts })
   switch (settlement.kind) {
-    case 'delivered':
-      return { item: { ...delivered, returned: JSON.stringify({ attempts: settlement.attempts }) } }
+    case 'delivered': {
+      const data = keepsContent ? '' : JSON.stringify(dataWithoutContent(job))
+      return { item: { ...delivered, returned: JSON.stringify({ attempts: settlement.attempts }), data } }
+    }
     case 'settled':
-      return { item: { ...delivered, returned: '' } }
+      return { item: { ...delivered, returned: '', data: '' } }
     case 'dead': {
       const history = [...readHistory(job.stacktrace), { attempts: settlement.attempts, reason: settlement.reason }]
       const end = { reason: settlement.reason, deadAt: store.clock.now() }

@@ -33,6 +33,8 @@ export type Item =
       readonly hadExpiry: boolean
       /** BullMQ's own method completes the job afterwards. */
       readonly isBullmqs: boolean
+      /** What is left of the job's data when its content goes, as JSON; '' where it stays, or has gone. */
+      readonly data: string
     })
   | (OfRun & {
       readonly kind: 'snooze'
@@ -126,20 +128,20 @@ function keysOf(keys: AppKeys): string[] {
   ]
 }
 
-function ofKind(item: Item): [string, string, string] {
+function ofKind(item: Item): [string, string, string, string] {
   switch (item.kind) {
     case 'delivered':
-      return [item.returned, item.hadExpiry ? '1' : '', item.isBullmqs ? '1' : '']
+      return [item.returned, item.hadExpiry ? '1' : '', item.isBullmqs ? '1' : '', item.data]
     case 'snooze':
-      return [String(Math.max(1, Math.ceil(item.delayMs))), item.counts ? '1' : '', item.history]
+      return [String(Math.max(1, Math.ceil(item.delayMs))), item.counts ? '1' : '', item.history, '']
     case 'dead':
-      return [item.letterId, item.letter, JSON.stringify({ ...item.more, ifAgain: item.ifAgain })]
+      return [item.letterId, item.letter, JSON.stringify({ ...item.more, ifAgain: item.ifAgain }), '']
     case 'await-user':
-      return [item.history, '', '']
+      return [item.history, '', '', '']
     case 'park':
     case 'give-back':
     case 'fetch':
-      return ['', '', '']
+      return ['', '', '', '']
   }
 }
 

@@ -2,6 +2,7 @@
 import type { HoldKeeper } from '../app-hold/keeper.ts'
 import type { Burier } from '../dead-letters/bury.ts'
 import { expireDeadLetters } from '../dead-letters/list.ts'
+import { createStripper, type Retain } from '../erase/strip.ts'
 import { messageOf } from '../errors.ts'
 import { expireMessages } from '../lanes/expire.ts'
 import { healLanes } from '../lanes/heal.ts'
@@ -11,7 +12,7 @@ import { trimDelivered } from './trim.ts'
 export interface SweeperOptions {
   readonly appid: string
   readonly store: Store
-  readonly retain: { readonly deliveredMs: number; readonly deliveredMax: number; readonly deadMs: number }
+  readonly retain: Retain
   readonly report: {
     readonly expired: (count: number) => void
     readonly problem: (problem: { what: string; error: string }) => void
@@ -24,6 +25,7 @@ const SWEEP_EVERY_MS = 30_000
 
 export function createSweeper(options: SweeperOptions, { burier, keeper }: { burier: Burier; keeper: HoldKeeper }) {
   const { appid, store, retain, report, sweepEveryMs = SWEEP_EVERY_MS } = options
+  const stripper = createStripper({ store, appid, retain })
   let timer: NodeJS.Timeout | undefined
   let current: Promise<void> = Promise.resolve()
   let stopped = false
@@ -34,6 +36,7 @@ export function createSweeper(options: SweeperOptions, { burier, keeper }: { bur
       await expireMessages(burier, { store, appid })
       await healLanes(store, appid)
       await trimDelivered(store, appid, { ms: retain.deliveredMs, count: retain.deliveredMax })
+      await stripper.strip()
       const expired = await expireDeadLetters(store, { appid, before: store.clock.now() - retain.deadMs })
       if (expired > 0) report.expired(expired)
     } catch (error) {

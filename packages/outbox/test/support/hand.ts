@@ -32,13 +32,14 @@ export interface HandOptions {
   /** Whether what is fetched may have its turn. By default every run asks for it. */
   readonly isReady?: () => boolean
   readonly store?: Store
+  readonly keepsContent?: boolean
   /** What its lock tokens begin with. */
   readonly name?: string
   readonly report?: SettlerReport
 }
 
 export function createHand(world: World, options: HandOptions = {}): Hand {
-  const { isReady = () => false, store = world.store, name = 'hand' } = options
+  const { isReady = () => false, store = world.store, name = 'hand', keepsContent } = options
   const settler = settlerOn(store, isReady, options)
   let fetched = 0
   const begin = (token: string, settled: Settled): Held => {
@@ -50,6 +51,7 @@ export function createHand(world: World, options: HandOptions = {}): Hand {
       keys,
       store,
       leaseMs: LEASE_MS,
+      keepsContent,
       keeper: openKeeper,
       settler,
       report: SILENT,

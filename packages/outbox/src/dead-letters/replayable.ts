@@ -1,0 +1,29 @@
+/**
+ * Which dead letters cannot be replayed, and why: what nobody can read, and what has lost its content because it is older than
+ * `RETAIN_DEAD_CONTENT_DAYS`. Whoever asks for their replay is told so.
+ */
+import { type DeadLetter, isContentRemoved, reasonLine } from '@wechat-outbox/messages'
+
+export type NotReplayable = 'unreadable' | 'content-removed'
+
+/** Undefined where its message can be sent again, as far as that can be told without reading all of it. */
+export function whyNotReplayable(letter: Pick<DeadLetter, 'message'>): NotReplayable | undefined {
+  if (isContentRemoved(letter)) return 'content-removed'
+  const { message } = letter
+  return typeof message !== 'object' || message === null || 'unreadable' in message ? 'unreadable' : undefined
+}
+
+const TEXTS: Readonly<Record<NotReplayable, string>> = {
+  unreadable: 'it holds no message that can be sent',
+  'content-removed': 'not-replayable: its content was removed',
+}
+
+/** For the log, and for whoever looks at the letter's job. */
+export const notReplayableText = (why: NotReplayable): string => TEXTS[why]
+
+/** What the job of a letter says whose replay was asked for in vain; it begins as ever. */
+export function refusedReasonLine(letter: DeadLetter): string {
+  const line = reasonLine(letter.reason)
+  if (!isContentRemoved(letter)) return line
+  return `${line}${line.includes(': ') ? ' ' : ': '}(${TEXTS['content-removed']})`
+}
