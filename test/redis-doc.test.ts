@@ -10,6 +10,7 @@ const PART = '<…>'
 /** Beginnings of keys, patterns and readers of keys, which are no keys themselves. */
 const BEGINNINGS = [
   'prefix',
+  'everyKey',
   'sendJobs',
   'deadJobs',
   'lanes',
@@ -25,8 +26,8 @@ const BULLMQ = ['name', 'data', 'opts', 'timestamp', 'delay', 'priority', 'atm',
 const NO_MARKS = [...BULLMQ, 'returnvalue', 'failedReason', 'stacktrace', 'id', 'fp', 'status']
 /** Values, and fields that are only read. */
 const OTHERS = ['superseded', 'HSET', 'HSETNX', 'HINCRBY', '0', '1', 'user', 'delivered', 'parentKey', 'rjk', 'stc']
-/** Fields of a reply window. */
-const OF_WINDOWS = ['used']
+/** Fields of a reply window and of a task. */
+const OF_OTHER_HASHES = ['used', 'filter']
 
 const page = readFileSync(join(ROOT, 'docs/redis.md'), 'utf8')
 
@@ -67,7 +68,7 @@ it('lists exactly the marks that the scripts set in job hashes', () => {
     .flatMap((file) => readFileSync(join(ROOT, file), 'utf8').split('\n'))
     .filter((line) => SETS.test(line))
   const fields = lines.flatMap((line) => [...line.matchAll(/'(\w+)'(?=, )/g)].map(([, field = '']) => field))
-  const marks = new Set(fields.filter((field) => ![...NO_MARKS, ...OTHERS, ...OF_WINDOWS].includes(field)))
+  const marks = new Set(fields.filter((field) => ![...NO_MARKS, ...OTHERS, ...OF_OTHER_HASHES].includes(field)))
   // Earlier versions wrote it, and it is read.
   marks.add('replayedAs')
   expect([...marks].toSorted()).toEqual(rowsUnder('Marks in job hashes').toSorted())

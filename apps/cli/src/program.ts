@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { addApp } from './commands/app.ts'
 import { addDead } from './commands/dead.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addForget } from './commands/forget.ts'
 import { addKey } from './commands/key.ts'
 import { addSend } from './commands/send.ts'
 import { addShow } from './commands/show.ts'
@@ -47,6 +48,7 @@ export function createProgram(act: Act, { stdout, stderr }: Streams): Command {
   addDead(program, act)
   addTask(program, act)
   addWindow(program, act)
+  addForget(program, act)
   addApp(program, act)
   addKey(program, act)
   addStatus(program, act)

@@ -9,9 +9,9 @@
  *   mend    what is still there, one script per lane, which judges for itself
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Cluster, type Redis } from 'ioredis'
 import { parseJson, recipientIn } from '../bullmq/job-hash.ts'
 import { type AppKeys, appKeys } from '../redis/keys.ts'
+import { scanKeys } from '../redis/scan.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 
@@ -129,17 +129,9 @@ async function judge(
   return { touser, ghosts, duplicates, missing: absent, parkedFirst }
 }
 
-/** The recipients of all lanes, page by page. SCAN may name one twice. */
-async function* scanLanes({ redis }: Store, keys: AppKeys): AsyncGenerator<string[]> {
-  const nodes: Redis[] = redis instanceof Cluster ? redis.nodes('master') : [redis]
-  for (const node of nodes) {
-    let cursor = '0'
-    do {
-      const [next, found] = await node.scan(cursor, 'MATCH', keys.lanePattern, 'COUNT', String(PAGE))
-      yield found.map(keys.laneOf)
-      cursor = next
-    } while (cursor !== '0')
-  }
+/** The recipients of all lanes, page by page. One may come twice. */
+async function* scanLanes(store: Store, keys: AppKeys): AsyncGenerator<string[]> {
+  for await (const found of scanKeys(store, { pattern: keys.lanePattern, count: PAGE })) yield found.map(keys.laneOf)
 }
 
 interface Waiting {

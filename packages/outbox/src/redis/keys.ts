@@ -33,6 +33,8 @@ export function appKeys(appid: string) {
   const lanes = `${prefix}:lane:`
   return {
     prefix,
+    /** What SCAN matches every key of the app with. */
+    everyKey: `${prefix}:*`,
     /** What BullMQ puts before a job's id and before its own lists. */
     sendJobs,
     sendJob: (id: string) => sendJobs + id,

@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs'
 const folders = {
   'app-hold': ['hold-fault', 'hold-lift', 'hold-operator', 'hold-prove', 'hold-turn'],
   'dead-letters': ['bury-message', 'dead-page', 'discard', 'replay', 'take-retried'],
-  erase: ['strip'],
+  erase: ['forget-job', 'forget-letter', 'forget-person', 'strip'],
   lanes: ['backlog', 'heal', 'mend-lane'],
   media: ['media-claim', 'media-store'],
   producer: ['cancel', 'send'],

@@ -26,7 +26,8 @@ async function rewrittenFile({ redis }: World): Promise<string> {
   return (await Promise.all(files.map((name) => readFile(join(dir, folder, name), 'latin1')))).join('\n')
 }
 
-async function everyKey({ redis }: World): Promise<string> {
+/** Every key with what stands in it, as JSON. */
+export async function everyKey({ redis }: Pick<World, 'redis'>): Promise<string> {
   const read: Readonly<Record<string, (key: string) => Promise<unknown>>> = {
     string: (key) => redis.get(key),
     list: (key) => redis.lrange(key, '0', '-1'),
@@ -35,7 +36,7 @@ async function everyKey({ redis }: World): Promise<string> {
     hash: (key) => redis.hgetall(key),
     stream: (key) => redis.xrange(key, '-', '+'),
   }
-  const names = await redis.keys('*')
+  const names = (await redis.keys('*')).toSorted()
   const values = await Promise.all(names.map(async (name) => [name, await read[await redis.type(name)]?.(name)]))
   return JSON.stringify(values)
 }

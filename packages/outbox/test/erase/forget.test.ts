@@ -1,0 +1,214 @@
+// A person is erased whole, wherever messages of theirs stand; nobody else notices, and what is being sent is told of.
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { discardDeadLetter } from '../../src/dead-letters/discard.ts'
+import { requestReplay } from '../../src/dead-letters/list.ts'
+import { forgetPerson } from '../../src/erase/forget.ts'
+import { inspectLanes } from '../../src/lanes/inspect.ts'
+import { createTask, readTask } from '../../src/tasks/task.ts'
+import type { Consumer } from '../../src/worker/consumer.ts'
+import type { Run, Settlement } from '../../src/worker/run.ts'
+import { createHand } from '../support/hand.ts'
+import { everyKey, found } from '../support/redis-bytes.ts'
+import { untilEnded } from '../support/tasks.ts'
+import { acts, createTruth } from '../support/windows.ts'
+import {
+  APP,
+  createWorld,
+  DELIVERED,
+  delivering,
+  dies,
+  keys,
+  memberOf,
+  retry,
+  text,
+  touserOf,
+  WAIT_MS,
+  type World,
+} from '../support/world.ts'
+
+const [ANNA, BEN] = ['oAnna-0123456789_abcdef', 'oBen-0123456789_abcdef']
+const SECRET = 'the secret of'
+const DAY_MS = 86_400_000
+
+let world: World
+let consumers: Consumer[] = []
+beforeAll(async () => {
+  world = await createWorld()
+})
+beforeEach(() => world.redis.flushall())
+afterEach(async () => {
+  await Promise.all(consumers.map((one) => one.close(1000)))
+  consumers = []
+})
+afterAll(() => world.close())
+
+const soon = (look: () => unknown) => vi.waitFor(look, { timeout: WAIT_MS, interval: 10 })
+const forget = (touser: string, dryRun = false) => forgetPerson(world.store, { appid: APP, touser, dryRun })
+/** Every key with what stands in it but markers, which are there for an instant. */
+async function stored(): Promise<Record<string, unknown>> {
+  const all = JSON.parse(await everyKey(world)) as [string, unknown][]
+  return Object.fromEntries(all.filter(([name]) => !/:marker$|^wxo:wait/.test(name)))
+}
+const NOTHING = {
+  waiting: 0,
+  delivered: 0,
+  deadLetters: 0,
+  endings: 0,
+  idempotencyKeys: 0,
+  windows: 0,
+  collapseKeys: 0,
+  tasks: 0,
+  left: { sending: 0, tasks: 0 },
+}
+
+/** Delivers, lets die or retries a message as its content says; one for which nothing is said waits for its user. */
+async function byContent(run: Run): Promise<Settlement> {
+  const truth = createTruth()
+  const { content = '' } = (run.data as { text?: { content: string } }).text ?? {}
+  if (content.includes('waits')) truth.allow(touserOf(run), 0)
+  if (!/dies|retries/.test(content)) return truth.deliver(run)
+  const turn = await run.admit(memberOf(run))
+  if (turn.kind !== 'go') return turn
+  return content.includes('retries') ? retry(DAY_MS) : dies()
+}
+
+/** One message at least in every state there is. Returns the id of a dead letter. */
+async function live(touser: string): Promise<string> {
+  const outbox = world.outbox()
+  const send = (what: string, more: object = {}) =>
+    outbox.send({
+      ...text(touser, `${SECRET} ${touser}: ${what}`),
+      metadata: { what },
+      idempotencyKey: `${touser} ${what}`,
+      ...more,
+    })
+  const statusIs = (id: string, status: string) =>
+    soon(async () => expect((await outbox.status(id))?.status).toBe(status))
+  const older = await send('older', { collapseKey: 'k' })
+  await send('newer', { collapseKey: 'k' })
+  const { consumer } = await world.consumer(byContent)
+  await statusIs(older.id, 'superseded')
+  const dead = [await send('dies 1'), await send('dies 2'), await send('dies 3'), await send('dies 4')]
+  for (const { id } of dead) await statusIs(id, 'dead')
+  const letters = dead.map(({ id }) => `d-${id.slice(2)}`)
+  await discardDeadLetter(world.store, { appid: APP, id: letters[0] ?? '' }, DAY_MS)
+  await requestReplay(world.store, APP, letters[1] ?? '')
+  await soon(async () => expect(await outbox.status(dead[1]?.id ?? '')).toMatchObject({ status: 'replayed' }))
+  await soon(async () => expect(await world.redis.exists(keys.deadJob(`${letters[1]}-1`))).toBe(1))
+  const task = await createTask(world.store, APP, {
+    action: 'discard',
+    filter: { touser: [touser], errcode: ['45047'] },
+    by: 'test',
+  })
+  await untilEnded(world, task?.id ?? '')
+  await consumer.close(1000)
+  await acts(world, touser, 'message', { at: Date.now() - 3_600_000 })
+  const cancelled = await send('cancelled')
+  await outbox.cancel(cancelled.id)
+  await send('scheduled', { sendAt: Date.now() + DAY_MS })
+  await send('scheduled, and expires', { sendAt: Date.now() + DAY_MS, expiresAt: Date.now() + 2 * DAY_MS })
+  const waits = await send('waits', { onClosed: 'hold' })
+  const second = await world.consumer(byContent)
+  await statusIs(waits.id, 'waiting-for-user')
+  await second.consumer.close(1000)
+  for (const what of ['behind 1', 'behind 2']) await send(what, { expiresAt: Date.now() + DAY_MS })
+  return letters[2] ?? ''
+}
+
+it('a person’s messages in every state, and all that is known beside them, leave no byte; a dry run changes nothing; others stay', async () => {
+  const letters = [await live(ANNA), await live(BEN)]
+  // No worker is there to replay what is asked for.
+  for (const letter of letters) await requestReplay(world.store, APP, letter)
+  await world.redis.hset(keys.faultsInARow, { unexplained: '2', 'unexplained:of': ANNA })
+  // By hand: its letter is gone, and it is still listed.
+  await world.redis
+    .zadd(keys.deadByPerson(ANNA), 1, 'd-gone')
+    .then(() => world.redis.zadd(keys.deadByPersonAndReason(ANNA, '1'), 1, 'd-gone'))
+  const before = await stored()
+  const dry = await forget(ANNA, true)
+  expect(dry).toMatchObject({
+    waiting: 5,
+    delivered: expect.any(Number),
+    windows: 1,
+    collapseKeys: 1,
+    tasks: 1,
+    left: { sending: 0, tasks: 0 },
+  })
+  expect(Math.min(dry.delivered, dry.deadLetters, dry.endings)).toBeGreaterThan(1)
+  expect(await stored()).toEqual(before)
+  const ofBen = await forget(BEN, true)
+  expect(await forget(ANNA)).toEqual(dry)
+  expect(await found(world, [ANNA, `${SECRET} ${ANNA}`])).toEqual([])
+  expect(await forget(BEN, true)).toEqual(ofBen)
+  expect(await forget(ANNA)).toEqual(NOTHING)
+  for await (const problem of inspectLanes(world.store, { appid: APP, againAfterMs: 1 }))
+    expect(problem).toBeUndefined()
+  // A key that was erased is free.
+  const again = { ...text(ANNA, 'again'), idempotencyKey: `${ANNA} older` }
+  expect(await world.outbox().send(again)).toMatchObject({ status: 'queued', duplicate: false })
+  await forget(BEN)
+  await forget(ANNA)
+  expect(await found(world, [ANNA, BEN, SECRET])).toEqual([])
+})
+
+it('what a worker holds stays and is told of; what waits behind it goes, and is not let go before', async () => {
+  const ids = await world.accept([1, 2, 3].map((n) => text(ANNA, `${n}`)))
+  const held = await createHand(world).fetch()
+  await held.run.admit({ touser: ANNA })
+  expect(await forget(ANNA)).toMatchObject({ waiting: 2, left: { sending: 1 } })
+  expect(await world.redis.lrange(keys.lane(ANNA), '0', '-1')).toEqual([ids[0]])
+  expect(await world.redis.llen(keys.sendWait)).toBe(0)
+  await held.settle(DELIVERED)
+  expect(await forget(ANNA)).toMatchObject({ delivered: 1, left: { sending: 0 } })
+  expect(await found(world, [ANNA])).toEqual([])
+})
+
+it('a task that runs and names the person is told of, and counts the person’s letters as skipped', async () => {
+  const { consumer } = await world.consumer(() => Promise.resolve(dies()))
+  await world.accept([text(ANNA), text(BEN)])
+  await soon(async () => expect(await world.redis.zcard(keys.deadByTime)).toBe(2))
+  await consumer.close(1000)
+  const of = (filter: object) => createTask(world.store, APP, { action: 'replay', filter, perSecond: 1, by: 'test' })
+  const [named, all] = [await of({ touser: [ANNA] }), await of({})]
+  const acceptances = await world.redis.zrange(keys.deadByTime, '0', '-1')
+  expect(acceptances).toHaveLength(2)
+  expect(await forget(ANNA)).toMatchObject({ deadLetters: 1, left: { tasks: 1 } })
+  const sent: string[] = []
+  consumers.push((await world.consumer(delivering(sent))).consumer)
+  expect(await untilEnded(world, named?.id ?? '')).toMatchObject({ total: 0 })
+  expect(await untilEnded(world, all?.id ?? '')).toMatchObject({ total: 1, done: 1 })
+  expect(await forget(ANNA)).toMatchObject({ tasks: 1, left: { tasks: 0 } })
+  expect((await readTask(world.store, APP, named?.id ?? ''))?.filter).toEqual({ touser: ['forgotten'] })
+  expect(await found(world, [ANNA])).toEqual([])
+})
+
+it('while workers deliver for many, the others get all of theirs in their order, and no lane is left behind', async () => {
+  const people = Array.from({ length: 12 }, (_, n) => (n === 0 ? ANNA : `o-${n}`))
+  const sent: { touser: string; id: string }[] = []
+  const deliver = async (run: Run): Promise<Settlement> => {
+    const turn = await run.admit(memberOf(run))
+    if (turn.kind !== 'go') return turn
+    // One in ten is tried again, so that followers are parked.
+    if (turn.tries === 0 && Math.random() < 0.1) return retry(5)
+    sent.push({ touser: touserOf(run), id: run.id })
+    return DELIVERED
+  }
+  const accepted = new Map<string, string[]>(people.map((person) => [person, []]))
+  for (let n = 0; n < 2; n += 1) consumers.push((await world.consumer(deliver, { concurrency: 4 })).consumer)
+  for (let round = 0; round < 10; round += 1) {
+    const batch = Array.from({ length: 120 }, () => people[Math.floor(Math.random() * people.length)] ?? ANNA)
+    const ids = await world.accept(batch.map((person, n) => text(person, `${round} ${n}`)))
+    for (const [n, person] of batch.entries()) accepted.get(person)?.push(ids[n] ?? '')
+    if (round % 3 === 1) await forget(ANNA)
+  }
+  const others = people.filter((person) => person !== ANNA)
+  const gotBy = (person: string): string[] => sent.filter(({ touser }) => touser === person).map(({ id }) => id)
+  await soon(() => {
+    for (const person of others) expect(gotBy(person)).toEqual(accepted.get(person))
+  })
+  await soon(async () => expect((await forget(ANNA)).left.sending).toBe(0))
+  await soon(async () => expect(await found(world, [ANNA])).toEqual([]))
+  const got = gotBy(ANNA)
+  expect(got).toEqual((accepted.get(ANNA) ?? []).filter((id) => got.includes(id)))
+  expect(await world.redis.keys(`${keys.lanes}*`)).toEqual([])
+})
