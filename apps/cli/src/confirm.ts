@@ -1,5 +1,5 @@
 /** Questions at a terminal: before something that cannot be taken back, where anything but a yes is a no, and after Ctrl-C. */
-import { createInterface } from 'node:readline/promises'
+import { createInterface } from 'node:readline'
 
 export interface Terminal {
   readonly input: NodeJS.ReadableStream
@@ -14,10 +14,14 @@ export async function confirm(question: string, terminal: Terminal): Promise<boo
 
 /** One line. Ctrl-C and Ctrl-D are no answer, and that is ''. */
 export async function ask(question: string, { input, output }: Terminal): Promise<string> {
-  const lines = createInterface({ input, output })
-  const closed = new Promise<undefined>((resolve) => lines.once('close', () => resolve(undefined)))
+  const lines = createInterface({ input, output, prompt: question })
   try {
-    const answer = await Promise.race([lines.question(question).catch(() => undefined), closed])
+    // The input may end in the same tick as its line, so whichever event comes first decides.
+    const answer = await new Promise<string | undefined>((resolve) => {
+      lines.once('line', resolve)
+      lines.once('close', () => resolve(undefined))
+      lines.prompt()
+    })
     // Nobody has ended the line of the question.
     if (answer === undefined) output.write('\n')
     return answer ?? ''
