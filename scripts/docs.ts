@@ -3,13 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { OPENAPI_TYPES_URL, openApiTypes } from '../apps/gateway/scripts/openapi-types.ts'
-import { DOCUMENT_URL, errcodesDocument } from '../packages/policy/scripts/errcodes-doc.ts'
+import { ERRCODE_PAGES } from '../packages/policy/scripts/errcodes-doc.ts'
 import { CONFIGURATION_URL, configurationDocument } from './configuration-doc.ts'
 import { ROOT } from './run.ts'
 
 const PAGES = [
   { url: CONFIGURATION_URL, text: configurationDocument() },
-  { url: DOCUMENT_URL, text: errcodesDocument() },
+  ...ERRCODE_PAGES,
   { url: OPENAPI_TYPES_URL, text: await openApiTypes() },
 ]
 
