@@ -9,12 +9,13 @@
  *
  * One script settles all that ended in one turn of the event loop, and fetches the next messages for the same runs; a run
  * that only fetches takes part. While a script is under way, what ends waits for its answer, so that the next script takes all
- * of it: scripts of two or three messages one after the other cost Redis and the worker more than they gain by being early. An
- * idle worker's only message finds no script under way and leaves at the end of the turn.
+ * of it: scripts of two or three messages one after the other cost Redis and the worker more than they gain by being early.
+ * That next script is written before the answer is handed out, so that it leaves in the turn that brought the answer and
+ * not in the one after it. An idle worker's only message finds no script under way and leaves at the end of the turn.
  */
 import { messageOf } from '../errors.ts'
 import { type AppKeys, appKeys } from '../redis/keys.ts'
-import { runScript } from '../redis/scripts.ts'
+import { runScript, type ScriptCall } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import { argumentsOf, type Item, readAnswer, type Settled, type SettleScript } from './settle-script.ts'
 
@@ -134,8 +135,12 @@ export class Settler {
     this.#flushSoon()
   }
 
+  #mayFlush(): boolean {
+    return this.#scriptsUnderWay === 0 && this.#queue.length > 0 && !this.#trouble.isWaiting()
+  }
+
   #flushSoon(): void {
-    if (this.#isDue || this.#scriptsUnderWay > 0 || this.#queue.length === 0 || this.#trouble.isWaiting()) return
+    if (this.#isDue || !this.#mayFlush()) return
     this.#isDue = true
     setImmediate(() => this.#flush())
   }
@@ -164,10 +169,9 @@ export class Settler {
     const connection = store.connection()
     const leaseFrom = performance.now()
     const items = batch.map(({ item }) => item)
-    this.#scriptsUnderWay += 1
     try {
-      const call = argumentsOf(this.#keys, items, { ...this.#options, isReady: isReady() })
-      const answered = await runScript<unknown[]>(store.redis, call)
+      const answered = await this.#ask(argumentsOf(this.#keys, items, { ...this.#options, isReady: isReady() }))
+      if (this.#mayFlush()) this.#flush()
       const settled = items.map((item, n) => readAnswer(answered, n, item))
       if (store.connection() !== connection) await giveBack(this.#keys, store, { items, settled })
       // What holds comes first: then it is known how much does not.
@@ -179,8 +183,16 @@ export class Settler {
       this.#queue.push(...batch)
       this.#trouble.met(messageOf(error), () => this.#flush())
     } finally {
-      this.#scriptsUnderWay -= 1
       this.#flushSoon()
+    }
+  }
+
+  async #ask(call: ScriptCall): Promise<unknown[]> {
+    this.#scriptsUnderWay += 1
+    try {
+      return await runScript<unknown[]>(this.#options.store.redis, call)
+    } finally {
+      this.#scriptsUnderWay -= 1
     }
   }
 
