@@ -8,6 +8,7 @@ import {
   inspectEnv,
   integer,
   logLevel,
+  mediaVariables,
   onClosed,
   port,
   proxyOf,
@@ -83,6 +84,7 @@ export const gatewayEnvSchema = z.object({
       'What becomes of a message without an `onClosed` while the reply window of its recipient is closed: `dead-letter`, `hold` or `refuse` (`docs/reply-windows.md`). Without it the workers’ own decides',
     ),
   ...windowVariables,
+  ...mediaVariables,
   DASHBOARD_USER: text
     .optional()
     .describe('Without user and password `/dashboard` and `/dead-letters` are off on any host but loopback'),

@@ -11,6 +11,7 @@ import { createAccess } from './access.ts'
 import { addDashboard } from './dashboard.ts'
 import { addRootPage } from './dead-letters-page/root-page.ts'
 import { addEntrance } from './entrance/entrance.ts'
+import { createWechatTokens } from './entrance/wechat-token.ts'
 import type { GatewayConfig } from './env.ts'
 import { addHealthRoutes } from './health.ts'
 import { openKeyRing } from './key-ring.ts'
@@ -23,6 +24,7 @@ import { REQUEST_MS_MAX, refuseEarly } from './refuse-early.ts'
 import { routeTemplate } from './route-template.ts'
 import { addSameSiteGuard } from './same-site.ts'
 import { addV1 } from './v1/add-v1.ts'
+import { createMediaUploads } from './v1/media.ts'
 
 const FIRST_REDIS_WAIT_MS = 1000
 
@@ -90,9 +92,11 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     })
     const { WECHAT_API_BASE_URL: wechatBaseUrl, WECHAT_ALLOW_HTTP: allowHttp } = config
     const wechat = { wechatBaseUrl, allowHttp, proxy: proxyOf(config) }
-    await addEntrance(app, { link, outbox, texts, access, log, knownApps, ...wechat })
+    const tokens = createWechatTokens()
+    await addEntrance(app, { link, outbox, texts, access, log, knownApps, tokens, ...wechat })
     const schema = sendRequestSchema(texts)
-    await addV1(app, { outbox, schema, store, access, knownApps, rememberMs: idempotencyTtlHours * 3_600_000 })
+    const media = createMediaUploads(app, { ...wechat, bytesMax: config.MEDIA_BYTES_MAX, tokens, log })
+    await addV1(app, { outbox, schema, store, access, knownApps, media, rememberMs: idempotencyTtlHours * 3_600_000 })
     await addPush(app, { config, outbox, registry, log })
     addRootPage(app)
     dashboard = await addDashboard(app, { config, link, outbox, log })

@@ -48,11 +48,13 @@ export const PROBLEMS = {
   'too-large': { status: 413, title: 'The body is too large' },
   'uri-too-long': { status: 414, title: 'The address is too long' },
   'content-type': { status: 415, title: 'Unsupported media type' },
+  'media-refused': { status: 422, title: 'WeChat does not take the picture' },
   'too-many-attempts': { status: 429, title: 'Too many attempts', retryAfterS: 1 },
   'too-many-requests': { status: 429, title: 'Too many requests', retryAfterS: 1 },
   'headers-too-large': { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'Internal error' },
   'forward-failed': { status: 502, title: 'The service did not take the push' },
+  'wechat-away': { status: 503, title: 'WeChat does not take it now', retryAfterS: 5 },
   timeout: { status: 503, title: 'It took too long', retryAfterS: 1 },
   'forward-late': { status: 504, title: 'The service did not answer in time' },
 } as const satisfies Record<string, Kind>

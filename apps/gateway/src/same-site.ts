@@ -1,10 +1,11 @@
 /** The gateway's rules against other web sites: those of `runtime`, for every path but health, and before anything else is looked at. */
-import { createSameSiteCheck, type SiteFault } from '@wechat-outbox/runtime'
+import { type AcceptedBodies, createSameSiteCheck, type SiteFault } from '@wechat-outbox/runtime'
 import { isLoopback } from '@wechat-outbox/wechat'
 import type { FastifyInstance } from 'fastify'
 import { DEAD_LETTERS_PATH } from './dead-letters-page/links.ts'
 import { type Problem, sendProblem } from './problem.ts'
 import { PUSH_PATH } from './push/add-push.ts'
+import { MEDIA_ROUTE } from './v1/media-operation.ts'
 
 /** Probes ask by whatever address a pod has, learn nothing and change nothing. */
 const OPEN_ROUTES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz'])
@@ -48,9 +49,10 @@ function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   return hosts > 1
 }
 
-function bodiesOf(route: string | undefined): 'json' | 'form' | 'any' {
+function bodiesOf(route: string | undefined): AcceptedBodies {
   // WeChat pushes XML, too; its signature is what no page elsewhere knows.
   if (route?.startsWith(ANY_TYPE_PREFIX) || route === PUSH_PATH) return 'any'
+  if (route === MEDIA_ROUTE) return 'image'
   return route?.startsWith(FORM_PREFIX) ? 'form' : 'json'
 }
 
@@ -61,5 +63,9 @@ const PROBLEM_OF: Readonly<Record<SiteFault, Problem>> = {
     detail: 'The gateway is not known under this name. GATEWAY_ALLOWED_HOSTS lists further ones.',
   },
   origin: { status: 403, code: 'origin', detail: 'This request comes from another web site.' },
-  'content-type': { status: 415, code: 'content-type', detail: 'Send application/json, or no body at all.' },
+  'content-type': {
+    status: 415,
+    code: 'content-type',
+    detail: 'Send application/json, a picture where one is asked for, or no body at all.',
+  },
 }

@@ -19,6 +19,7 @@ it('needs nothing but a Redis', () => {
     WINDOW_ENTER: '2/1m',
     DASHBOARD_SHOW_CONTENT: false,
     LOG_LEVEL: 'info',
+    MEDIA_BYTES_MAX: 2_097_152,
     SHUTDOWN_TIMEOUT_MS: 25_000,
   })
   expect(() => readGatewayConfig({})).toThrow('REDIS_URL is missing')

@@ -8,6 +8,7 @@ import {
   inspectEnv,
   integer,
   logLevel,
+  mediaVariables,
   onClosed,
   port,
   proxyOf,
@@ -86,9 +87,7 @@ export const workerEnvSchema = z.object({
   HOLD_MAX_DAYS: integer(1, 365)
     .default(7)
     .describe('A message that waits for its user and has no `expiresAt` is dead as `unanswered` after this'),
-  MEDIA_BYTES_MAX: integer(1, 10_485_760)
-    .default(2_097_152)
-    .describe('The largest picture that is fetched from a URL, in bytes; WeChat’s pages say 2 MB and 10 MB'),
+  ...mediaVariables,
   MEDIA_ALLOWED_HOSTS: text
     .optional()
     .describe(

@@ -7,9 +7,8 @@
  * A message waits for a flight two seconds, then it gives its place to others and looks again, so that a slow server holds up
  * nobody but the people whose pictures it has. The flight goes on meanwhile, within limits of its own.
  */
-import { createHash } from 'node:crypto'
 import type { Outcome } from '@wechat-outbox/messages'
-import { type MediaStore, messageOf, within } from '@wechat-outbox/outbox/engine'
+import { type MediaStore, messageOf, pictureDigest, within } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import { createGate, type Gate, type PublicClient, type WechatClient } from '@wechat-outbox/wechat'
 import { fetchPicture, type NoMedia } from './fetch-picture.ts'
@@ -189,7 +188,7 @@ function flightOf(options: PicturesOptions, signal: AbortSignal): (url: string) 
       return failed(fetched)
     }
     const { bytes, of } = fetched
-    const sha256 = createHash('sha256').update(bytes).digest('base64url')
+    const sha256 = pictureDigest(bytes)
     const waitMs = 2 * uploadMsMax
     const shared = await media.share(sha256, { upload: () => upload(bytes, of), uploadMsMax, waitMs })
     if (shared.kind === 'busy') return failed(passing('upload: other processes did not come back with it'))

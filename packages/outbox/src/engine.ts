@@ -65,6 +65,7 @@ export { inspectLanes, type LaneInspection, type LaneProblem } from './lanes/ins
 export {
   createMediaStore,
   type MediaStore,
+  pictureDigest,
   type SharedUpload,
   type StoredMedia,
   type UploadedMedia,

@@ -102,6 +102,13 @@ export const textVariables = {
     .describe('A longer text becomes several messages, in order (`docs/http.md`); without it, it is refused'),
 }
 
+/** For the schema of whoever gives pictures to WeChat. */
+export const mediaVariables = {
+  MEDIA_BYTES_MAX: integer(1, 10_485_760)
+    .default(2_097_152)
+    .describe('The largest picture that is uploaded to WeChat, in bytes; WeChat’s pages say 2 MB and 10 MB'),
+}
+
 /** The variables of a forward proxy, for the schema of whoever calls out of the machine. */
 export const proxyVariables = {
   HTTPS_PROXY: text

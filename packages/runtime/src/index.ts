@@ -17,6 +17,7 @@ export {
   inspectEnv,
   integer,
   logLevel,
+  mediaVariables,
   onClosed,
   port,
   proxyOf,
@@ -35,5 +36,5 @@ export { createLogger, type Logger, type LogOptions } from './log.ts'
 export { createRegistry } from './metrics.ts'
 export { afterAnswers } from './pipelining.ts'
 export { printable, printableLines } from './printable.ts'
-export { createSameSiteCheck, isRead, readHostnames, type SiteFault } from './same-site.ts'
+export { type AcceptedBodies, createSameSiteCheck, isRead, readHostnames, type SiteFault } from './same-site.ts'
 export { createSeldom } from './seldom.ts'

@@ -47,10 +47,10 @@ export interface SameSiteRequest {
 }
 
 /**
- * `form`: what the forms of our own pages send. A page elsewhere may send such a body without asking first, which it may not with JSON, so
- * the browser has to say where it comes from.
+ * `form`: what the forms of our own pages send. A page elsewhere may send such a body without asking first, which it may not with JSON or
+ * an image, so the browser has to say where it comes from.
  */
-export type AcceptedBodies = 'json' | 'form' | 'any'
+export type AcceptedBodies = 'json' | 'form' | 'image' | 'any'
 
 /** `host`: not known under this name. `origin`: another web site asks, or one that is not told. `content-type`: another body than is accepted. */
 export type SiteFault = 'host' | 'origin' | 'content-type'
@@ -102,6 +102,7 @@ function isOwnOrigin(origin: string | undefined, host: string): boolean {
 const TYPES = {
   json: /^application\/json\s*(?:;|$)/i,
   form: /^application\/x-www-form-urlencoded\s*(?:;|$)/i,
+  image: /^(?:image\/[\w.+-]+|application\/octet-stream)\s*(?:;|$)/i,
   any: /^/,
 } as const satisfies Record<AcceptedBodies, RegExp>
 

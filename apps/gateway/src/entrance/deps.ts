@@ -6,6 +6,7 @@ import type { ProxySettings } from '@wechat-outbox/wechat'
 import type { Access } from '../access.ts'
 import type { KnownApps } from '../known-apps.ts'
 import type { RedisLink } from '../redis-link.ts'
+import type { WechatTokens } from './wechat-token.ts'
 
 export interface EntranceDeps {
   readonly link: RedisLink
@@ -20,4 +21,6 @@ export interface EntranceDeps {
   readonly wechatBaseUrl: string
   readonly allowHttp: boolean
   readonly proxy?: ProxySettings | undefined
+  /** WeChat's own, for what is passed on. */
+  readonly tokens: WechatTokens
 }

@@ -21,7 +21,6 @@ import { grantToken } from './credentials.ts'
 import type { EntranceDeps } from './deps.ts'
 import { type PassOnDeps, passOnTyping, passOnUpload } from './pass-on.ts'
 import { acceptMessage } from './send.ts'
-import { createWechatTokens } from './wechat-token.ts'
 
 const PREFIX = '/cgi-bin'
 const TOKEN = '/token'
@@ -49,7 +48,7 @@ export async function addEntrance(app: FastifyInstance, deps: EntranceDeps): Pro
   const relay = createRelay({ baseUrl, allowHttp, proxy, callsMax, timeoutMs: PASS_MS_MAX })
   app.addHook('onClose', () => relay.close())
   const places = { typing: createShares(TYPING), uploads: createShares(UPLOADS) }
-  const passing: PassOnDeps = { ...deps, uploadBytesMax: UPLOAD_BYTES_MAX, places, relay, tokens: createWechatTokens() }
+  const passing: PassOnDeps = { ...deps, uploadBytesMax: UPLOAD_BYTES_MAX, places, relay }
   const answering = (handle: Handle, msMax: number) => async (request: FastifyRequest, reply: FastifyReply) => {
     const answered = handle(request, reply).catch((error: unknown) => {
       log.warn({ event: 'entrance.failed', route: routeTemplate(request), error: messageOf(error) })

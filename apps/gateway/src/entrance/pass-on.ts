@@ -14,14 +14,12 @@ import { readJsonBody } from './body.ts'
 import { type Sender, senderOf } from './credentials.ts'
 import type { EntranceDeps } from './deps.ts'
 import { tidyUploadForm } from './upload-form.ts'
-import type { WechatTokens } from './wechat-token.ts'
 
 const TOO_LARGE: Refusal = { errcode: 40_009, detail: 'the upload is too large', status: 413 }
 const LATE: Refusal = { errcode: -1, detail: 'the upload did not arrive in time', status: 408 }
 
 export interface PassOnDeps extends EntranceDeps {
   readonly relay: Relay
-  readonly tokens: WechatTokens
   readonly uploadBytesMax: number
   /** Whoever sends an upload slowly, or whose calls WeChat answers slowly, uses up places of its own key and app. */
   readonly places: { readonly typing: Shares; readonly uploads: Shares }

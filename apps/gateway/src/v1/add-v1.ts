@@ -20,7 +20,8 @@ import {
 } from './dead-letters.ts'
 import { addDocsPage } from './docs-page.ts'
 import { openApiDocument } from './document.ts'
-import { addJsonBodies } from './json-body.ts'
+import { addBodies } from './json-body.ts'
+import { type MediaDeps, uploadMedia } from './media.ts'
 import { cancelMessage, listMessages, readMessage } from './messages.ts'
 import type { Operation } from './operation.ts'
 import { type OperationId, operations } from './operations.ts'
@@ -40,6 +41,7 @@ export interface V1Deps {
   readonly knownApps: KnownApps
   /** For how long the status of a message still tells that its dead letter was discarded. */
   readonly rememberMs: number
+  readonly media: MediaDeps
 }
 
 type Handler = (deps: V1Deps, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
@@ -64,16 +66,18 @@ const handlers: Record<OperationId, Handler> = {
   resumeApp,
   recordAction,
   readWindow,
+  uploadMedia,
 }
 
 export async function addV1(app: FastifyInstance, deps: V1Deps): Promise<void> {
   await app.register(async (scope) => {
-    addJsonBodies(scope)
+    addBodies(scope)
     const refuseUnknown = refuseUnknownApps(deps.knownApps)
     const limitBodies = createBodyLimits()
     const served = new Map<string, HTTPMethods[]>()
     for (const [id, operation] of Object.entries<Operation>(operations)) {
-      const { method, path, right, bodyBytesMax, stores = false } = operation
+      const { method, path, right, takes, stores = false } = operation
+      const bodyBytesMax = takes === 'image' ? deps.media.bytesMax : operation.bodyBytesMax
       const url = routeOf(path)
       served.set(url, [...(served.get(url) ?? []), method, ...(method === 'GET' ? (['HEAD'] as const) : [])])
       scope.route({

@@ -12,7 +12,7 @@ const SMALL_BYTES_MAX = 4096
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-export function addJsonBodies(app: FastifyInstance): void {
+export function addBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
     'application/json',
@@ -25,6 +25,10 @@ export function addJsonBodies(app: FastifyInstance): void {
       if (shape !== null) throw refused(shape)
       return isSmall ? parseJson(body) : inTurn(() => parseJson(body))
     },
+  )
+  // Of a picture's type only where a picture is asked for (`same-site.ts`).
+  app.addContentTypeParser(/^(?:image\/|application\/octet-stream)/i, { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
   )
 }
 

@@ -11,8 +11,10 @@ export interface Operation {
   /** As OpenAPI writes it: a parameter in braces, and a colon that is a colon. */
   readonly path: string
   readonly right: Right
-  /** The largest body, where there is one. */
+  /** The largest body, where there is one of JSON. */
   readonly bodyBytesMax?: number
+  /** The body is a picture, of `MEDIA_BYTES_MAX` bytes at most. */
+  readonly takes?: 'image'
   /** Whether it stores messages, which is done for known apps alone. */
   readonly stores?: true
   readonly document: ZodOpenApiOperationObject

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { IDEMPOTENCY_HEADER } from './idempotency-key.ts'
+import { type MediaOperationId, mediaOperations } from './media-operation.ts'
 import { APP, failing, json, LETTERS, type Operation, ofApp } from './operation.ts'
 import { type OperatorOperationId, operatorOperations } from './operator-operations.ts'
 import { listQuery } from './operator-schemas.ts'
@@ -28,6 +29,7 @@ const keyHeader = z
   .meta({ description: '`idempotencyKey`, in quotes (the IETF’s draft) or bare', examples: ['"order-7-shipped"'] })
 
 export type OperationId =
+  | MediaOperationId
   | OperatorOperationId
   | WindowOperationId
   | 'sendMessage'
@@ -42,6 +44,7 @@ export type OperationId =
 
 export const operations: Readonly<Record<OperationId, Operation>> = {
   ...operatorOperations,
+  ...mediaOperations,
   ...windowOperations,
   sendMessage: {
     method: 'POST',

@@ -116,6 +116,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/apps/{appid}/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload a picture
+         * @description The body is the picture: PNG, JPEG or GIF, of `MEDIA_BYTES_MAX` bytes at most. The same bytes are uploaded once in 70 hours, whoever sends them. A message with the URL of a picture needs no such call.
+         */
+        post: operations["uploadMedia"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/apps/{appid}/users/{openid}/actions": {
         parameters: {
             query?: never;
@@ -524,7 +544,7 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "WXO_INVALID" | "WXO_CONFLICT" | "WXO_UNAVAILABLE" | "WXO_FULL" | "bad-request" | "key-missing" | "key-unknown" | "sign-in" | "forbidden" | "host" | "origin" | "push-refused" | "read-only" | "dashboard-off" | "not-found" | "unknown-app" | "unknown-message" | "unknown-dead-letter" | "unknown-task" | "method-not-allowed" | "request-timeout" | "WXO_WINDOW_CLOSED" | "too-late" | "being-replayed" | "not-replayable" | "retry-all-off" | "too-many-tasks" | "too-large" | "uri-too-long" | "content-type" | "too-many-attempts" | "too-many-requests" | "headers-too-large" | "internal" | "forward-failed" | "timeout" | "forward-late";
+            code: "WXO_INVALID" | "WXO_CONFLICT" | "WXO_UNAVAILABLE" | "WXO_FULL" | "bad-request" | "key-missing" | "key-unknown" | "sign-in" | "forbidden" | "host" | "origin" | "push-refused" | "read-only" | "dashboard-off" | "not-found" | "unknown-app" | "unknown-message" | "unknown-dead-letter" | "unknown-task" | "method-not-allowed" | "request-timeout" | "WXO_WINDOW_CLOSED" | "too-late" | "being-replayed" | "not-replayable" | "retry-all-off" | "too-many-tasks" | "too-large" | "uri-too-long" | "content-type" | "media-refused" | "too-many-attempts" | "too-many-requests" | "headers-too-large" | "internal" | "forward-failed" | "wechat-away" | "timeout" | "forward-late";
             detail: string;
             /** @description The problems of the request by path, at most 50; an empty path is the body itself */
             errors?: {
@@ -620,6 +640,12 @@ export interface components {
             deadLetters: number;
             /** @description Whether a worker serves it now */
             served: boolean;
+        };
+        UploadedMedia: {
+            /** @description `image.media_id` or `miniprogrampage.thumb_media_id` of messages */
+            media_id: string;
+            /** Format: date-time */
+            expiresAt: string;
         };
         ReplyWindow: {
             /**
@@ -1587,6 +1613,127 @@ export interface operations {
                 };
             };
             /** @description Redis is away */
+            503: {
+                headers: {
+                    "Retry-After": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploadMedia: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The Mini Program */
+                appid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/png": string;
+                "image/jpeg": string;
+                "image/gif": string;
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description WeChat has the picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedMedia"];
+                };
+            };
+            /** @description The request is refused */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No worker has ever served this app */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description WeChat does not take the picture */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description WeChat does not take it now; It took too long; Redis is away */
             503: {
                 headers: {
                     "Retry-After": string;

@@ -141,6 +141,7 @@ it('has every call of the API, each with its parameters and its errors', () => {
     'GET /users/{openid}/window',
     'GET /v1/apps',
     'POST /dead-letters/{id}:replay',
+    'POST /media',
     'POST /messages',
     'POST /messages:batch',
     'POST /tasks',

@@ -3,7 +3,7 @@
  * processes send them. WeChat keeps an image for three days and cannot be asked about it, so an id is used for some hours
  * less. Only ids stand in Redis, and nothing of a picture.
  */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { appKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
@@ -34,6 +34,11 @@ export interface MediaStore {
   ): Promise<{ readonly kind: 'stored'; readonly media: StoredMedia } | Failure | { readonly kind: 'busy' }>
   /** WeChat does not know the id: nobody gets it any more. */
   forget(sha256: string, mediaId: string): Promise<void>
+}
+
+/** What a picture is known by: SHA-256, in base64url. */
+export function pictureDigest(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('base64url')
 }
 
 /** Three days, less what a message may wait between the look for its id and its call, and what clocks differ by. */
