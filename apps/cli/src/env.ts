@@ -28,9 +28,15 @@ const schema = z.object({
   WECHAT_API_BASE_URL: text.default('https://api.weixin.qq.com'),
   WECHAT_ALLOW_HTTP: flag.default(false),
   ...proxyVariables,
+  // Where pictures from files are uploaded through.
+  WXO_GATEWAY_URL: text.optional(),
+  WXO_API_KEY: text.optional(),
   IDEMPOTENCY_TTL_HOURS: integer(1, 8760).default(72),
   ...textVariables,
 })
+
+const BASE_URL_RULE =
+  'must be an https URL (http on a loopback address, or any with WECHAT_ALLOW_HTTP=true), without credentials, query or fragment'
 
 export type CliEnv = z.output<typeof schema>
 
@@ -38,10 +44,10 @@ export type CliEnv = z.output<typeof schema>
 export function readCliEnv(env: Environment): CliEnv {
   const { values, problems } = inspectEnv(schema, withProxyNames(env))
   // The rule of the worker, which sends secrets there: what it would refuse at start is worth hearing from `doctor`.
-  if (baseUrlProblems(values).length > 0) {
-    problems.push(
-      'WECHAT_API_BASE_URL must be an https URL (http on a loopback address, or any with WECHAT_ALLOW_HTTP=true), without credentials, query or fragment',
-    )
+  if (baseUrlProblems(values).length > 0) problems.push(`WECHAT_API_BASE_URL ${BASE_URL_RULE}`)
+  // An API key goes there.
+  if (baseUrlProblems({ ...values, WECHAT_API_BASE_URL: values.WXO_GATEWAY_URL }).length > 0) {
+    problems.push(`WXO_GATEWAY_URL ${BASE_URL_RULE}`)
   }
   if (problems.length > 0) throw new ConfigError(problems)
   return values as CliEnv

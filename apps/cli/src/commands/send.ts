@@ -8,6 +8,7 @@ import { printable } from '../output.ts'
 import type { Act } from '../program.ts'
 import type { Session } from '../session.ts'
 import { requestTime } from '../times.ts'
+import { isPictureFile, uploadImage } from '../upload-image.ts'
 
 interface SendOptions {
   readonly app?: string
@@ -31,7 +32,7 @@ export function addSend(program: Command, act: Act): void {
     .option('--app <appid>', 'the Mini Program: wx… (default: WECHAT_APP_ID, or the only app there is)')
     .option('--to <openid>', 'the recipient')
     .option('--text <text>', 'a text')
-    .option('--image <media-id>', 'an image')
+    .option('--image <media-id|file>', 'an image: its media id, or a file that the gateway of WXO_GATEWAY_URL uploads')
     .option('--link <json>', 'a link: {"title","description","url","thumb_url"}')
     .option('--page <json>', 'a Mini Program card: {"title","pagepath","thumb_media_id"}')
     .option('--body <file>', 'the whole request as JSON, from a file or - for stdin; other options win over it')
@@ -60,7 +61,7 @@ async function send(session: Session, stdin: NodeJS.ReadableStream, options: Sen
   const inBody = named ?? undefined
   // An appid in the body that is no text is left to the request's own check, which names its path.
   const appid = options.app ?? (inBody === undefined ? await chooseApp(session, undefined) : inBody)
-  const request = { ...body, ...envelope(options), appid }
+  const request = { ...body, ...(await imageOf(options, appid, session)), ...envelope(options), appid }
   const outbox = await session.outbox()
   const receipt = await outbox.send(request as unknown as SendRequest)
   const { output } = session
@@ -82,6 +83,12 @@ function readContent(options: SendOptions): Record<string, unknown> {
   if (link !== undefined) return { msgtype: 'link', link: parseJsonOption('--link', link) }
   if (page !== undefined) return { msgtype: 'miniprogrampage', miniprogrampage: parseJsonOption('--page', page) }
   return {}
+}
+
+/** A picture from a file, in place of the media id that it is not. */
+async function imageOf({ image }: SendOptions, appid: unknown, session: Session): Promise<Record<string, unknown>> {
+  if (image === undefined || !isPictureFile(image)) return {}
+  return { image: { media_id: await uploadImage(image, String(appid), session.env()) } }
 }
 
 function parseJsonOption(option: string, text: string): unknown {
