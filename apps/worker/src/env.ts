@@ -18,7 +18,7 @@ import {
   text,
   withProxyNames,
 } from '@wechat-outbox/runtime'
-import { type AppConfig, baseUrlProblems, proxyProblems } from '@wechat-outbox/wechat'
+import { type AppConfig, baseUrlProblems, callbackFields, proxyProblems, receiverProblem } from '@wechat-outbox/wechat'
 import { z } from 'zod'
 import { type AppVariables, readApps } from './apps.ts'
 import { parseShard, type Selection, selectApps } from './select-apps.ts'
@@ -44,7 +44,7 @@ export const workerEnvSchema = z.object({
   WECHAT_APPS_FILE: text
     .optional()
     .describe(
-      'A JSON file with several: `[{"appid","secret","concurrency"?,"maxPerSecond"?,"token"?,"push"?,"onClosed"?}]`; read again on SIGHUP',
+      'A JSON file with several: `[{"appid","secret","concurrency"?,"maxPerSecond"?,"token"?,"push"?,"callback"?,"onClosed"?}]`; read again on SIGHUP',
     ),
   WORKER_APPS: appList.optional().describe('Serve only these of the configured apps. Default: all'),
   WORKER_SHARD: shard.optional().describe('Serve one part of them: `1/4` of four workers’. Default: all'),
@@ -93,6 +93,19 @@ export const workerEnvSchema = z.object({
     .describe(
       'Comma-separated names and addresses, without ports, of servers of pictures that may be private addresses; all others must be public ones (`docs/media.md`)',
     ),
+  CALLBACK_URL: callbackFields.url
+    .optional()
+    .describe(
+      'Where the outcomes of messages of `WECHAT_APP_ID` are told (`docs/callbacks.md`): https. Per app in the apps file: `callback: {url, secret, events?}`',
+    ),
+  CALLBACK_SECRET: callbackFields.secret
+    .optional()
+    .describe('What signs these calls: `whsec_` and the base64 of 24 to 64 random bytes'),
+  CALLBACK_ALLOWED_HOSTS: text
+    .optional()
+    .describe(
+      'Comma-separated names and addresses, without ports, of receivers of callbacks that may have private addresses and be called by plain http',
+    ),
   REPLAY_MAX_PER_SECOND: integer(0, 1_000_000).default(200).describe('Replays per second and app; 0 for no limit'),
   STALLED_AFTER_MS: integer(1000, 3_600_000)
     .default(10_000)
@@ -116,6 +129,7 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   const read = readApps(env)
   problems.push(...read.problems)
   const apps = read.problems.length === 0 ? selectApps(read.apps, values, problems) : []
+  problems.push(...receiverProblems(apps, values))
   const { STALLED_AFTER_MS: stalledMs = Infinity, SEND_TIMEOUT_MS: sendMs = 0 } = values
   if (stalledMs < sendMs + 2000) {
     problems.push(
@@ -129,8 +143,9 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   if (readHostnames(values.WORKER_ALLOWED_HOSTS) === null) {
     problems.push('WORKER_ALLOWED_HOSTS must be names or addresses without ports, separated by commas')
   }
-  if (readHostnames(values.MEDIA_ALLOWED_HOSTS) === null) {
-    problems.push('MEDIA_ALLOWED_HOSTS must be names or addresses without ports, separated by commas')
+  for (const name of ['MEDIA_ALLOWED_HOSTS', 'CALLBACK_ALLOWED_HOSTS'] as const) {
+    if (readHostnames(values[name]) !== null) continue
+    problems.push(`${name} must be names or addresses without ports, separated by commas`)
   }
   problems.push(...proxyProblems(proxyOf(values)), ...baseUrlProblems(values))
   if (problems.length > 0) throw new ConfigError(problems)
@@ -138,9 +153,25 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
 }
 
 /** The apps as they stand in the file now, while everything else stays as it was read. @throws ConfigError */
-export function rereadApps(config: AppVariables & Selection): AppConfig[] {
+export function rereadApps(config: AppVariables & Selection & AllowedHosts): AppConfig[] {
   const { apps, problems } = readApps(config)
   const selected = problems.length === 0 ? selectApps(apps, config, problems) : []
+  problems.push(...receiverProblems(selected, config))
   if (problems.length > 0) throw new ConfigError(problems)
   return selected
+}
+
+interface AllowedHosts {
+  readonly CALLBACK_ALLOWED_HOSTS?: string | undefined
+}
+
+/** Where the variable itself cannot be read, nothing is held against a receiver. */
+function receiverProblems(apps: readonly AppConfig[], { CALLBACK_ALLOWED_HOSTS: list }: AllowedHosts): string[] {
+  const allowed = readHostnames(list)
+  if (allowed === null) return []
+  return apps.flatMap(({ appid, callback }) => {
+    const isReadable = callback !== undefined && callbackFields.url.safeParse(callback.url).success
+    const problem = isReadable ? receiverProblem(callback.url, allowed ?? []) : undefined
+    return problem === undefined ? [] : [`the callback.url of ${appid} ${problem}`]
+  })
 }

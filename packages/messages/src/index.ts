@@ -7,6 +7,15 @@ export {
   type Reason,
   reasonLine,
 } from './attempt.ts'
+export {
+  type AppEvent,
+  CALLBACK_TYPES,
+  type CallbackBody,
+  type CallbackType,
+  deadEvent,
+  deliveredEvent,
+  type MessageEvent,
+} from './callback.ts'
 export { type DeadLetter, isContentRemoved, recipientOf } from './dead-letter.ts'
 export {
   type DeadLetterFilter,

@@ -4,6 +4,7 @@
  */
 import { appidSchema, ON_CLOSED } from '@wechat-outbox/messages'
 import { z } from 'zod'
+import { callbackSchema } from './callback-schema.ts'
 import { pushSchema } from './push-schema.ts'
 import { DEFAULT_TOKEN_SOURCE, needsSecret, tokenSourceSchema } from './token-source-schema.ts'
 
@@ -14,6 +15,7 @@ const fields = {
   maxPerSecond: z.number().int().min(1).max(100_000).optional(),
   token: tokenSourceSchema.optional(),
   push: pushSchema.optional(),
+  callback: callbackSchema.optional(),
   onClosed: z.enum(ON_CLOSED).optional(),
 }
 

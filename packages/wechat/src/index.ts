@@ -1,5 +1,6 @@
 export { type AppConfig, appsFileSchema, secretlessAppsFileSchema } from './app-config.ts'
 export { baseUrlProblems, isLoopback } from './base-url.ts'
+export { type CallbackConfig, callbackFields, callbackKey, receiverProblem } from './callback-schema.ts'
 export {
   createWechatClient,
   type SendCall,

@@ -48,7 +48,7 @@ export type PublicAnswer =
       readonly headers: Readonly<Record<string, string>>
       readonly body: Buffer
     }
-  | { readonly kind: 'too-large'; readonly detail: string }
+  | { readonly kind: 'too-large'; readonly status: number; readonly detail: string }
   /** The URL, or one that it leads to, is not to be called, however often it is tried. */
   | { readonly kind: 'refused'; readonly detail: string }
   /** No whole answer has come. */
@@ -132,7 +132,8 @@ async function exchange(
     ...(body === undefined ? {} : { body }),
     ...(signal === undefined ? {} : { signal }),
   })
-  const tooLarge = { kind: 'too-large', detail: `larger than ${bytesMax} bytes` } as const
+  const status = answer.statusCode
+  const tooLarge = { kind: 'too-large', status, detail: `larger than ${bytesMax} bytes` } as const
   const fields = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as const)
   const given = Object.fromEntries(fields)
   if (Number(given['content-length']) > bytesMax) {
@@ -141,7 +142,7 @@ async function exchange(
     return tooLarge
   }
   const bytes = await readBytes(answer.body, bytesMax)
-  return bytes === null ? tooLarge : { kind: 'answered', status: answer.statusCode, headers: given, body: bytes }
+  return bytes === null ? tooLarge : { kind: 'answered', status, headers: given, body: bytes }
 }
 
 function redirectOf({ status, headers }: { status: number; headers: Readonly<Record<string, string>> }) {
