@@ -18,6 +18,8 @@
  *   signal       what one call says about its app
  *   probe        a call, or a question for a token, that shows whether a held app works again
  *   task         a replay or a discard of many dead letters, stored, carried out in batches
+ *   event        what an app's receiver is told: a job of the queue `callback`
+ *   receiver     whom an app's events are told; held like an app when it fails
  *   window       what is known of a person's reply window: how much WeChat takes, and until when
  *   sweep        the look every 30 s for what no run settles
  */
@@ -32,6 +34,22 @@ export {
 export type { HoldReport } from './app-hold/keeper.ts'
 export { attemptsOf, readHistory } from './bullmq/job-hash.ts'
 export { type SharedWait, sharedWaitFor } from './bullmq/shared-wait.ts'
+export {
+  CALLBACKS_AT_ONCE,
+  type CallbackReport,
+  type Called,
+  type Receiver,
+} from './callbacks/deliverer.ts'
+export {
+  type CallbackReplay,
+  type Callbacks,
+  countCallbacks,
+  type ReceiverHold,
+  readCallbacks,
+  replayCallbacks,
+  resumeCallbacks,
+} from './callbacks/operate.ts'
+export type { TakenEvent } from './callbacks/turn.ts'
 export {
   type CountedBy,
   countAtOnce,
@@ -88,7 +106,7 @@ export {
   redisProblems,
   redisUnknowns,
 } from './redis/health.ts'
-export { APPS_KEY, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from './redis/keys.ts'
+export { APPS_KEY, appPrefix, CALLBACK_QUEUE, DEAD_LETTER_QUEUE, SEND_QUEUE } from './redis/keys.ts'
 export { readKnownApps, readServed, readUnserved, type UnservedApp, unservedSentence } from './redis/known-apps.ts'
 export { type LazyStore, lazyStore } from './redis/lazy-store.ts'
 export { createNews, type Hear, type News } from './redis/pubsub.ts'

@@ -162,6 +162,7 @@ describe('the bounds', () => {
     const server = await rawServer(endless(text))
     expect(await open()(`http://pictures.test:${server.port}/`)).toEqual({
       kind: 'too-large',
+      status: 200,
       detail: 'larger than 1000 bytes',
     })
     await vi.waitFor(() => expect(server.sockets.size).toBe(0))

@@ -4,6 +4,7 @@
 --   ARGV[3] group that is counted, '' for a fault that needs no second one   ARGV[4] how many in a row are too many
 --   ARGV[5] kind   ARGV[6] cause   ARGV[7] name of the reason   ARGV[8] the reason, JSON   ARGV[9] ms until the first probe
 --   ARGV[10] the most ms between two probes   ARGV[11] for how many people the row must have been   ARGV[12] the person, '' if nobody
+--   ARGV[13] what the app's receiver is told if it is held from now on (JSON), or ''   ARGV[14] and when that is over, or ''
 -- Returns {'active'}       counted, and the app goes on
 --         {'lifted'}       it was the probe of an app that WeChat could not be reached for, and WeChat has answered
 --         {'held'}         the app is held already
@@ -52,4 +53,5 @@ endProbing(holdKey, prefix)
 redis.call('HSET', holdKey, 'kind', ARGV[5], 'cause', ARGV[6], 'name', ARGV[7], 'reason', ARGV[8],
   'since', same and known[6] or now, 'until', till, 'pause', pauseMs, 'every', ARGV[10])
 shut(prefix)
+if not same then tellSuspended(prefix, ARGV[13], ARGV[14]) end
 return { same and 'again' or 'new', tostring(till) }

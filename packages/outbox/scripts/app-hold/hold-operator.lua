@@ -15,6 +15,7 @@ if ARGV[2] == 'pause' then
 end
 local changed = redis.call('EXISTS', KEYS[1]) + redis.call('HEXISTS', meta, 'paused')
 endProbing(KEYS[1], ARGV[1])
+if changed > 0 then tellResumed(ARGV[1]) end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 if redis.call('HEXISTS', meta, 'paused') == 1 then redis.call('HSET', meta, 'paused', OURS) end
 unshut(ARGV[1])

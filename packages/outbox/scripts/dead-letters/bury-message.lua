@@ -6,11 +6,14 @@
 --   ARGV[1] id   ARGV[2] prefix of jobs   ARGV[3] prefix of the queue of dead letters   ARGV[4] fetches that its caller saw
 --   ARGV[5] 'failed', 'expired' or 'unanswered'   ARGV[6] id of the dead letter   ARGV[7] the letter (JSON), or '' for a message that WeChat has
 --   ARGV[8] {reason, deadAt, acceptedAt, indexes} (JSON)
+--   ARGV[9] prefix of the queue of callbacks   ARGV[10] the event that is told of it, or ''   ARGV[11] its data (JSON)
 -- Returns 'dead', 'settled' (WeChat has it, or it is gone: removed), 'changed', 'locked' (a worker holds it), or 'occupied' (another
 -- message's letter stands under the id: both are left alone).
 --- include wake
 --- include remove-job
 --- include bury
+--- include clock
+--- include events
 local id, jobs = ARGV[1], ARGV[2]
 local isFailed = ARGV[5] == 'failed'
 local exists, settled, sending, fetches, name, idem, parked =
@@ -39,7 +42,7 @@ if (fetches or '0') ~= ARGV[4] or ARGV[7] == '' then return 'changed' end
 if not isFailed and sending and sending ~= '' then return 'changed' end
 if not isFailed and not (redis.call('ZSCORE', jobs .. 'delayed', id) or redis.call('LPOS', jobs .. 'wait', id)) then return 'changed' end
 -- The user has acted since.
-if ARGV[5] == 'unanswered' and parked ~= 'user' then return 'changed' end
+if (ARGV[5] == 'unanswered' or ARGV[10] == 'message.expired-waiting') and parked ~= 'user' then return 'changed' end
 local more = cjson.decode(ARGV[8])
 local buried = bury({
   id = ARGV[6], name = name, json = ARGV[7], reason = more.reason, deadAt = more.deadAt, message = id,
@@ -53,4 +56,5 @@ else
   removeWaiting(id, jobs)
 end
 leave()
+if ARGV[10] ~= '' then queueEvents(ARGV[9], { noteEvent(ARGV[9], { type = ARGV[10], of = id, data = ARGV[11], at = nowMs() }) }) end
 return buried == 'there' and 'settled' or 'dead'

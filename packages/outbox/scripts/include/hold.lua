@@ -2,10 +2,36 @@
 -- They do what BullMQ's `pause` and `setGlobalConcurrency` do, here, so that the record of the hold and the queue change
 -- in the same step. `prefix` is what BullMQ puts before the queue's keys.
 --- include clock
+--- include events
 
 -- BullMQ itself writes '1' and looks only whether there is a value. Ours tells whose pause it is: one that other hands
 -- made, before or during a hold, is never lifted with it.
 local OURS = 'wxo'
+
+-- Who was told that the app is suspended is told when it goes on, whoever ends that: what is told then stands beside the queue of callbacks.
+local function callbacksOf(prefix)
+  return string.gsub(prefix, 'send:$', 'callback:'), string.match(prefix, '^{wxo:(.-)}')
+end
+
+local function tellOfApp(prefix, type, data)
+  local queue, appid = callbacksOf(prefix)
+  local at = nowMs()
+  local of = appid .. '-' .. string.format('%.0f', at)
+  queueEvents(queue, { noteEvent(queue, { type = type, of = of, data = data, at = at }) })
+end
+
+local function tellSuspended(prefix, suspended, resumed)
+  if suspended ~= '' then tellOfApp(prefix, 'app.suspended', suspended) end
+  if resumed ~= '' then redis.call('SET', callbacksOf(prefix) .. 'suspended', resumed) end
+end
+
+local function tellResumed(prefix)
+  local key = callbacksOf(prefix) .. 'suspended'
+  local data = redis.call('GET', key)
+  if not data then return end
+  redis.call('DEL', key)
+  tellOfApp(prefix, 'app.resumed', data)
+end
 
 -- What makes idle workers look again.
 local function stir(prefix)
@@ -71,6 +97,7 @@ local function lift(holdKey, rowKey, prefix)
   endProbing(holdKey, prefix)
   redis.call('HDEL', holdKey, 'kind', 'cause', 'name', 'reason', 'since', 'until', 'pause', 'every')
   redis.call('DEL', rowKey)
+  tellResumed(prefix)
   if redis.call('HEXISTS', holdKey, 'operator') == 0 then unshut(prefix) end
 end
 

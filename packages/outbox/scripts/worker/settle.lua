@@ -12,11 +12,13 @@
 --   ARGV[4] prefix of idempotency records  ARGV[5] lock in ms  ARGV[6] the version of job data that can be read
 --   ARGV[7] '1': what is fetched may have its turn  ARGV[8] delivered jobs are kept for so many seconds  ARGV[9] and so many
 --   ARGV[10] prefix of reply windows  ARGV[11] '1': `hold` is the policy of a message that has none  ARGV[12] and lasts so many ms
---   ARGV[13..] nine for each run: kind, id, lock token, recipient or '', '1' to fetch another, and four of the kind:
---     delivered   what the job returns (its attempts, JSON) or '' for what stands there, '1' if it had an `expiresAt`,
---                 '1' if BullMQ completes the job afterwards, the data that takes the place of its own (JSON) or '' to keep that
+--   ARGV[13] prefix of the queue of callbacks
+--   ARGV[14..] nine for each run: kind, id, lock token, recipient or '', '1' to fetch another, and four of the kind:
+--     delivered   what the job returns (its attempts, JSON) or '' for what stands there, 'e' if it had an `expiresAt` and 'b' if
+--                 BullMQ completes the job afterwards, the data that takes the place of its own (JSON) or '' to keep that, and what is
+--                 told of it (JSON) or ''
 --     snooze      delay in ms, '1' if it was a try, the history (JSON) or ''
---     dead        id of the dead letter, the letter (JSON), {reason, deadAt, acceptedAt, indexes, ifAgain} (JSON)
+--     dead        id of the dead letter, the letter (JSON), {reason, deadAt, acceptedAt, indexes, ifAgain, event} (JSON)
 --     await-user  the history (JSON) or ''
 --     park, give-back, fetch   nothing
 -- Returns {now, when the earliest delayed job is due or '', '1' if only BullMQ's own method may fetch, then for each run
@@ -34,11 +36,12 @@
 --- include promote-due
 --- include why-failed
 --- include await-user
+--- include events
 local meta, wait, active, delayed, completed, failed, events, marker, stalled, prioritized, parkedLanes, hold, faults, expiring,
   windowsMark = unpack(KEYS)
-local jobs, lanes, dead, records, lockMs, version, isReady, keepSeconds, keepCount, windows, holds, holdMaxMs =
-  unpack(ARGV, 1, 12)
-local WIDTH, FIRST = 9, 13
+local jobs, lanes, dead, records, lockMs, version, isReady, keepSeconds, keepCount, windows, holds, holdMaxMs,
+  callbacks = unpack(ARGV, 1, 13)
+local WIDTH, FIRST = 9, 14
 
 local now, micros = nowAndMicros()
 local nowText = string.format('%.0f', now)
@@ -60,6 +63,12 @@ local at = {
   hasWindows = hasWindows,
 }
 local hasWoken, hasDelivered, hasDelayed, hasEnded, hasFetched = false, false, false, false, false
+
+-- Events that this script has noted.
+local told = {}
+local function tell(run, type, data)
+  told[#told + 1] = noteEvent(callbacks, { type = type, of = run.id, data = data, at = nowText })
+end
 
 -- Nobody's end depends on who hears of it.
 local hasEmitted = false
@@ -128,9 +137,9 @@ local function complete(run, returned, data)
   hasDelivered, hasEnded = true, true
 end
 
-local function deliver(run, returned, hadExpiry, isBullmqs, data)
+local function deliver(run, returned, flags, data, event)
   leave(run)
-  if hadExpiry == '1' then redis.call('ZREM', expiring, run.id) end
+  if string.find(flags, 'e', 1, true) then redis.call('ZREM', expiring, run.id) end
   if isTroubled then redis.call('DEL', faults) end
   if not run.exists then
     -- Its job was removed by hand, and its place among the active ones would make one of it that nothing stands in.
@@ -140,14 +149,16 @@ local function deliver(run, returned, hadExpiry, isBullmqs, data)
   noteEnding(records, run.idem, run.id, 'delivered')
   local unexpected = hasWindows and run.calledAt and countReply(windows .. run.touser, run.calledAt)
   local outcome = unexpected and 'done:' .. unexpected or 'done'
-  if isBullmqs == '1' or not (run.holds or run.isLast) then
+  if string.find(flags, 'b', 1, true) or not (run.holds or run.isLast) then
     -- What WeChat took is true whoever holds the lock: nobody sends it again.
     if returned ~= '' then redis.call('HSET', run.jobKey, 'returnvalue', returned) end
     redis.call('HSET', run.jobKey, 'settled', 'delivered', 'sending', '')
     if data ~= '' then redis.call('HSET', run.jobKey, 'data', data) end
-    return outcome
+  else
+    complete(run, returned, data)
   end
-  complete(run, returned, data)
+  -- What was settled before has been told before.
+  if event ~= '' and not run.settled then tell(run, 'message.delivered', event) end
   return outcome
 end
 
@@ -206,6 +217,7 @@ local function die(run, letterId, json, more)
     return 'occupied'
   end
   removeJob(run.jobKey)
+  if more.event then tell(run, 'message.dead', more.event) end
   return outcome
 end
 
@@ -257,7 +269,7 @@ local function settle(run, kind, n)
   local exists, settled, sending
   exists, settled, sending, run.atm, run.ats, run.name, run.idem =
     unpack(redis.call('HMGET', run.jobKey, 'timestamp', 'settled', 'sending', 'atm', 'ats', 'name', 'idem'))
-  run.exists = exists
+  run.exists, run.settled = exists, settled
   run.holds = redis.call('GET', run.jobKey .. ':lock') == run.token
   local calledAt, by = readMark(sending)
   run.isLast = by == run.token
@@ -275,7 +287,7 @@ local function settle(run, kind, n)
   end
   if settled then
     -- Another run has heard that WeChat took it.
-    deliver(run, '', '1', '', '')
+    deliver(run, '', 'e', '', '')
     return 'settled'
   end
   if kind == 'snooze' then return snooze(run, ARGV[n + 5], ARGV[n + 6], ARGV[n + 7]) end
@@ -325,6 +337,7 @@ if wanted > 0 then
   if rateMax or redis.call('EXISTS', prioritized) == 1 then onlyBullmq = '1' end
 end
 
+queueEvents(callbacks, told)
 if hasDelivered then trimDelivered(completed, jobs, { now = now, seconds = keepSeconds, count = keepCount }) end
 
 if hasEmitted then redis.call('XTRIM', events, 'MAXLEN', '~', eventsMax) end

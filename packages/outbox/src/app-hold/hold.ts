@@ -10,6 +10,7 @@
  */
 import type { AppFault, HoldCause, HoldKind, Reason } from '@wechat-outbox/messages'
 import { parseJson } from '../bullmq/job-hash.ts'
+import { holdTold, type Tells } from '../callbacks/tells.ts'
 import { appKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
@@ -107,7 +108,7 @@ export type Reported =
 export async function reportFault(
   store: Store,
   appid: string,
-  at: { token: string; touser?: string; fault: AppFault },
+  at: { token: string; touser?: string; fault: AppFault; tells?: Tells | undefined },
 ): Promise<Reported> {
   const { hold, faultsInARow, sendJobs } = appKeys(appid)
   const { fault, token, touser = '' } = at
@@ -117,7 +118,19 @@ export async function reportFault(
   const [kind, until] = await runScript<[Reported['kind'], string?]>(store.redis, {
     name: 'hold-fault',
     keys: [hold, faultsInARow],
-    args: [sendJobs, token, group, max, fault.hold, fault.cause, ...reason, ...pauses, people, touser],
+    args: [
+      sendJobs,
+      token,
+      group,
+      max,
+      fault.hold,
+      fault.cause,
+      ...reason,
+      ...pauses,
+      people,
+      touser,
+      ...holdTold(appid, fault.reason, at.tells),
+    ],
   })
   return kind === 'new' || kind === 'again' ? { kind, until: Number(until) } : { kind }
 }

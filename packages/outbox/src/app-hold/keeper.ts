@@ -4,6 +4,7 @@
  * no timer; what other processes have held is found by the sweep.
  */
 import type { AppFault, AppSignal } from '@wechat-outbox/messages'
+import type { Tells } from '../callbacks/tells.ts'
 import { messageOf } from '../errors.ts'
 import type { Store } from '../redis/store.ts'
 import { endUnexplainedRow, liftTokenFault, proveApp, reportFault, takeProbeTurn } from './hold.ts'
@@ -19,6 +20,7 @@ export interface HoldKeeperOptions {
   readonly appid: string
   readonly store: Store
   readonly report: HoldReport
+  readonly tells?: Tells | undefined
   /** Asks the token endpoint now. Whether it gave a token. */
   readonly probeToken: () => Promise<boolean>
 }
@@ -84,12 +86,12 @@ function createProber({ appid, store, report, probeToken }: HoldKeeperOptions) {
 }
 
 export function createHoldKeeper(options: HoldKeeperOptions): HoldKeeper {
-  const { appid, store, report } = options
+  const { appid, store, report, tells } = options
   const { tick, takeTurn, stop } = createProber(options)
 
   async function signalFault(at: { token: string; touser: string; fault: AppFault }): Promise<boolean> {
     const { fault } = at
-    const reported = await reportFault(store, appid, at)
+    const reported = await reportFault(store, appid, { ...at, tells })
     if (reported.kind === 'lifted') report.resumed()
     if (reported.kind === 'new') report.suspended(fault, reported.until)
     if (reported.kind === 'again') report.stillHeld()

@@ -7,6 +7,7 @@
  */
 import { type Attempt, type DeadLetter, deadLetterIdOf, type Reason, readJobData } from '@wechat-outbox/messages'
 import { attemptsOf, isWaiting, type JobHash, readJobHash, recipientIn } from '../bullmq/job-hash.ts'
+import { type DeathTold, deathTold, type Tells } from '../callbacks/tells.ts'
 import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
@@ -33,6 +34,7 @@ export interface BurierOptions {
   readonly explain: (failedReason: string, wasOpen: boolean) => Reason
   readonly explainExpiry: (last: Attempt | undefined, of: ExpiryOf) => Reason
   readonly holdMaxMs?: number | undefined
+  readonly tells?: Tells | undefined
   readonly onDead: (dead: { id: string; letter: DeadLetter }) => void
   readonly onOccupied: (id: string) => void
 }
@@ -83,7 +85,7 @@ async function buryFailed(id: string, options: BurierOptions): Promise<Buried> {
   if (job === null || job.settled) return burying({ id, fields, letter: undefined, as: 'failed' }, options)
   const reason = job.history.at(-1)?.reason ?? explain(job.failedReason, Boolean(fields['sending']))
   const letter = letterOf(id, job, { reason, deadAt: job.finishedOn })
-  return burying({ id, fields, letter, as: 'failed' }, options)
+  return burying({ id, fields, letter, as: 'failed', told: deathTold(options, letter) }, options)
 }
 
 /** In the time of a hold nobody else sees to it that a message dies when it should. */
@@ -102,7 +104,8 @@ async function buryExpired(id: string, options: BurierOptions): Promise<Buried> 
   if (!isWaiting(state) || !(isExpired || isGivenUp)) return { kind: 'changed' }
   const as: ExpiryOf = isExpired ? 'expired' : 'unanswered'
   const letter = letterOf(id, job, { reason: explainExpiry(attemptsOf(job.history).at(-1), as), deadAt: now })
-  return burying({ id, fields, letter, as }, options)
+  const told = deathTold(options, letter, job.awaitsUser ? 'message.expired-waiting' : 'message.dead')
+  return burying({ id, fields, letter, as, told }, options)
 }
 
 function expiryOf(job: JobHash): number | undefined {
@@ -117,18 +120,20 @@ interface Burying {
   /** Undefined for a message that needs none. */
   readonly letter: DeadLetter | undefined
   readonly as: 'failed' | ExpiryOf
+  readonly told?: DeathTold | undefined
 }
 
-async function burying({ id, fields, letter, as }: Burying, { appid, store }: BurierOptions): Promise<Buried> {
+async function burying({ id, fields, letter, as, told }: Burying, { appid, store }: BurierOptions): Promise<Buried> {
   const keys = appKeys(appid)
   const parts = letter && partsOf(keys, letter)
   const touser = parts?.touser ?? recipientIn(readJobHash(fields)?.data)
   const { letterId, letter: json = '', more = {} } = parts?.dead ?? { letterId: deadLetterIdOf(id) }
+  const event = [keys.callbackJobs, told?.type ?? '', told?.data ?? '']
   const lane = touser === undefined ? '' : keys.lane(touser)
   const kind = await runScript<Buried['kind']>(store.redis, {
     name: 'bury-message',
     keys: [keys.sendJob(id), keys.sendLock(id), lane, keys.parkedLanes, keys.sendFailed, keys.expiring],
-    args: [id, keys.sendJobs, keys.deadJobs, fields['ats'] ?? '0', as, letterId, json, JSON.stringify(more)],
+    args: [id, keys.sendJobs, keys.deadJobs, fields['ats'] ?? '0', as, letterId, json, JSON.stringify(more), ...event],
   })
   if (kind === 'dead') return letter === undefined ? { kind: 'changed' } : { kind, id: letterId, letter }
   return kind === 'occupied' ? { kind, id: letterId } : { kind }

@@ -18,8 +18,9 @@ export const sharedWaitKey = (id: string): string => `wxo:wait:${id}`
 
 export const SEND_QUEUE = 'send'
 export const DEAD_LETTER_QUEUE = 'dead-letter'
+export const CALLBACK_QUEUE = 'callback'
 
-/** The prefix of an app's two BullMQ queues, and of everything else that is the app's. */
+/** The prefix of an app's BullMQ queues, and of everything else that is the app's. */
 export function appPrefix(appid: string): string {
   return `{wxo:${appid}}`
 }
@@ -99,6 +100,7 @@ function groupedKeys(prefix: string) {
     ...taskKeys(prefix),
     ...tokenKeys(prefix),
     ...mediaKeys(prefix),
+    ...callbackKeys(prefix),
   }
 }
 
@@ -184,6 +186,26 @@ function mediaKeys(prefix: string) {
     media: (sha256: string) => `${prefix}:media:${sha256}`,
     /** String, expiring: the fence of the process that uploads it. */
     mediaLock: (sha256: string) => `${prefix}:media:${sha256}:lock`,
+  }
+}
+
+/** What is told to the app's receiver. Scripts make the keys of the prefix. */
+function callbackKeys(prefix: string) {
+  const callbackJobs = `${prefix}:${CALLBACK_QUEUE}:`
+  return {
+    callbackJobs,
+    callbackJob: (id: string) => callbackJobs + id,
+    callbackWait: `${callbackJobs}wait`,
+    callbackDelayed: `${callbackJobs}delayed`,
+    callbackCompleted: `${callbackJobs}completed`,
+    callbackFailed: `${callbackJobs}failed`,
+    callbackMarker: `${callbackJobs}marker`,
+    /** Hash: why the receiver is told nothing, since when, and when it is tried next; or how often it has failed in a row. */
+    callbackHold: `${callbackJobs}hold`,
+    /** String: how many events were dropped because too many waited, until a worker has counted them. */
+    callbackDropped: `${callbackJobs}dropped`,
+    /** String: what is told when the app is no longer suspended. */
+    callbackSuspended: `${callbackJobs}suspended`,
   }
 }
 

@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs'
 
 const folders = {
   'app-hold': ['hold-fault', 'hold-lift', 'hold-operator', 'hold-prove', 'hold-turn'],
+  callbacks: ['callback-replay', 'callback-resume', 'callback-turn'],
   'dead-letters': ['bury-message', 'dead-page', 'discard', 'replay', 'take-retried'],
   erase: ['forget-job', 'forget-letter', 'forget-person', 'strip'],
   lanes: ['backlog', 'heal', 'mend-lane'],

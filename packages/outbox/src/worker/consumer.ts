@@ -9,6 +9,7 @@ import { Ended } from '../bullmq/backend.ts'
 import { IDLE_S, openBackend } from '../bullmq/idle-backend.ts'
 import type { SharedWait } from '../bullmq/shared-wait.ts'
 import { STALLED_COUNT_MAX } from '../bullmq/stalled.ts'
+import { createDeliverer, type Deliverer, type DelivererOptions, type Receiver } from '../callbacks/deliverer.ts'
 import { createBurier, type ExpiryOf } from '../dead-letters/bury.ts'
 import type { Retain } from '../erase/strip.ts'
 import { isRefusal, messageOf } from '../errors.ts'
@@ -41,6 +42,10 @@ export interface ConsumerOptions {
   /** Asks the token endpoint now, for an app that is held for want of a token. Whether it gave one. */
   readonly probeToken: () => Promise<boolean>
   readonly report: ConsumerReport
+  /** Who is told of outcomes; nobody unless given. */
+  readonly receiver?: Receiver | undefined
+  /** For tests. */
+  readonly callbackPauses?: DelivererOptions['pauses']
   /** Messages in work at the same time. */
   readonly concurrency: number
   /** Calls started per second, over all workers of the app; no second, wherever it begins, has a tenth more. */
@@ -100,13 +105,14 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     explain: options.explainFailure,
     explainExpiry: options.explainExpiry,
     holdMaxMs: options.closedRule?.holdMaxMs,
+    tells: options.receiver?.tells,
     onDead: report.dead,
     onOccupied: (id) => report.problem({ what: 'a dead letter of that id is another message’s', error: '', id }),
   })
   const [sendWatchdog, deadWatchdog] = ([SEND_QUEUE, DEAD_LETTER_QUEUE] as const).map((queue) =>
     createWatchdog({ idleMs: STUCK_AFTER_MS, onStuck: report.stuck, hasWork: () => poll.sawWork(queue) }),
   ) as [Watchdog, Watchdog]
-  const keeper = createHoldKeeper({ appid, store, report, probeToken })
+  const keeper = createHoldKeeper({ appid, store, report, probeToken, tells: options.receiver?.tells })
   const settler = settlerFor(options)
   const worker = createSendWorker(options, { settler, keeper, watchdog: sendWatchdog })
   const replayer = createReplayer({
@@ -120,6 +126,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   })
   const poll = queuePollFor(options, settler)
   const sweeper = createSweeper(options, { burier, keeper })
+  const deliverer = delivererFor(options)
   const presence = createPresence({ ...options, sayEveryMs: options.sweepEveryMs })
   return {
     async run() {
@@ -127,6 +134,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       await Promise.all([worker.waitUntilReady(), store.clock.measure()])
       void worker.run().catch((error: unknown) => report.problem({ what: 'worker', error: messageOf(error) }))
       replayer.run()
+      deliverer?.run()
       poll.start()
       sweeper.start()
     },
@@ -139,19 +147,22 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       sendWatchdog.stop()
       deadWatchdog.stop()
       const settled = settler.close()
-      const closed = Promise.all([worker.close(), replayer.close(), sweeper.idle(), settled])
+      const late = new AbortController()
+      const told = deliverer?.close(late.signal)
+      const closed = Promise.all([worker.close(), replayer.close(), sweeper.idle(), settled, told])
       let abandon: NodeJS.Timeout | undefined
       const abort = (): void => {
         if (abandon !== undefined) return
         worker.cancelAllJobs('shutdown')
+        late.abort()
         abandon = setTimeout(() => settler.abandon(), LAST_SETTLEMENTS_MS)
       }
-      const late = setTimeout(abort, timeoutMs)
+      const timer = setTimeout(abort, timeoutMs)
       cut.addEventListener('abort', abort)
       if (cut.aborted) abort()
       await closed
       cut.removeEventListener('abort', abort)
-      clearTimeout(late)
+      clearTimeout(timer)
       clearTimeout(abandon)
       return abandon === undefined
     },
@@ -182,6 +193,20 @@ function settlerFor(options: ConsumerOptions): Settler {
     closedRule,
     // A turn that has to keep to a rate is a wait, which is asked for.
     isReady: () => maxPerSecond === undefined && isReady(),
+  })
+}
+
+function delivererFor(options: ConsumerOptions): Deliverer | undefined {
+  const { appid, store, sharedWait, receiver, report, retain, callbackPauses: pauses } = options
+  if (receiver === undefined) return undefined
+  return createDeliverer({
+    appid,
+    store,
+    sharedWait,
+    receiver,
+    onProblem: report.problem,
+    keep: { told: { ms: retain.deliveredMs, count: retain.deliveredMax }, givenUpMs: retain.deadMs },
+    pauses,
   })
 }
 
@@ -248,7 +273,8 @@ async function runJob(
 ): Promise<Ended> {
   const { stalledAfterMs: leaseMs, report } = options
   const started = performance.now()
-  const run = createRun(job, at, { ...options, leaseMs, keepsContent: options.retain.content })
+  const tells = options.receiver?.tells
+  const run = createRun(job, at, { ...options, leaseMs, keepsContent: options.retain.content, tells })
   const failed = (error: unknown): Settlement => {
     report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
     const delayMs = isRefusal(error) ? AFTER_REFUSAL_MS : AFTER_BUG_MS

@@ -3,11 +3,19 @@
  * WeChat said and what that means is decided between `admit` and the settlement, by somebody who knows neither Redis
  * nor BullMQ.
  */
-import type { AppSignal, Attempt, DeadLetter, Reason } from '@wechat-outbox/messages'
+import {
+  type AppSignal,
+  type Attempt,
+  type DeadLetter,
+  deliveredEvent,
+  type JobData,
+  type Reason,
+} from '@wechat-outbox/messages'
 import type { Job } from 'bullmq'
 import type { HoldKeeper, HoldReport } from '../app-hold/keeper.ts'
 import { isBullmqs } from '../bullmq/backend.ts'
 import { appendHistory, attemptsOf, readHistory, recipientIn } from '../bullmq/job-hash.ts'
+import { deathTold, type Tells } from '../callbacks/tells.ts'
 import { letterOf, partsOf } from '../dead-letters/letter.ts'
 import { dataWithoutContent } from '../erase/strip.ts'
 import { messageOf } from '../errors.ts'
@@ -105,6 +113,7 @@ export interface RunOptions {
   readonly closedRule?: ClosedRule | undefined
   /** Whether the content of a delivered message stays in its job. True by default. */
   readonly keepsContent?: boolean | undefined
+  readonly tells?: Tells | undefined
   readonly keeper: HoldKeeper
   /** Where a turn may have come from. */
   readonly settler: Pick<Settler, 'admissionOf'>
@@ -112,7 +121,7 @@ export interface RunOptions {
 }
 
 export function createRun(job: Job, at: { token: string; signal: AbortSignal }, options: RunOptions): OwnRun {
-  const { appid, keys, store, keeper, settler, keepsContent = true } = options
+  const { appid, keys, store, keeper, settler, keepsContent = true, tells } = options
   const id = String(job.id)
   let admission = settler.admissionOf(id, at.token)
   let member: LaneMember | undefined
@@ -165,7 +174,8 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
       admission = undefined
       await unmark()
     },
-    ending: (settlement) => endingOf({ job, token: at.token, member, keys, store, keepsContent }, settlement),
+    ending: (settlement) =>
+      endingOf({ job, token: at.token, member, appid, keys, store, keepsContent, tells }, settlement),
   }
 }
 
@@ -191,12 +201,15 @@ interface Settling {
   readonly token: string
   /** What the run asked for its turn with, if it did. */
   readonly member: LaneMember | undefined
+  readonly appid: string
   readonly keys: AppKeys
   readonly store: Store
   readonly keepsContent: boolean
+  readonly tells: Tells | undefined
 }
 
-function endingOf({ job, token, member, keys, store, keepsContent }: Settling, settlement: Settlement): Ending {
+function endingOf(settling: Settling, settlement: Settlement): Ending {
+  const { job, token, member, keys, store, keepsContent } = settling
   const id = String(job.id)
   // A message that cannot be read may stand in a lane all the same.
   const run = { id, token, touser: member?.touser ?? recipientIn(job.data), fetches: false }
@@ -212,10 +225,11 @@ function endingOf({ job, token, member, keys, store, keepsContent }: Settling, s
   switch (settlement.kind) {
     case 'delivered': {
       const data = keepsContent ? '' : JSON.stringify(dataWithoutContent(job))
-      return { item: { ...delivered, returned: JSON.stringify({ attempts: settlement.attempts }), data } }
+      const returned = JSON.stringify({ attempts: settlement.attempts })
+      return { item: { ...delivered, returned, data, event: deliveryTold(settling, settlement.attempts) } }
     }
     case 'settled':
-      return { item: { ...delivered, returned: '', data: '' } }
+      return { item: { ...delivered, returned: '', data: '', event: '' } }
     case 'dead': {
       const history = [...readHistory(job.stacktrace), { attempts: settlement.attempts, reason: settlement.reason }]
       const end = { reason: settlement.reason, deadAt: store.clock.now() }
@@ -223,7 +237,11 @@ function endingOf({ job, token, member, keys, store, keepsContent }: Settling, s
       const parts = partsOf(keys, letter)
       const { isWindows = false, attempts } = settlement
       const ifAgain = isWindows ? historyWith(attempts) : undefined
-      return { item: { ...run, kind: 'dead', ...parts.dead, ifAgain }, dead: { id: parts.dead.letterId, letter } }
+      const event = deathTold(settling, letter)?.data
+      return {
+        item: { ...run, kind: 'dead', ...parts.dead, ifAgain, event },
+        dead: { id: parts.dead.letterId, letter },
+      }
     }
     case 'snooze': {
       const { delayMs, counts, attempts } = settlement
@@ -245,4 +263,12 @@ function endingOf({ job, token, member, keys, store, keepsContent }: Settling, s
     case 'lost':
       return { item: { ...run, kind: 'give-back' } }
   }
+}
+
+/** What is told of a delivery, as JSON; '' where nothing is. */
+function deliveryTold({ job, appid, tells }: Settling, attempts: readonly Attempt[]): string {
+  if (!tells?.has('message.delivered')) return ''
+  const made = attemptsOf(readHistory(job.stacktrace)).length + attempts.length
+  // What was delivered has been read.
+  return JSON.stringify(deliveredEvent({ id: String(job.id), appid, data: job.data as JobData }, made))
 }

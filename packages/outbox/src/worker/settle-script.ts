@@ -35,6 +35,8 @@ export type Item =
       readonly isBullmqs: boolean
       /** What is left of the job's data when its content goes, as JSON; '' where it stays, or has gone. */
       readonly data: string
+      /** What is told of it, as JSON; '' for nothing. */
+      readonly event: string
     })
   | (OfRun & {
       readonly kind: 'snooze'
@@ -53,6 +55,8 @@ export type Item =
        * that is tried once more because the window may have opened since.
        */
       readonly ifAgain: string | undefined
+      /** What is told of it, as JSON. */
+      readonly event: string | undefined
     })
   | (OfRun & { readonly kind: 'await-user'; readonly history: string })
   | (OfRun & { readonly kind: 'park' | 'give-back' })
@@ -101,6 +105,7 @@ export function argumentsOf(keys: AppKeys, items: readonly Item[], script: Settl
     keys.windowsOf,
     closedRule.onClosed === 'hold' ? '1' : '',
     closedRule.holdMaxMs,
+    keys.callbackJobs,
   ]
   for (const item of items) {
     args.push(item.kind, item.id, item.token, item.touser ?? '', item.fetches ? '1' : '', ...ofKind(item))
@@ -131,11 +136,16 @@ function keysOf(keys: AppKeys): string[] {
 function ofKind(item: Item): [string, string, string, string] {
   switch (item.kind) {
     case 'delivered':
-      return [item.returned, item.hadExpiry ? '1' : '', item.isBullmqs ? '1' : '', item.data]
+      return [item.returned, (item.hadExpiry ? 'e' : '') + (item.isBullmqs ? 'b' : ''), item.data, item.event]
     case 'snooze':
       return [String(Math.max(1, Math.ceil(item.delayMs))), item.counts ? '1' : '', item.history, '']
     case 'dead':
-      return [item.letterId, item.letter, JSON.stringify({ ...item.more, ifAgain: item.ifAgain }), '']
+      return [
+        item.letterId,
+        item.letter,
+        JSON.stringify({ ...item.more, ifAgain: item.ifAgain, event: item.event }),
+        '',
+      ]
     case 'await-user':
       return [item.history, '', '', '']
     case 'park':

@@ -1,6 +1,7 @@
 /** A worker moved by hand: a test fetches a message, takes the steps of its run one by one, and ends it between any two. */
 import { Job } from 'bullmq'
 import { takeOverStalled } from '../../src/bullmq/stalled.ts'
+import type { Tells } from '../../src/callbacks/tells.ts'
 import { SEND_QUEUE } from '../../src/redis/keys.ts'
 import type { Store } from '../../src/redis/store.ts'
 import { createRun, type OwnRun, type Settlement } from '../../src/worker/run.ts'
@@ -33,13 +34,15 @@ export interface HandOptions {
   readonly isReady?: () => boolean
   readonly store?: Store
   readonly keepsContent?: boolean
+  /** What is told of outcomes; nothing unless given. */
+  readonly tells?: Tells | undefined
   /** What its lock tokens begin with. */
   readonly name?: string
   readonly report?: SettlerReport
 }
 
 export function createHand(world: World, options: HandOptions = {}): Hand {
-  const { isReady = () => false, store = world.store, name = 'hand', keepsContent } = options
+  const { isReady = () => false, store = world.store, name = 'hand', keepsContent, tells } = options
   const settler = settlerOn(store, isReady, options)
   let fetched = 0
   const begin = (token: string, settled: Settled): Held => {
@@ -52,6 +55,7 @@ export function createHand(world: World, options: HandOptions = {}): Hand {
       store,
       leaseMs: LEASE_MS,
       keepsContent,
+      tells,
       keeper: openKeeper,
       settler,
       report: SILENT,

@@ -1,0 +1,34 @@
+-- What an app's receiver is told of, as jobs of the queue `callback`. An event is written in the step that makes true what it tells of, and
+-- so it is there exactly when that is. No step fails for it, though: hands may have spoilt the queue.
+--   eventId(type, of)         of: id of the message, or of the app and of the moment
+--   noteEvent(queue, event)   event.type, event.of, event.data (JSON), event.at (epoch ms). Returns its id
+--   queueEvents(queue, ids)   lets workers tell those that were noted. Beyond the limit the oldest go that were not tried yet, and are counted
+--   queue: prefix of the queue's keys
+local EVENTS_MAX = 100000
+local DROPPED_AT_ONCE = 100
+
+local function eventId(type, of)
+  return 'c-' .. string.gsub(of, '^m%-', '') .. '-' .. string.match(type, '[%w-]+$')
+end
+
+local function noteEvent(queue, event)
+  local id = eventId(event.type, event.of)
+  redis.pcall('HSET', queue .. id, 'name', event.type, 'data', event.data, 'opts', '{}', 'timestamp', event.at, 'delay', 0,
+    'priority', 0)
+  return id
+end
+
+local function queueEvents(queue, ids)
+  if #ids == 0 then return end
+  pcall(function()
+    local waiting = redis.call('LPUSH', queue .. 'wait', unpack(ids))
+    redis.call('ZADD', queue .. 'marker', '0', '0')
+    local over = waiting + redis.call('ZCARD', queue .. 'delayed') - EVENTS_MAX
+    for _ = 1, math.min(over, DROPPED_AT_ONCE) do
+      local id = redis.call('RPOP', queue .. 'wait')
+      if not id then return end
+      redis.call('DEL', queue .. id)
+      redis.call('INCR', queue .. 'dropped')
+    end
+  end)
+end

@@ -1,0 +1,248 @@
+/**
+ * Tells an app's receiver what has become true, one deliverer in each worker that serves the app. It takes events from the queue
+ * `callback`, a few at a time, and calls; what a call came to goes to Redis with the next turn, which takes further events.
+ *
+ *   waiting ──turn──→ delayed until its lease is over, and called ──2xx──→ completed, kept for a while
+ *      ↑                          │
+ *      └──(due: tried again)── delayed ←──anything else──┴──after the last try──→ failed, kept for a replay
+ *
+ * An event is told at least once: a worker that dies after its call and before its turn has told it, and another tells it again when the
+ * lease is over. While the receiver is held (see the script) nothing is taken but one event now and then, and no event that is added
+ * wakes a deliverer. None of this stands in the way of a message: the settler never waits for it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SharedWait } from '../bullmq/shared-wait.ts'
+import { messageOf } from '../errors.ts'
+import { appKeys } from '../redis/keys.ts'
+import type { Store } from '../redis/store.ts'
+import type { KeepDelivered } from '../worker/trim.ts'
+import type { Tells } from './tells.ts'
+import { type EndedCall, type TakenEvent, type Turn, type TurnRule, takeTurn } from './turn.ts'
+
+export type Called =
+  | { readonly kind: 'taken' }
+  /** `why` holds no part of a URL. `isGone`: the receiver wants no more. `retryAfterMs`: it has said when to come back. */
+  | {
+      readonly kind: 'failed'
+      readonly why: string
+      readonly isGone?: boolean | undefined
+      readonly retryAfterMs?: number | undefined
+    }
+
+/** Who is told. */
+export interface Receiver {
+  readonly tells: Tells
+  /** Changes with every setting of the receiver, and tells none of them. */
+  readonly print: string
+  /** One call, of a bounded time. Must not reject. */
+  readonly call: (event: TakenEvent, signal: AbortSignal) => Promise<Called>
+  readonly report: CallbackReport
+}
+
+export interface CallbackReport {
+  readonly told: (told: ToldEvent) => void
+  /** The receiver is held, was tried in vain, or takes events again. */
+  readonly receiver: (state: { became: NonNullable<Turn['became']>; heldForMs: number | undefined }) => void
+  /** Events that nobody will be told of without a replay (`tooOld`), or at all (`dropped`). */
+  readonly lost: (lost: { dropped: number; tooOld: number }) => void
+}
+
+export interface ToldEvent {
+  readonly event: TakenEvent
+  readonly outcome: 'taken' | 'failed' | 'given-up'
+  /** Why it was not taken. */
+  readonly why?: string | undefined
+  readonly ms: number
+}
+
+export interface DelivererOptions {
+  readonly appid: string
+  readonly store: Store
+  /** Undefined on a Redis Cluster: then it looks every second. */
+  readonly sharedWait: SharedWait | undefined
+  readonly receiver: Receiver
+  readonly onProblem: (problem: { what: string; error: string }) => void
+  /** How long told events, and given-up ones, are kept for a replay. */
+  readonly keep: { readonly told: KeepDelivered; readonly givenUpMs: number }
+  /** For tests. */
+  readonly pauses?: Partial<Pauses> | undefined
+}
+
+/** The times that a receiver knows from `docs/callbacks.md`. */
+export interface Pauses {
+  /** After the first try, after the second, and so on; then an event is given up. */
+  readonly retryMs: readonly number[]
+  readonly holdMs: number
+  readonly holdMsMax: number
+  readonly leaseMs: number
+  readonly ageMsMax: number
+}
+
+export interface Deliverer {
+  run(): void
+  /** Takes nothing more; resolves when the calls under way have ended, or once `signal` has broken them off, and Redis knows. */
+  close(signal: AbortSignal): Promise<void>
+}
+
+const SECOND_MS = 1000
+const MINUTE_MS = 60 * SECOND_MS
+const HOUR_MS = 60 * MINUTE_MS
+const PAUSES: Pauses = {
+  retryMs: [
+    5 * SECOND_MS,
+    MINUTE_MS,
+    5 * MINUTE_MS,
+    30 * MINUTE_MS,
+    2 * HOUR_MS,
+    6 * HOUR_MS,
+    12 * HOUR_MS,
+    24 * HOUR_MS,
+  ],
+  holdMs: 15 * SECOND_MS,
+  holdMsMax: MINUTE_MS,
+  // Longer than any call.
+  leaseMs: 30 * SECOND_MS,
+  // Longer than all tries together.
+  ageMsMax: 72 * HOUR_MS,
+}
+/** Calls under way at once, of one app in one worker. */
+export const CALLBACKS_AT_ONCE = 16
+const FAILURES_MAX = 5
+const LOOK_EVERY_MS = 60_000
+const LOOK_WITHOUT_WAIT_MS = 1000
+/** An operator who resumes a receiver, or another worker that finds it well, tells nobody. */
+const LOOK_WHILE_HELD_MS = 15_000
+const AFTER_FAULT_MS_MAX = 5000
+
+export function createDeliverer(options: DelivererOptions): Deliverer {
+  const { appid, receiver, onProblem } = options
+  const { report } = receiver
+  const pauses = { ...PAUSES, ...options.pauses }
+  const rule = ruleOf(options, pauses)
+  const marker = appKeys(appid).callbackMarker
+  const stop = new AbortController()
+  const cut = new AbortController()
+  const calls = new Set<Promise<void>>()
+  let ended: EndedCall[] = []
+  /** Ends the wait of the loop. */
+  let wake: () => void = () => undefined
+  let faults = 0
+  let running: Promise<void> = Promise.resolve()
+
+  async function call(event: TakenEvent): Promise<void> {
+    const started = performance.now()
+    const called = await receiver.call(event, cut.signal)
+    const ms = performance.now() - started
+    if (called.kind === 'taken') {
+      ended.push({ id: event.id, as: 'taken' })
+      report.told({ event, outcome: 'taken', ms })
+    } else if (cut.signal.aborted) ended.push({ id: event.id, as: 'back' })
+    else {
+      const { why } = called
+      const one = failedCall(event, called, pauses.retryMs)
+      ended.push(one)
+      report.told({ event, outcome: one.as === 'given-up' ? 'given-up' : 'failed', why, ms })
+    }
+  }
+
+  function start(event: TakenEvent): void {
+    const under = call(event).finally(() => {
+      calls.delete(under)
+      wake()
+    })
+    calls.add(under)
+  }
+
+  /** What has ended is kept until Redis has it; if it never does, the leases end, and the events are told again. */
+  async function turn(wanted: number): Promise<Turn | undefined> {
+    const batch = ended
+    ended = []
+    try {
+      const made = await takeTurn(options, rule, { ended: batch, wanted })
+      faults = 0
+      if (made.became !== undefined) report.receiver({ became: made.became, heldForMs: made.heldForMs })
+      if (made.dropped + made.tooOld > 0) report.lost({ dropped: made.dropped, tooOld: made.tooOld })
+      return made
+    } catch (error) {
+      ended = [...batch, ...ended]
+      // One line for a row of faults: whoever watches Redis says more.
+      if (faults === 0) onProblem({ what: 'callbacks', error: messageOf(error) })
+      faults += 1
+      return undefined
+    }
+  }
+
+  async function loop(): Promise<void> {
+    while (!stop.signal.aborted) {
+      const made = await turn(CALLBACKS_AT_ONCE - calls.size)
+      if (made === undefined) {
+        const ms = Math.min(50 * 2 ** Math.min(faults, 10), AFTER_FAULT_MS_MAX)
+        await sleep(ms, undefined, { signal: stop.signal }).catch(() => undefined)
+        continue
+      }
+      for (const event of made.events) start(event)
+      await wait(made)
+    }
+  }
+
+  /** Until a call has ended or, where one more could be made, there is an event for it. */
+  async function wait({ dueInMs = LOOK_EVERY_MS, heldForMs }: Turn): Promise<void> {
+    if (ended.length > 0 || stop.signal.aborted) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    wake = () => resolve()
+    const { sharedWait } = options
+    const isHeld = heldForMs !== undefined && heldForMs > 0
+    const isFull = calls.size >= CALLBACKS_AT_ONCE
+    const lookMs = sharedWait === undefined ? LOOK_WITHOUT_WAIT_MS : LOOK_EVERY_MS
+    const ms = isHeld ? Math.min(heldForMs, LOOK_WHILE_HELD_MS) : Math.min(dueInMs, lookMs)
+    const timer = isFull ? undefined : setTimeout(resolve, ms + 1)
+    const waiting = isFull || isHeld ? undefined : sharedWait?.wait(marker, ms + 1)
+    waiting?.heard.then(wake, wake)
+    stop.signal.addEventListener('abort', wake)
+    await promise
+    stop.signal.removeEventListener('abort', wake)
+    clearTimeout(timer)
+    waiting?.cancel(new Error('over'))
+  }
+
+  return {
+    run() {
+      running = loop()
+    },
+    async close(signal) {
+      stop.abort()
+      const abort = (): void => cut.abort()
+      signal.addEventListener('abort', abort)
+      if (signal.aborted) abort()
+      await running
+      while (calls.size > 0) await Promise.all(calls)
+      signal.removeEventListener('abort', abort)
+      if (ended.length > 0) await turn(0)
+    },
+  }
+}
+
+function failedCall(
+  { id, tries }: TakenEvent,
+  { why, isGone, retryAfterMs = 0 }: Extract<Called, { kind: 'failed' }>,
+  retryMs: readonly number[],
+): EndedCall {
+  const waitMs = retryMs[tries]
+  if (waitMs === undefined) return { id, as: 'given-up', why }
+  // Nobody asks for more than the longest pause that there is anyway.
+  const askedMs = Math.min(retryAfterMs, retryMs.at(-1) ?? 0)
+  return { id, as: isGone ? 'gone' : 'failed', waitMs: Math.max(waitMs, askedMs), why }
+}
+
+function ruleOf({ receiver, keep }: DelivererOptions, { holdMs, holdMsMax, leaseMs, ageMsMax }: Pauses): TurnRule {
+  return {
+    print: receiver.print,
+    leaseMs,
+    keepTold: keep.told,
+    keepGivenUpMs: keep.givenUpMs,
+    failuresMax: FAILURES_MAX,
+    pauseMs: holdMs,
+    pauseMsMax: holdMsMax,
+    ageMsMax,
+  }
+}
