@@ -24,7 +24,11 @@ export interface AppMetrics {
   windowDisagreed(kind: WindowDisagreement): void
   readonly refreshed: (result: RefreshResult) => void
   readonly uploaded: (result: UploadResult) => void
+  readonly callback: (outcome: CallbackOutcome, count: number) => void
 }
+
+/** `dropped`: too many waited. */
+export type CallbackOutcome = 'taken' | 'failed' | 'given-up' | 'dropped'
 
 export interface WorkerMetrics {
   forApp(appid: string): AppMetrics
@@ -67,6 +71,12 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
     labelNames: ['app', 'result'],
     registers,
   })
+  const callbacks = new Counter({
+    name: 'wxo_callbacks_total',
+    help: 'Calls to the receivers of callbacks: taken or failed; and events that are told no more: given-up, dropped.',
+    labelNames: ['app', 'outcome'],
+    registers,
+  })
   const duration = new Histogram({
     name: 'wxo_send_duration_seconds',
     help: 'How long calls to WeChat took.',
@@ -99,6 +109,7 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
         windowDisagreed: (kind) => disagreements.inc({ app, kind }),
         refreshed: (result) => tokens.inc({ app, result }),
         uploaded: (result) => uploads.inc({ app, result }),
+        callback: (outcome, number) => callbacks.inc({ app, outcome }, number),
       }
     },
   }

@@ -26,10 +26,13 @@ import {
   createSeldom,
   type Logger,
   proxyOf,
+  readHostnames,
 } from '@wechat-outbox/runtime'
 import { type AppConfig, createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { type AppSet, createAppSet, type ServedApp } from './app-set.ts'
 import { createAppTokens } from './app-tokens.ts'
+import { createReceiver, type OpenReceiver } from './callbacks/receiver.ts'
+import { recordCallbacks } from './callbacks/record.ts'
 import { deliver } from './deliver.ts'
 import { rereadApps, type WorkerConfig } from './env.ts'
 import { startHealthServer } from './health.ts'
@@ -182,7 +185,8 @@ function serveApp(app: AppConfig, shared: Shared): ServedApp {
     log: shared.log,
     onUpload: counts.uploaded,
   })
-  const consumer = createAppConsumer(app, { ...shared, client, tokens, pictures, counts, concurrency })
+  const receiver = receiverOf(app, shared, counts)
+  const consumer = createAppConsumer(app, { ...shared, client, tokens, pictures, counts, concurrency, receiver })
   return {
     run: () => consumer.run(),
     trouble: () => consumer.trouble(),
@@ -190,9 +194,25 @@ function serveApp(app: AppConfig, shared: Shared): ServedApp {
       await consumer.close(config.SHUTDOWN_TIMEOUT_MS, shared.cut)
       pictures.close()
       tokens.close()
-      await client.close()
+      await Promise.all([client.close(), receiver?.close()])
     },
   }
+}
+
+/** Who is told of the app's outcomes, if anybody. */
+function receiverOf(
+  { appid, callback }: AppConfig,
+  { config, log, store }: Shared,
+  counts: AppMetrics,
+): OpenReceiver | undefined {
+  if (callback === undefined) return undefined
+  return createReceiver({
+    callback,
+    allowedHosts: readHostnames(config.CALLBACK_ALLOWED_HOSTS) ?? [],
+    proxy: proxyOf(config),
+    now: () => store.clock.now(),
+    report: recordCallbacks(log, appid, counts),
+  })
 }
 
 const whereWechatIs = (config: WorkerConfig) => ({
@@ -208,6 +228,7 @@ interface AppShared extends Shared {
   readonly pictures: Pictures
   readonly counts: AppMetrics
   readonly concurrency: number
+  readonly receiver: OpenReceiver | undefined
 }
 
 function createAppConsumer({ appid, maxPerSecond, onClosed }: AppConfig, options: AppShared): Consumer {
@@ -239,6 +260,7 @@ function createAppConsumer({ appid, maxPerSecond, onClosed }: AppConfig, options
     explainFailure: failedElsewhereReason,
     explainExpiry: (last, of) => (of === 'expired' ? expiryReason(last) : unansweredReason(last)),
     closedRule,
+    receiver: options.receiver,
     isReady: () => tokens.isReady(),
     probeToken: async () => (await tokens.probe()).kind === 'token',
     report: { ...recorder, stuck: () => stuck(appid) },

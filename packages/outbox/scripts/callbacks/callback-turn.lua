@@ -60,9 +60,11 @@ end
 
 local function giveUp(id, why)
   redis.call('ZADD', failed, now, id)
-  redis.call('HSET', queue .. id, 'finishedOn', now, 'failedReason', why)
+  redis.pcall('HSET', queue .. id, 'finishedOn', now, 'failedReason', why)
 end
 
+-- What cannot be written in the event itself, because hands have spoilt it, keeps no other from being noted; a Redis that refuses to write
+-- does so with the first command.
 local function note(id, as, waitMs, why)
   -- Nobody's any more: told by another worker, or removed.
   local isThere = redis.call('ZREM', delayed, id) == 1
@@ -74,16 +76,16 @@ local function note(id, as, waitMs, why)
     redis.call('RPUSH', wait, id)
     return
   end
-  redis.call('HINCRBY', queue .. id, 'atm', 1)
+  redis.pcall('HINCRBY', queue .. id, 'atm', 1)
   if as == 'taken' then
     redis.call('ZADD', completed, now, id)
-    redis.call('HSET', queue .. id, 'finishedOn', now, 'returnvalue', '"taken"')
-    redis.call('HDEL', queue .. id, 'failedReason')
+    redis.pcall('HSET', queue .. id, 'finishedOn', now, 'returnvalue', '"taken"')
+    redis.pcall('HDEL', queue .. id, 'failedReason')
   elseif as == 'given-up' then
     giveUp(id, why)
   else
     redis.call('ZADD', delayed, delayedScore(delayed, now + tonumber(waitMs)), id)
-    redis.call('HSET', queue .. id, 'delay', waitMs, 'failedReason', why)
+    redis.pcall('HSET', queue .. id, 'delay', waitMs, 'failedReason', why)
   end
 end
 
@@ -95,8 +97,10 @@ for n = FIRST, #ARGV, WIDTH do note(unpack(ARGV, n, n + WIDTH - 1)) end
 local old = 0
 while old < 100 do
   local id = redis.call('LINDEX', wait, -1)
-  local at = id and tonumber(redis.call('HGET', queue .. id, 'timestamp') or '0')
-  if not id or at > now - ageMsMax then break end
+  if not id then break end
+  local isRead, at = pcall(redis.call, 'HGET', queue .. id, 'timestamp')
+  at = isRead and tonumber(at or '') or 0
+  if at > now - ageMsMax then break end
   redis.call('RPOP', wait)
   if at > 0 then giveUp(id, 'too old') end
   old = old + 1
