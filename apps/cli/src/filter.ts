@@ -91,7 +91,8 @@ function optionOf(path: string): string {
   return OPTIONS[field] ?? 'the filter'
 }
 
-function readPast(option: string, text: string | undefined, nowMs: number): number | undefined {
+/** @throws UsageError */
+export function readPast(option: string, text: string | undefined, nowMs: number): number | undefined {
   if (text === undefined) return undefined
   const time = parsePast(text, nowMs)
   if (time !== undefined) return time

@@ -20,6 +20,7 @@ export interface Finding {
     | 'suspended'
     | 'throttled'
     | 'token'
+    | 'callbacks'
     | 'waiting'
     | 'paused'
     | 'dead-letters'
@@ -46,6 +47,7 @@ export function findingsOf(overview: Overview, lang: Lang): Finding[] {
     ...apps.flatMap(taskFindings),
     ...apps.flatMap((app) => faultFindings(app, overview.nowMs, lang)),
     ...apps.flatMap((app) => tokenFindings(app, overview.nowMs, lang)),
+    ...apps.flatMap((app) => callbackFindings(app, overview.nowMs)),
     ...apps.flatMap(waitingFindings),
     ...apps.flatMap((app) => pauseFindings(app, overview.nowMs, lang)),
     ...apps.flatMap(deadLetterFindings),
@@ -120,6 +122,16 @@ export function tokenFailureText({ errcode, detail }: { errcode?: number; detail
   const name = row === undefined ? '' : ` ${row.name}`
   const meaning = row === undefined ? '' : ` (${row.meaning[lang]})`
   return `${errcode}${name}${detail === '' ? '' : `: ${detail}`}${meaning}`
+}
+
+/** Messages are sent all the same. */
+function callbackFindings({ appid, callbacks }: AppStatus, nowMs: number): Finding[] {
+  const { hold, waiting, delayed } = callbacks
+  if (hold === null) return []
+  const since = showDuration(nowMs - hold.since)
+  const next = hold.until === null ? 'is not tried any more' : 'is tried now and then'
+  const message = `The receiver of callbacks of ${appid} has failed for ${since} (${hold.reason}) and ${next}; ${plural(waiting + delayed, 'event')} to be told. \`wxo callback resume ${appid}\` tries it at once.`
+  return [{ kind: 'callbacks', level: 'problem', appid, message }]
 }
 
 function waitingFindings({ appid, hold, served, oldestWaitingMs }: AppStatus): Finding[] {

@@ -1,5 +1,6 @@
 /** What Redis knows of a whole outbox, for `wxo status` and `wxo doctor`. Of a token it tells that it is there and for how long. */
 import {
+  type Callbacks,
   countAtOnce,
   createTokenStore,
   DEAD_LETTER_QUEUE,
@@ -9,6 +10,7 @@ import {
   listRunningTasks,
   type RedisHealth,
   readBacklog,
+  readCallbacks,
   readHold,
   readRedisHealth,
   readServed,
@@ -46,6 +48,8 @@ export interface AppStatus {
   readonly token: { readonly version: number; readonly leftMs: number } | null
   /** Why the last fetch of a token gave none, null where it gave one. */
   readonly tokenFailure: KeptFailure | null
+  /** What waits for the app's receiver of callbacks, and why. */
+  readonly callbacks: Callbacks
 }
 
 export interface Overview {
@@ -83,15 +87,17 @@ async function readFrom(session: Session, store: Store, named: string | undefine
 async function readApp(store: Store, appid: string): Promise<Omit<AppStatus, 'served'>> {
   const now = store.clock.now()
   const tokens = createTokenStore(store, appid)
-  const [send, deadLetter, { oldestSince, waitingForUser }, token, tokenFailure, hold, tasks] = await Promise.all([
-    readCounts(store, appid, SEND_QUEUE),
-    readCounts(store, appid, DEAD_LETTER_QUEUE),
-    readBacklog(store, appid, now),
-    tokens.read(),
-    tokens.readFailure(),
-    readHold(store, appid),
-    listRunningTasks(store, appid),
-  ])
+  const [send, deadLetter, { oldestSince, waitingForUser }, token, tokenFailure, hold, tasks, callbacks] =
+    await Promise.all([
+      readCounts(store, appid, SEND_QUEUE),
+      readCounts(store, appid, DEAD_LETTER_QUEUE),
+      readBacklog(store, appid, now),
+      tokens.read(),
+      tokens.readFailure(),
+      readHold(store, appid),
+      listRunningTasks(store, appid),
+      readCallbacks(store, appid),
+    ])
   const { waiting, active, delayed, prioritized, failed } = deadLetter
   const deadLetters = failed + waiting + active + delayed + prioritized
   return {
@@ -104,6 +110,7 @@ async function readApp(store: Store, appid: string): Promise<Omit<AppStatus, 'se
     deadLetterCodes: (await countAtOnce(store, appid, { filter: {}, by: 'errcode', reasons: reasonKeys() })) ?? NONE,
     tasks,
     hold,
+    callbacks,
     token: token === null ? null : { version: token.version, leftMs: token.leftMs },
     tokenFailure,
   }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { printableLines } from '@wechat-outbox/runtime'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { addApp } from './commands/app.ts'
+import { addCallback } from './commands/callback.ts'
 import { addDead } from './commands/dead.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addForget } from './commands/forget.ts'
@@ -50,6 +51,7 @@ export function createProgram(act: Act, { stdout, stderr }: Streams): Command {
   addWindow(program, act)
   addForget(program, act)
   addApp(program, act)
+  addCallback(program, act)
   addKey(program, act)
   addStatus(program, act)
   addDoctor(program, act)

@@ -9,6 +9,7 @@ const NOW = Date.parse('2026-03-01T12:00:00Z')
 const MIB = 1024 * 1024
 
 const COUNTS = { waiting: 0, active: 0, delayed: 0, prioritized: 0, completed: 0, failed: 0 }
+const NO_CALLBACKS = { waiting: 0, delayed: 0, told: 0, givenUp: 0, hold: null }
 const appOf = (appid: string, given: Partial<AppStatus> = {}): AppStatus => ({
   appid,
   send: COUNTS,
@@ -22,6 +23,7 @@ const appOf = (appid: string, given: Partial<AppStatus> = {}): AppStatus => ({
   hold: null,
   token: null,
   tokenFailure: null,
+  callbacks: NO_CALLBACKS,
   ...given,
 })
 const overviewOf = (given: Partial<Overview> = {}): Overview => ({

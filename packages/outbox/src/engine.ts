@@ -45,6 +45,7 @@ export {
   type Callbacks,
   countCallbacks,
   type ReceiverHold,
+  type ReplayedCallbacks,
   readCallbacks,
   replayCallbacks,
   resumeCallbacks,

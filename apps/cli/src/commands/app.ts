@@ -72,7 +72,12 @@ interface Change {
   readonly act: (store: Store, appid: string) => Promise<boolean>
 }
 
-async function change(session: Session, given: readonly string[], { done, already, act }: Change): Promise<void> {
+/** Does it to the apps that are named, or to the one there is. */
+export async function change(
+  session: Session,
+  given: readonly string[],
+  { done, already, act }: Change,
+): Promise<void> {
   const appids = given.length > 0 ? given.map(checkAppid) : [await chooseApp(session, undefined)]
   const store = await session.store()
   const { output } = session

@@ -66,6 +66,7 @@ function fieldsOf(found: Forgotten): [string, number][] {
     ['dead letters', found.deadLetters],
     ['endings remembered', found.endings],
     ['idempotency keys', found.idempotencyKeys],
+    ['callback events', found.events],
     ['reply windows', found.windows],
     ['collapse keys', found.collapseKeys],
     ['filters of tasks', found.tasks],

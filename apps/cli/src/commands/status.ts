@@ -64,6 +64,7 @@ function printApp(output: Output, app: AppStatus, nowMs: number): void {
     ['delivered', `${send.completed} still remembered`],
     // Failed jobs stand in the send queue only until the worker's sweep has seen them.
     ['dying', send.failed === 0 ? undefined : `${send.failed} to be moved to the dead letters`],
+    ['callbacks', callbacksText(app.callbacks)],
     ['token', tokenText(token)],
     ...tasks.map((task): [string, string] => ['task', runningText(task)]),
     ['dead letters', `${deadLetters}${replaying === 0 ? '' : `, ${replaying} of them being replayed`}`],
@@ -73,6 +74,13 @@ function printApp(output: Output, app: AppStatus, nowMs: number): void {
 
 function runningText(task: Task): string {
   return `${task.id} ${task.action} by ${task.by}: ${taskLine(task)}`
+}
+
+/** An app that tells nobody has nothing here. */
+function callbacksText({ waiting, delayed, told, givenUp, hold }: AppStatus['callbacks']): string | undefined {
+  if (waiting + delayed + told + givenUp === 0 && hold === null) return undefined
+  const kept = givenUp === 0 ? '' : `, ${givenUp} given up`
+  return `${waiting + delayed} to be told${hold === null ? '' : ', and the receiver is held'}${kept}`
 }
 
 function tokenText(token: AppStatus['token']): string {

@@ -25,6 +25,8 @@ export interface Forgotten {
   /** What is remembered of messages that were cancelled, replayed or discarded. */
   readonly endings: number
   readonly idempotencyKeys: number
+  /** What a receiver of callbacks is or was told of their messages. */
+  readonly events: number
   readonly windows: number
   readonly collapseKeys: number
   /** Tasks that have ended and whose filter names the person. */
@@ -53,7 +55,7 @@ export async function forgetPerson(store: Store, { appid, touser, dryRun = false
     keys,
     touser,
     dryRun,
-    counts: { waiting: 0, delivered: 0, dead: 0, endings: 0, idempotencyKeys: 0 },
+    counts: { waiting: 0, delivered: 0, dead: 0, event: 0, endings: 0, idempotencyKeys: 0 },
     sending: new Set(),
     seen: new Set(),
     indexes: new Set(),
@@ -67,7 +69,7 @@ export async function forgetPerson(store: Store, { appid, touser, dryRun = false
   return eraseRest(erasure)
 }
 
-type Answer = [kind: 'gone' | 'sending' | 'delivered' | 'waiting' | 'dead', hasRecord?: string]
+type Answer = [kind: 'gone' | 'sending' | 'delivered' | 'waiting' | 'dead' | 'event', hasRecord?: string]
 
 /** A queue whose jobs may be a person's, and whose they are. */
 interface JobsOf {
@@ -84,7 +86,7 @@ interface Whose {
 }
 
 interface Erasure extends Whose {
-  readonly counts: { waiting: number; delivered: number; dead: number; endings: number; idempotencyKeys: number }
+  readonly counts: Record<'waiting' | 'delivered' | 'dead' | 'event' | 'endings' | 'idempotencyKeys', number>
   /** Names of jobs that a worker holds. */
   readonly sending: Set<string>
   /** Names that are counted: SCAN may name a key twice. */
@@ -104,6 +106,7 @@ function queuesOf(whose: Whose): readonly JobsOf[] {
       personIn: (data) => personOf(letterIn(data)),
       forget: (id, data) => forgetLetter(whose, id, data),
     },
+    { prefix: keys.callbackJobs, personIn: recipientIn, forget: (id) => forgetEvent(whose, id) },
   ]
 }
 
@@ -113,6 +116,15 @@ function forgetJob({ store, keys, touser, dryRun }: Whose, id: string): Promise<
     name: 'forget-job',
     keys: [prefix + id, `${prefix}${id}:lock`, keys.lane(touser), keys.parkedLanes, keys.expiring, keys.ended(id)],
     args: [id, prefix, keys.idempotency, dryRun ? '1' : ''],
+  })
+}
+
+function forgetEvent({ store, keys, dryRun }: Whose, id: string): Promise<Answer> {
+  const { callbackWait, callbackDelayed, callbackCompleted, callbackFailed, callbackJobs } = keys
+  return runScript(store.redis, {
+    name: 'forget-event',
+    keys: [callbackWait, callbackDelayed, callbackCompleted, callbackFailed],
+    args: [id, callbackJobs, dryRun ? '1' : ''],
   })
 }
 
@@ -231,8 +243,16 @@ async function eraseRest({ store, keys, touser, dryRun, counts, sending }: Erasu
     ],
     args: [touser, keys.tasks, dryRun ? '1' : '', INSTEAD],
   })
-  const { dead: deadLetters, ...others } = counts
-  return { ...others, deadLetters, windows, collapseKeys, tasks, left: { sending: sending.size, tasks: running } }
+  const { dead: deadLetters, event: events, ...others } = counts
+  return {
+    ...others,
+    deadLetters,
+    events,
+    windows,
+    collapseKeys,
+    tasks,
+    left: { sending: sending.size, tasks: running },
+  }
 }
 
 /** The JSON that stands there, if it names the person at all: mostly it does not, and need not be read. */

@@ -11,7 +11,7 @@ const folders = {
   'app-hold': ['hold-fault', 'hold-lift', 'hold-operator', 'hold-prove', 'hold-turn'],
   callbacks: ['callback-replay', 'callback-resume', 'callback-turn'],
   'dead-letters': ['bury-message', 'dead-page', 'discard', 'replay', 'take-retried'],
-  erase: ['forget-job', 'forget-letter', 'forget-person', 'strip'],
+  erase: ['forget-event', 'forget-job', 'forget-letter', 'forget-person', 'strip'],
   lanes: ['backlog', 'heal', 'mend-lane'],
   media: ['media-claim', 'media-store'],
   producer: ['cancel', 'send'],
