@@ -1,13 +1,29 @@
 -- The ledger of a person's reply window, a hash: `at`, `action` and `id` of the latest action, `limit` and `used` in messages, `until`
 -- (it closes then), `recorded` (when that action was noted). All times are epoch ms by Redis's clock. No hash: nothing is known.
 -- It errs on the side of open, because a wrong "open" costs one refused call, and corrects itself by WeChat's answers.
+--
+-- One script may ask for the same window twice, at a delivery and for the turn of the next message, so it is read once. `false`: none.
+local windowsRead = {}
+
 local function readWindow(key)
-  local recorded, closesAt, limit, used, at = unpack(redis.call('HMGET', key, 'recorded', 'until', 'limit', 'used', 'at'))
-  if not (recorded and closesAt and limit) then return nil end
-  return {
-    recorded = tonumber(recorded), closesAt = tonumber(closesAt), limit = tonumber(limit), used = tonumber(used or 0),
-    at = tonumber(at),
-  }
+  if windowsRead[key] == nil then
+    local recorded, closesAt, limit, used, at = unpack(redis.call('HMGET', key, 'recorded', 'until', 'limit', 'used', 'at'))
+    windowsRead[key] = recorded and closesAt and limit and {
+      recorded = tonumber(recorded), closesAt = tonumber(closesAt), limit = tonumber(limit), used = tonumber(used or 0),
+      at = tonumber(at),
+    } or false
+  end
+  return windowsRead[key]
+end
+
+local function setUsed(key, window, used)
+  redis.call('HSET', key, 'used', string.format('%.0f', used))
+  window.used = used
+end
+
+local function forgetWindow(key)
+  redis.call('DEL', key)
+  windowsRead[key] = false
 end
 
 local function takesNothing(window, now)
@@ -20,10 +36,10 @@ local function countReply(key, calledAt)
   local window = readWindow(key)
   if not window or window.recorded > calledAt then return nil end
   if takesNothing(window, calledAt) then
-    redis.call('DEL', key)
+    forgetWindow(key)
     return 'taken-though-closed'
   end
-  redis.call('HINCRBY', key, 'used', 1)
+  setUsed(key, window, window.used + 1)
   return nil
 end
 
@@ -43,10 +59,10 @@ local function refusedReply(key, calledAt, now, jobKey)
     local tries = redis.call('HINCRBY', jobKey, 'early', 1)
     if tries <= EARLY_TRIES then
       -- What it has taken since counts for the window before the action.
-      if window.used > 0 then redis.call('HSET', key, 'used', '0') end
+      if window.used > 0 then setUsed(key, window, 0) end
       return 1000 * 2 ^ (tries - 1)
     end
   end
-  redis.call('HSET', key, 'used', string.format('%.0f', window.limit))
+  setUsed(key, window, window.limit)
   return nil, 'refused-though-open'
 end
