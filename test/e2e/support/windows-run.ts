@@ -3,63 +3,99 @@
  * WeChat’s own windows are the judge.
  */
 import { seededRandom } from '@wechat-outbox/fake-wechat'
+import { connectRedis, type RedisClient } from '@wechat-outbox/outbox/engine'
 import { expect, vi } from 'vitest'
 import { type System, text } from './system.ts'
+import {
+  type Acted,
+  contentOf,
+  judgeWindows,
+  readRecordedAt,
+  SURPRISES,
+  type Surprise,
+  type WindowsVerdict,
+} from './windows-judge.ts'
 
 export interface WindowsRun {
   readonly people: number
   readonly messages: number
   readonly seed: number
-  /** Kills and starts workers on the way. */
+  /** Kills and starts processes on the way. */
   readonly disturb?: (system: System, round: number) => Promise<void>
+  /** Tells the outbox that a user wrote. Default: `userActed`, which is waited for before the next action. */
+  readonly push?: (told: Told) => Promise<void>
 }
 
-export interface WindowsResult {
-  readonly surprises: Readonly<Record<Surprise, number>>
-  /** Calls that WeChat answered with 45015 or 45047. */
-  readonly refused: number
-  readonly outOfOrder: number
-  readonly delivered: number
-  readonly doubles: number
+export interface Told {
+  readonly touser: string
+  readonly id: string
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+export interface WindowsResult extends WindowsVerdict {
   /** From the last action of a person for whom a message waited to the arrival of that message at WeChat: the median and the longest. */
   readonly releasedMs: { readonly median: number; readonly max: number }
 }
 
-/** What a feed of actions does wrong, and what WeChat does on its own. */
-const SURPRISES = ['lost', 'twice', 'late', 'early', 'closed'] as const
-type Surprise = (typeof SURPRISES)[number]
-
 const LATE_MS = 200
 const ROUND_MESSAGES = 25
 
-export async function runWindows(
+export async function runWindows(system: System, run: WindowsRun): Promise<WindowsResult> {
+  const redis = connectRedis(system.redis.url, 'operate')
+  try {
+    return await runWith(system, redis, run)
+  } finally {
+    redis.disconnect()
+  }
+}
+
+async function runWith(
   system: System,
-  { people, messages, seed, disturb }: WindowsRun,
+  redis: RedisClient,
+  { people, messages, seed, disturb, push }: WindowsRun,
 ): Promise<WindowsResult> {
   const random = seededRandom(seed)
   const pick = (count: number): number => Math.floor(random() * count)
   const { fake, outbox } = system
   const openids = Array.from({ length: people }, (_, n) => `o-${seed}-${n}`)
-  const surprises: Record<Surprise, number> = { lost: 0, twice: 0, late: 0, early: 0, closed: 0 }
+  const acted: Acted[] = []
   const later: Promise<unknown>[] = []
   const mark = `windows ${seed}: `
-  let actions = 0
-  const tell = (touser: string, id: string, at = Date.now()) => outbox.userActed({ touser, action: 'message', id, at })
+  const tell = push ?? ((told: Told) => outbox.userActed({ ...told, action: 'message' }))
   const act = async (touser: string, surprise?: Surprise): Promise<void> => {
-    actions += 1
-    const id = `a-${actions}`
-    if (surprise !== undefined) surprises[surprise] += 1
+    const id = String(BigInt(seed) * 10n ** 12n + BigInt(acted.length))
+    const entry: Acted = {
+      touser,
+      surprise,
+      knownAt: Date.now(),
+      toldFrom: Infinity,
+      toldUntil: -Infinity,
+      recordedAt: 0,
+    }
+    acted.push(entry)
+    const telling = async (at: number): Promise<void> => {
+      entry.toldFrom = Math.min(entry.toldFrom, Date.now())
+      await tell({ touser, id, at })
+      entry.toldUntil = Date.now()
+      entry.recordedAt = await readRecordedAt(redis, touser)
+    }
     if (surprise === 'early') {
-      await tell(touser, id)
+      await telling(Date.now())
       later.push(after(LATE_MS, () => fake.user(touser, 'message')))
       return
     }
     await fake.user(touser, surprise === 'closed' ? 'close' : 'message')
     if (surprise === 'lost' || surprise === 'closed') return
     const at = Date.now()
-    if (surprise === 'late') later.push(after(LATE_MS, () => tell(touser, id, at)))
-    else await tell(touser, id, at)
-    if (surprise === 'twice') await tell(touser, id, at)
+    if (surprise === 'late') {
+      later.push(after(LATE_MS, () => telling(at)))
+      return
+    }
+    const told = telling(at).then(() => (surprise === 'twice' ? telling(at) : undefined))
+    // WeChat does not wait for a push before it lets its users go on.
+    if (push === undefined) await told
+    else later.push(told)
   }
   for (const touser of openids) await act(touser)
   let sent = 0
@@ -83,7 +119,7 @@ export async function runWindows(
     timeout: 60_000,
     interval: 200,
   })
-  return { surprises, releasedMs: await releaseTimes(system, released), ...(await judge(system, mark)) }
+  return { releasedMs: await releaseTimes(system, released), ...(await judgeWindows({ fake, redis }, { mark, acted })) }
 }
 
 /** Everybody acts until nothing waits: each action lets five messages go. */
@@ -130,25 +166,6 @@ async function releaseTimes({ fake }: System, released: readonly Released[]): Pr
   const sorted = waits.toSorted((one, other) => one - other)
   return { median: sorted[Math.floor(sorted.length / 2)] ?? 0, max: sorted.at(-1) ?? 0 }
 }
-
-async function judge({ fake }: System, mark: string): Promise<Omit<WindowsResult, 'surprises' | 'releasedMs'>> {
-  const sends = (await fake.sends()).filter(({ rawBody }) => rawBody.includes(mark))
-  const taken = sends.filter(({ accepted }) => accepted)
-  const firsts = [...new Map(taken.toReversed().map((send) => [contentOf(send), send])).values()].toReversed()
-  const byPerson = Map.groupBy(firsts, ({ touser }) => touser)
-  const outOfOrder = [...byPerson.values()].filter((of) => {
-    const contents = of.map(contentOf)
-    return contents.join() !== contents.toSorted().join()
-  })
-  return {
-    refused: sends.filter(({ errcode }) => errcode === 45015 || errcode === 45047).length,
-    outOfOrder: outOfOrder.length,
-    delivered: firsts.length,
-    doubles: taken.length - firsts.length,
-  }
-}
-
-const contentOf = ({ rawBody }: { rawBody: string }): string => /windows \d+: \d{6}/.exec(rawBody)?.[0] ?? ''
 
 /** What comes late is what is tested here. */
 async function after(ms: number, then: () => Promise<unknown>): Promise<void> {

@@ -1,0 +1,139 @@
+/**
+ * Whether every refusal of a run was one that the ledger of reply windows could not foresee. The fake WeChat’s own book says what it took
+ * and refused, and the run what it told the outbox, and when.
+ *
+ * The ledger may take a window for larger than it is, and so cause a refusal, for these reasons alone:
+ * - WeChat closed it on its own, or was told of the action after the outbox was;
+ * - WeChat took a message between an action and its record. Every feed has this moment, and the slower the machine, the longer it is: a
+ *   call that begins before the record counts as none of the new window for the ledger, and as one of it for WeChat;
+ * - WeChat took a message twice, because the worker of the first call died before it could record it.
+ *
+ * Each costs one message one call. Within ten seconds of the action that message is called again, three times at most, because WeChat may
+ * not have heard of it yet; these calls are counted apart.
+ */
+
+import type { SendEntry } from '@wechat-outbox/fake-wechat'
+import { appPrefix, type RedisClient, SEND_QUEUE } from '@wechat-outbox/outbox/engine'
+import { APP, type System } from './system.ts'
+
+/** What a feed of actions does wrong, and what WeChat does on its own. */
+export const SURPRISES = ['lost', 'twice', 'late', 'early', 'closed'] as const
+export type Surprise = (typeof SURPRISES)[number]
+
+/** What a user did; times in epoch milliseconds. */
+export interface Acted {
+  readonly touser: string
+  readonly surprise: Surprise | undefined
+  /** WeChat did not know of it before. */
+  readonly knownAt: number
+  /** Between these the outbox was told, in vain or not. */
+  toldFrom: number
+  toldUntil: number
+  /** By Redis's clock when the latest action of the person was recorded, as it stood after this one was told. */
+  recordedAt: number
+}
+
+export interface WindowsVerdict {
+  readonly surprises: Readonly<Record<Surprise, number>>
+  /** Calls that WeChat answered with 45015 or 45047, … */
+  readonly refused: number
+  /** … without those that came again after a refusal, although nothing was told meanwhile, … */
+  readonly refusedFirst: number
+  /** … and how many of these have a reason. */
+  readonly explained: number
+  /** How often at most a message was refused in a row without anything that was told. */
+  readonly inRowMax: number
+  readonly outOfOrder: number
+  readonly delivered: number
+  readonly doubles: number
+}
+
+interface Judged {
+  readonly fake: System['fake']
+  readonly redis: RedisClient
+}
+
+export async function judgeWindows(
+  { fake, redis }: Judged,
+  run: { mark: string; acted: readonly Acted[] },
+): Promise<WindowsVerdict> {
+  const sends = (await fake.sends()).filter(({ rawBody }) => rawBody.includes(run.mark))
+  const taken = sends.filter(({ accepted }) => accepted)
+  const firsts = [...new Map(taken.toReversed().map((send) => [contentOf(send), send])).values()].toReversed()
+  const byPerson = Map.groupBy(firsts, ({ touser }) => touser)
+  const outOfOrder = [...byPerson.values()].filter((of) => {
+    const contents = of.map(contentOf)
+    return contents.join() !== contents.toSorted().join()
+  })
+  const doubles = taken.length - firsts.length
+  const count = (surprise: Surprise): number => run.acted.filter((one) => one.surprise === surprise).length
+  return {
+    surprises: {
+      lost: count('lost'),
+      twice: count('twice'),
+      late: count('late'),
+      early: count('early'),
+      closed: count('closed'),
+    },
+    ...countRefusals(sends, run.acted),
+    explained: count('early') + count('closed') + doubles + countOverlaps(taken, run.acted, await readCalls(redis)),
+    outOfOrder: outOfOrder.length,
+    delivered: firsts.length,
+    doubles,
+  }
+}
+
+export const contentOf = ({ rawBody }: { rawBody: string }): string => /windows \d+: \d{6}/.exec(rawBody)?.[0] ?? ''
+
+const isRefused = ({ errcode }: SendEntry): boolean => errcode === 45015 || errcode === 45047
+
+function countRefusals(sends: readonly SendEntry[], acted: readonly Acted[]) {
+  const count = { refused: 0, refusedFirst: 0, inRowMax: 0 }
+  for (const [touser, of] of Map.groupBy(sends, (send) => send.touser)) {
+    const told = acted.filter((one) => one.touser === touser)
+    let inRow = 0
+    for (const [n, send] of of.entries()) {
+      if (!isRefused(send)) continue
+      const before = of[n - 1]
+      const isAgain =
+        before !== undefined &&
+        isRefused(before) &&
+        contentOf(before) === contentOf(send) &&
+        !told.some(({ toldFrom, toldUntil }) => toldFrom <= send.at && toldUntil >= before.at)
+      inRow = isAgain ? inRow + 1 : 1
+      count.refused += 1
+      if (!isAgain) count.refusedFirst += 1
+      count.inRowMax = Math.max(count.inRowMax, inRow)
+    }
+  }
+  return count
+}
+
+/** Actions between which and their record a call was open that WeChat took. */
+function countOverlaps(
+  taken: readonly SendEntry[],
+  acted: readonly Acted[],
+  calls: ReadonlyMap<string, number>,
+): number {
+  const byPerson = Map.groupBy(taken, ({ touser }) => touser)
+  const isOverlapped = ({ touser, knownAt, recordedAt }: Acted): boolean =>
+    (byPerson.get(touser) ?? []).some((send) => send.at >= knownAt && (calls.get(contentOf(send)) ?? 0) < recordedAt)
+  return acted.filter((one) => one.surprise !== 'early' && isOverlapped(one)).length
+}
+
+const JOBS = `${appPrefix(APP)}:${SEND_QUEUE}`
+
+/** When the run of each delivered message began, by Redis’s clock; its call did not begin earlier. */
+async function readCalls(redis: RedisClient): Promise<Map<string, number>> {
+  const ids = await redis.zrange(`${JOBS}:completed`, '0', '-1')
+  const read = ids.map(async (id): Promise<[string, number]> => {
+    const [data, processedOn] = await redis.hmget(`${JOBS}:${id}`, 'data', 'processedOn')
+    return [contentOf({ rawBody: data ?? '' }), Number(processedOn)]
+  })
+  return new Map(await Promise.all(read))
+}
+
+/** Without a record: never. */
+export async function readRecordedAt(redis: RedisClient, touser: string): Promise<number> {
+  return Number((await redis.hget(`${appPrefix(APP)}:window:${touser}`, 'recorded')) ?? 0)
+}
