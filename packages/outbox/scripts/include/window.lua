@@ -1,4 +1,4 @@
--- The ledger of a person's reply window, a hash: `at`, `action` and `id` of the latest action, `limit` and `used` in messages, `until`
+-- The ledger of a person's reply window, a hash: `at` and `action` of the latest action, `id` (see `act`), `limit` and `used` in messages, `until`
 -- (it closes then), `recorded` (when that action was noted). All times are epoch ms by Redis's clock. No hash: nothing is known.
 -- It errs on the side of open, because a wrong "open" costs one refused call, and corrects itself by WeChat's answers.
 --

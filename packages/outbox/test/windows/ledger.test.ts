@@ -64,6 +64,49 @@ describe('an action', () => {
     expect((await known()).remaining).toBe(5)
   })
 
+  it('of the same moment as another is recognised when it comes again, whichever of the two was the last', async () => {
+    const at = now() - 5000
+    const actions = [
+      { action: 'message', id: '1' },
+      { action: 'message', id: '2' },
+      { action: 'enter', id: '2' },
+    ] as const
+    for (const { action, id } of actions) expect(await act(action, { at, id })).toBe('noted')
+    await use(3)
+    for (const { action, id } of actions) expect(await act(action, { at, id })).toBe('known')
+    expect((await known()).remaining).toBe(2)
+  })
+
+  it('that an older version has noted is recognised when it comes again', async () => {
+    const at = now() - 5000
+    await act('message', { at, id: '1' })
+    await world.redis.hset(keys.window(PERSON), 'id', '1', 'used', 3)
+    expect(await act('message', { at, id: '1' })).toBe('known')
+    expect(await act('message', { at, id: '2' })).toBe('noted')
+    await use(3)
+    expect(await act('message', { at, id: '1' })).toBe('known')
+    expect((await known()).remaining).toBe(2)
+  })
+
+  it('that is reported by a clock ahead of ours is recognised when it comes again', async () => {
+    const at = now() + HOUR_MS
+    expect(await act('message', { at, id: '1' })).toBe('noted')
+    await use(3)
+    const later = now()
+    await expect.poll(now).toBeGreaterThan(later)
+    expect(await act('message', { at, id: '1' })).toBe('known')
+    expect((await known()).remaining).toBe(2)
+    expect(await act('message', { at, id: '2' })).toBe('noted')
+    expect((await known()).remaining).toBe(5)
+  })
+
+  it('takes no more room, however many are reported for one moment', async () => {
+    const at = now() + HOUR_MS
+    const id = '€'.repeat(200)
+    for (let n = 0; n < 100; n += 1) await act('message', { at: at + n, id })
+    expect((await world.redis.hgetall(keys.window(PERSON)))['id']?.length).toBeLessThan(20 * 240)
+  })
+
   it('that comes late makes the window of a later one as large as it was', async () => {
     const at = now() - 5000
     await act('enter', { at })
