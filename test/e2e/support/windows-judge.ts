@@ -37,11 +37,11 @@ export interface WindowsVerdict {
   readonly surprises: Readonly<Record<Surprise, number>>
   /** Calls that WeChat answered with 45015 or 45047, … */
   readonly refused: number
-  /** … without those that came again after a refusal, although nothing was told meanwhile, … */
+  /** … without those that came again after a refusal, although nothing was recorded meanwhile, … */
   readonly refusedFirst: number
-  /** … and how many of these have a reason. */
-  readonly explained: number
-  /** How often at most a message was refused in a row without anything that was told. */
+  /** … and those of them for which nothing of what happened to their person is a reason, each with all of that. */
+  readonly unexplained: readonly string[]
+  /** How often at most a message was refused in a row without anything that was recorded. */
   readonly inRowMax: number
   readonly outOfOrder: number
   readonly delivered: number
@@ -58,14 +58,15 @@ export async function judgeWindows(
   run: { mark: string; acted: readonly Acted[] },
 ): Promise<WindowsVerdict> {
   const sends = (await fake.sends()).filter(({ rawBody }) => rawBody.includes(run.mark))
-  const taken = sends.filter(({ accepted }) => accepted)
-  const firsts = [...new Map(taken.toReversed().map((send) => [contentOf(send), send])).values()].toReversed()
-  const byPerson = Map.groupBy(firsts, ({ touser }) => touser)
-  const outOfOrder = [...byPerson.values()].filter((of) => {
-    const contents = of.map(contentOf)
-    return contents.join() !== contents.toSorted().join()
-  })
-  const doubles = taken.length - firsts.length
+  const calls = await readCalls(redis)
+  const people = [...Map.groupBy(sends, ({ touser }) => touser)].map(([touser, of]) =>
+    judgePerson(
+      of,
+      run.acted.filter((one) => one.touser === touser),
+      calls,
+    ),
+  )
+  const sum = (count: (person: Person) => number): number => people.reduce((total, person) => total + count(person), 0)
   const count = (surprise: Surprise): number => run.acted.filter((one) => one.surprise === surprise).length
   return {
     surprises: {
@@ -75,11 +76,33 @@ export async function judgeWindows(
       early: count('early'),
       closed: count('closed'),
     },
-    ...countRefusals(sends, run.acted),
-    explained: count('early') + count('closed') + doubles + countOverlaps(taken, run.acted, await readCalls(redis)),
-    outOfOrder: outOfOrder.length,
-    delivered: firsts.length,
+    refused: sum((person) => person.refused),
+    refusedFirst: sum((person) => person.refusedFirst),
+    unexplained: people.flatMap((person) => (person.refusedFirst > person.reasons ? [person.story] : [])),
+    inRowMax: Math.max(...people.map(({ inRowMax }) => inRowMax)),
+    outOfOrder: people.filter(({ isInOrder }) => !isInOrder).length,
+    delivered: sum((person) => person.delivered),
+    doubles: sum((person) => person.doubles),
+  }
+}
+
+type Person = ReturnType<typeof judgePerson>
+
+/** By the text of each delivered message, when its call began at the earliest. */
+type Calls = ReadonlyMap<string, number>
+
+function judgePerson(sends: readonly SendEntry[], acted: readonly Acted[], calls: Calls) {
+  const taken = sends.filter(({ accepted }) => accepted).map(contentOf)
+  const firsts = [...new Set(taken)]
+  const doubles = taken.length - firsts.length
+  const surprising = acted.filter(({ surprise }) => surprise === 'early' || surprise === 'closed').length
+  return {
+    ...countRefusals(sends, acted),
+    reasons: surprising + doubles + countOverlaps(sends, acted, calls),
     doubles,
+    delivered: firsts.length,
+    isInOrder: firsts.join() === firsts.toSorted().join(),
+    story: storyOf(sends, acted, calls),
   }
 }
 
@@ -89,42 +112,51 @@ const isRefused = ({ errcode }: SendEntry): boolean => errcode === 45015 || errc
 
 function countRefusals(sends: readonly SendEntry[], acted: readonly Acted[]) {
   const count = { refused: 0, refusedFirst: 0, inRowMax: 0 }
-  for (const [touser, of] of Map.groupBy(sends, (send) => send.touser)) {
-    const told = acted.filter((one) => one.touser === touser)
-    let inRow = 0
-    for (const [n, send] of of.entries()) {
-      if (!isRefused(send)) continue
-      const before = of[n - 1]
-      const isAgain =
-        before !== undefined &&
-        isRefused(before) &&
-        contentOf(before) === contentOf(send) &&
-        !told.some(({ toldFrom, toldUntil }) => toldFrom <= send.at && toldUntil >= before.at)
-      inRow = isAgain ? inRow + 1 : 1
-      count.refused += 1
-      if (!isAgain) count.refusedFirst += 1
-      count.inRowMax = Math.max(count.inRowMax, inRow)
-    }
+  let inRow = 0
+  for (const [n, send] of sends.entries()) {
+    if (!isRefused(send)) continue
+    const before = sends[n - 1]
+    const isAgain =
+      before !== undefined &&
+      isRefused(before) &&
+      contentOf(before) === contentOf(send) &&
+      !acted.some(({ recordedAt }) => recordedAt >= before.at && recordedAt <= send.at)
+    inRow = isAgain ? inRow + 1 : 1
+    count.refused += 1
+    if (!isAgain) count.refusedFirst += 1
+    count.inRowMax = Math.max(count.inRowMax, inRow)
   }
   return count
 }
 
 /** Actions between which and their record a call was open that WeChat took. */
-function countOverlaps(
-  taken: readonly SendEntry[],
-  acted: readonly Acted[],
-  calls: ReadonlyMap<string, number>,
-): number {
-  const byPerson = Map.groupBy(taken, ({ touser }) => touser)
-  const isOverlapped = ({ touser, knownAt, recordedAt }: Acted): boolean =>
-    (byPerson.get(touser) ?? []).some((send) => send.at >= knownAt && (calls.get(contentOf(send)) ?? 0) < recordedAt)
+function countOverlaps(sends: readonly SendEntry[], acted: readonly Acted[], calls: Calls): number {
+  const isOverlapped = ({ knownAt, recordedAt }: Acted): boolean =>
+    sends.some((send) => send.accepted && send.at >= knownAt && (calls.get(contentOf(send)) ?? 0) < recordedAt)
   return acted.filter((one) => one.surprise !== 'early' && isOverlapped(one)).length
+}
+
+function storyOf(sends: readonly SendEntry[], acted: readonly Acted[], calls: Calls): string {
+  const lines = [
+    ...acted.map(({ knownAt, surprise = '', recordedAt }) => ({
+      at: knownAt,
+      what: `acts ${surprise}, recorded ${recordedAt}`,
+    })),
+    ...sends.map((send) => ({
+      at: send.at,
+      what: `${contentOf(send)}, called ${calls.get(contentOf(send))}: ${send.errcode}`,
+    })),
+  ]
+  return lines
+    .toSorted((one, other) => one.at - other.at)
+    .map(({ at, what }) => `${at} ${what}`)
+    .join('\n')
 }
 
 const JOBS = `${appPrefix(APP)}:${SEND_QUEUE}`
 
 /** When the run of each delivered message began, by Redis’s clock; its call did not begin earlier. */
-async function readCalls(redis: RedisClient): Promise<Map<string, number>> {
+async function readCalls(redis: RedisClient): Promise<Calls> {
   const ids = await redis.zrange(`${JOBS}:completed`, '0', '-1')
   const read = ids.map(async (id): Promise<[string, number]> => {
     const [data, processedOn] = await redis.hmget(`${JOBS}:${id}`, 'data', 'processedOn')

@@ -75,9 +75,7 @@ async function runWith(
     }
     acted.push(entry)
     const telling = async (at: number): Promise<void> => {
-      entry.toldFrom = Math.min(entry.toldFrom, Date.now())
       await tell({ touser, id, at })
-      entry.toldUntil = Date.now()
       entry.recordedAt = await readRecordedAt(redis, touser)
     }
     if (surprise === 'early') {
@@ -114,7 +112,13 @@ async function runWith(
     await disturb?.(system, round)
   }
   await Promise.all(later)
-  const released = await letGo(system, { openids, act })
+  const released = await letGo(system, {
+    openids,
+    act: async (touser) => {
+      await act(touser)
+      await Promise.all(later.splice(0))
+    },
+  })
   await vi.waitFor(async () => expect(new Set((await fake.accepted(mark)).map(contentOf)).size).toBe(messages), {
     timeout: 60_000,
     interval: 200,
