@@ -25,7 +25,9 @@ local function supersede(older, message, at)
   older.score = redis.call('ZSCORE', at.delayed, older.id)
   redis.call('ZREM', at.delayed, older.id)
   redis.call('ZREM', awaitingKey(at.jobs), older.id)
-  older.endsAt = redis.call('ZSCORE', at.expiring, older.id)
+  -- Where the end was not its own, it is that of its wait.
+  local data = redis.call('HGET', at.jobs .. older.id, 'data')
+  older.endsAt = not string.find(data, '"expiresAt":', 1, true) and redis.call('ZSCORE', at.expiring, older.id)
   redis.call('ZREM', at.expiring, older.id)
   noteEnding(at.records, older.idem, older.id, 'superseded')
 end

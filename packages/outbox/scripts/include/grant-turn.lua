@@ -48,7 +48,7 @@ local function begin(job, token, at)
   -- Numbers are written as text: Redis prints a number with all its digits, which costs more than the command.
   local fetches = job.ats and string.format('%.0f', (tonumber(job.ats) or 0) + 1) or '1'
   local changed = { 'processedOn', at.nowText, 'ats', fetches }
-  if job.parked == '1' then
+  if job.parked == '1' or job.parked == 'early' then
     changed[5], changed[6] = 'parked', '0'
   elseif job.parked == 'user' then
     -- Nobody has let it go, so its own time has come.

@@ -2,7 +2,8 @@
 -- never shorten the window and never begin its count anew. An action that is over by now changes nothing.
 -- Whether it is the same one is told by what was reported, and not by the latest alone: WeChat writes times in whole seconds, so two
 -- actions may share one and come again in any order, and a clock that is ahead of ours reports a time that is still to come.
--- In the same step the first of the person's lane goes, if it waits for its user: so no action is missed.
+-- In the same step the first of the person's lane goes, if it waits for its user, or to be tried again because WeChat may not have heard of
+-- an action yet: so no action is missed.
 --   KEYS[1] the person's window   KEYS[2] the app's mark that it has windows   KEYS[3] the person's lane
 --   ARGV[1] action   ARGV[2] when it happened in epoch ms, or '' for now   ARGV[3] its id or ''   ARGV[4] messages that it allows
 --   ARGV[5] for so many ms   ARGV[6] a window is remembered for so many ms after it has closed   ARGV[7] prefix of jobs
@@ -51,7 +52,7 @@ local keepMs = closesAt - now + ARGV[6]
 redis.call('PEXPIRE', KEYS[1], text(keepMs))
 redis.call('SET', KEYS[2], '1', 'PX', text(math.max(keepMs, redis.call('PTTL', KEYS[2]))))
 local turn, parked = first(KEYS[3], ARGV[7])
-if turn and parked == 'user' then
+if turn and (parked == 'user' or parked == 'early') then
   redis.call('ZREM', awaitingKey(ARGV[7]), turn)
   promote(turn, ARGV[7])
 end

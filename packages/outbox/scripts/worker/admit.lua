@@ -55,7 +55,7 @@ if at and by ~= ARGV[2] then
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 redis.call('HSET', KEYS[1], 'sending', markOf(now, ARGV[2]))
-if parked == '1' then
+if parked == '1' or parked == 'early' then
   redis.call('HSET', KEYS[1], 'parked', '0')
 elseif parked == 'user' then
   redis.call('HSET', KEYS[1], 'parked', 'try')

@@ -139,7 +139,7 @@ end
 
 local function deliver(run, returned, flags, data, event)
   leave(run)
-  if string.find(flags, 'e', 1, true) then redis.call('ZREM', expiring, run.id) end
+  if string.find(flags, 'e', 1, true) or run.awaitsSince then redis.call('ZREM', expiring, run.id) end
   if isTroubled then redis.call('DEL', faults) end
   if not run.exists then
     -- Its job was removed by hand, and its place among the active ones would make one of it that nothing stands in.
@@ -193,6 +193,8 @@ local function judgeRefusal(run, history)
   local againMs, unexpected = refusedReply(windows .. run.touser, run.calledAt, now, run.jobKey)
   if not againMs then return unexpected and 'done:' .. unexpected or 'done' end
   snooze(run, againMs, '', history)
+  -- So that an action that comes meanwhile lets it go at once.
+  redis.call('HSET', run.jobKey, 'parked', 'early')
   return 'again'
 end
 
@@ -267,8 +269,8 @@ end
 local function settle(run, kind, n)
   run.jobKey = jobs .. run.id
   local exists, settled, sending
-  exists, settled, sending, run.atm, run.ats, run.name, run.idem =
-    unpack(redis.call('HMGET', run.jobKey, 'timestamp', 'settled', 'sending', 'atm', 'ats', 'name', 'idem'))
+  exists, settled, sending, run.atm, run.ats, run.name, run.idem, run.awaitsSince =
+    unpack(redis.call('HMGET', run.jobKey, 'timestamp', 'settled', 'sending', 'atm', 'ats', 'name', 'idem', 'awaitsSince'))
   run.exists, run.settled = exists, settled
   run.holds = redis.call('GET', run.jobKey .. ':lock') == run.token
   local calledAt, by = readMark(sending)

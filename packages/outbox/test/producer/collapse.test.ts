@@ -101,6 +101,25 @@ it('waits for the user in place of one that waited, for as long', async () => {
   expect(await world.redis.exists(keys.sendAwaitingUser)).toBe(0)
 })
 
+it('waits for the user in place of one with an end of its own, and does not inherit that', async () => {
+  await acts(world, PERSON)
+  await world.redis.hset(keys.window(PERSON), 'used', 5)
+  const older = await send('order-7', { onClosed: 'hold', expiresAt: Date.now() + 30 * 86_400_000 })
+  await work()
+  await until(async () => expect(await status(older)).toBe('waiting-for-user'))
+  const newer = await send('order-7', { onClosed: 'hold' })
+  expect(await status(newer)).toBe('waiting-for-user')
+  expect(await world.redis.exists(keys.expiring)).toBe(0)
+  // Tried after six hours at the latest, it waits on, and has the end of its wait.
+  await world.redis.zadd(keys.sendDelayed, 1, newer)
+  truth.allow(PERSON, 0)
+  await world.redis.zadd(keys.sendMarker, 0, '0')
+  await until(() => expect(truth.refused).toEqual([newer]))
+  await until(async () => expect(await status(newer)).toBe('waiting-for-user'))
+  const since = Number(await world.redis.hget(keys.sendJob(newer), 'awaitsSince'))
+  expect(Number(await world.redis.zscore(keys.expiring, newer))).toBe(since + 7 * 86_400_000)
+})
+
 it('replaces one that is scheduled, and keeps to its own time', async () => {
   const older = await send('order-7', { sendAt: Date.now() + 60_000, expiresAt: Date.now() + 120_000 })
   const newer = await send('order-7')
