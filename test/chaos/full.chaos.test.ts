@@ -28,7 +28,7 @@ const FAULTS = faultCounts({
 it('keeps twenty thousand messages through a hundred faults', { timeout: 600_000 }, async () => {
   const result = await runChaos({
     seed: chaosSeed(),
-    size: { messages: 20_000, hot: 2000, producers: 3 },
+    size: { messages: 20_000, hot: 2000, producers: 3, windows: true },
     faults: FAULTS,
     concurrency: 16,
     ahead: 1500,

@@ -1,5 +1,7 @@
+import type { SendEntry } from '@wechat-outbox/fake-wechat'
 import type { StatusReport } from '@wechat-outbox/messages'
 import { describe, expect, it } from 'vitest'
+import type { Acted } from '../e2e/support/windows-judge.ts'
 import type { Books } from './support/collect.ts'
 import { type Evidence, judge } from './support/judge.ts'
 import type { PlannedMessage } from './support/plan.ts'
@@ -198,5 +200,44 @@ describe('the judge of a chaos run', () => {
     ]
     expect(complaints(evidence({ producers, fired: [REFUSAL] }))).toEqual(['b a send was refused: WXO_FULL'])
     expect(complaints(evidence({ producers, fired: [{ ...REFUSAL, kind: 'refuse-oom' }] }))).toEqual([])
+  })
+
+  describe('of reply windows', () => {
+    const hold = { hold: true as const }
+    const messages = [message('a', hold), message('b', hold)]
+    const sends = [
+      { ...taken('a')[0], errcode: 0, accepted: true },
+      { ...taken('b')[0], seq: 2, at: NOW + 10, errcode: 45047, accepted: false },
+      { ...taken('b')[0], seq: 3, at: NOW + 2000, errcode: 45047, accepted: false },
+      { ...taken('b')[0], seq: 4, at: NOW + 5000, errcode: 0, accepted: true },
+    ].map((send) => ({ ...send, touser: 'o-a' }) as SendEntry)
+    const calls = new Map([
+      ['a', NOW - 10],
+      ['b', NOW + 4990],
+    ])
+    const action = (more: Partial<Acted> = {}): Acted => ({
+      touser: 'o-a',
+      surprise: undefined,
+      knownAt: NOW + 4000,
+      recordedAt: NOW + 4010,
+      ...more,
+    })
+    const vain = (acted: readonly Acted[], more: Parameters<typeof evidence>[0] = {}) =>
+      complaints(evidence({ messages, windows: { acted, calls, sends }, ...more })).map((line) => line.split(':')[0])
+
+    it('complains of a refusal that the ledger could foresee, once for all tries of a message', () => {
+      expect(vain([action()])).toEqual(['o-a was written to in vain, 1 times'])
+    })
+
+    it.each<[string, readonly Acted[]]>([
+      ['WeChat closed the window on its own', [action({ surprise: 'closed', recordedAt: 0 })]],
+      ['a call was open between an action and its record', [action({ knownAt: NOW - 20, recordedAt: NOW - 5 })]],
+    ])('takes as a reason that %s', (_what, acted) => {
+      expect(vain([action(), ...acted])).toEqual([])
+    })
+
+    it('takes as none that an action was recorded before the call began', () => {
+      expect(vain([action(), action({ knownAt: NOW - 20, recordedAt: NOW - 15 })])).toHaveLength(1)
+    })
   })
 })

@@ -30,7 +30,7 @@ it('loses nothing, sticks nowhere and keeps its order while everything around it
 }, async () => {
   const result = await runChaos({
     seed: chaosSeed(),
-    size: { messages: 1500, hot: 120, producers: 2 },
+    size: { messages: 1500, hot: 120, producers: 2, windows: true },
     faults: FAULTS,
     concurrency: 16,
     ahead: 300,

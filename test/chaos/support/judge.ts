@@ -7,6 +7,7 @@ import type { SendEntry } from '@wechat-outbox/fake-wechat'
 import type { StatusReport } from '@wechat-outbox/messages'
 import type { Books } from './collect.ts'
 import { type FiredFault, isRefusal } from './fault-plan.ts'
+import { judgeRefused, type WindowsEvidence } from './judge-windows.ts'
 import { isNearFault, isNearRefusal, whatWasNear } from './near-fault.ts'
 import type { Plan } from './plan.ts'
 import { type BookLine, readTimes } from './producer-book.ts'
@@ -25,6 +26,8 @@ export interface Evidence {
    * loses its lock; its log line stands.
    */
   readonly unsureLogged: ReadonlyMap<string, number>
+  /** Of the people who have reply windows. */
+  readonly windows?: WindowsEvidence | undefined
 }
 
 export interface Violation {
@@ -58,6 +61,10 @@ export interface Figures {
   readonly strandedInCalm: number
   readonly rejectedCalls: number
   readonly repeatedAcks: number
+  /** Of users who have reply windows. */
+  readonly actions: number
+  /** Calls that WeChat refused because of a reply window. */
+  readonly windowRefusals: number
 }
 
 export interface Verdict {
@@ -83,6 +90,7 @@ export function judge(evidence: Evidence): Verdict {
   for (const { id } of strandedInCalm) complain(`${id} was first and parked, and nobody woke it`)
   judgeLeftovers(evidence.books, complain)
   const refusedCommands = judgeRefusals(evidence, complain)
+  const windows = judgeRefused(evidence, complain)
   return {
     violations,
     figures: {
@@ -96,6 +104,7 @@ export function judge(evidence: Evidence): Verdict {
       ...ends,
       ...doubles,
       ...order,
+      ...windows,
     },
   }
 }

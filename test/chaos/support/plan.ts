@@ -8,6 +8,8 @@ export interface PlannedMessage {
   readonly ifUnsure?: 'dead-letter'
   /** Its producer takes it back once it is acknowledged; often that comes too late. */
   readonly cancel?: true
+  /** It may wait for its user, who has to write before WeChat takes it. */
+  readonly hold?: true
 }
 
 /** Calls made at the same moment, in this order, once the recipient's burst before is acknowledged. */
@@ -28,6 +30,8 @@ export interface PlanSize {
   /** Messages of the one recipient who gets most. */
   readonly hot: number
   readonly producers: number
+  /** A third of the people, the one who gets most aside, has reply windows. */
+  readonly windows?: boolean
 }
 
 const PER_SINGLE = 10
@@ -38,13 +42,16 @@ const CANCEL_SHARE = 0.01
 /** A recipient belongs to one producer, because only one Outbox's calls have an order. */
 export function makePlan(seed: number, size: PlanSize): Plan {
   const random = createRandom(seed)
-  const recipients = [recipient({ touser: 'o-hot', sizes: hotSizes(size.hot, random), unsure: false }, random)]
+  const recipients = [
+    recipient({ touser: 'o-hot', sizes: hotSizes(size.hot, random), unsure: false, hold: false }, random),
+  ]
   let planned = size.hot
   for (let number = 1; planned < size.messages; number += 1) {
     const kind = number % 2 === 0 ? 'burst' : 'single'
     const sizes = kind === 'burst' ? Array<number>(BURSTS).fill(BURST) : Array<number>(PER_SINGLE).fill(1)
     const unsure = number % 4 === 1 || number % 4 === 2
-    recipients.push(recipient({ touser: `o-${kind}-${number}`, sizes, unsure }, random))
+    const hold = size.windows === true && number % 3 === 0
+    recipients.push(recipient({ touser: `o-${kind}-${number}`, sizes, unsure, hold }, random))
     planned += sizes.reduce((sum, count) => sum + count, 0)
   }
   const producers = Array.from({ length: size.producers }, (_, index) => ({
@@ -57,7 +64,7 @@ export function makePlan(seed: number, size: PlanSize): Plan {
   return { producers, messages: new Map(recipients.flat(2).map((message) => [message.key, message])) }
 }
 
-function recipient(at: { touser: string; sizes: number[]; unsure: boolean }, random: Random): Burst[] {
+function recipient(at: { touser: string; sizes: number[]; unsure: boolean; hold: boolean }, random: Random): Burst[] {
   let number = 0
   return at.sizes.map((count) =>
     Array.from({ length: count }, () => {
@@ -66,6 +73,7 @@ function recipient(at: { touser: string; sizes: number[]; unsure: boolean }, ran
         key: `${at.touser}#${number}`,
         touser: at.touser,
         ...(at.unsure ? { ifUnsure: 'dead-letter' as const } : {}),
+        ...(at.hold ? { hold: true as const } : {}),
         ...(random.next() < CANCEL_SHARE ? { cancel: true as const } : {}),
       }
     }),

@@ -31,7 +31,7 @@ const outbox = new Outbox({ redis, appid, durability: durability as NonNullable<
 const note = (line: BookLine): void => void writeSync(fd, formatLine(line))
 
 async function call(message: PlannedMessage): Promise<boolean> {
-  const { key, touser, ifUnsure } = message
+  const { key, touser, ifUnsure, hold } = message
   note({ kind: 'calling', key })
   called.add(key)
   try {
@@ -41,6 +41,7 @@ async function call(message: PlannedMessage): Promise<boolean> {
       text: { content: key },
       idempotencyKey: `chaos ${key}`,
       ...(ifUnsure === undefined ? {} : { ifUnsure }),
+      ...(hold === undefined ? {} : { onClosed: 'hold' }),
     })
     note({ kind: 'acked', key, id, duplicate })
     acked.set(key, id)

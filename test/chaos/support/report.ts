@@ -52,6 +52,8 @@ function labelled(figures: Figures): (readonly [string, string])[] {
     strandedInCalm: '  without a fault near',
     rejectedCalls: 'rejected sends',
     repeatedAcks: 'repeats that found their message',
+    actions: 'actions of users',
+    windowRefusals: 'calls refused by reply windows',
   }
   return Object.entries(names).map(([field, name]) => [name, String(figures[field as keyof Figures])] as const)
 }

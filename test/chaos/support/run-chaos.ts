@@ -5,6 +5,7 @@ import { openReader, type Reader } from './collect.ts'
 import { FAULT_KINDS, type FaultCounts, type FaultKind, type FiredFault, planFaults } from './fault-plan.ts'
 import { playFaults } from './faults.ts'
 import { type Evidence, judge, type Verdict } from './judge.ts'
+import { type People, startPeople } from './people.ts'
 import { makePlan, type Plan, type PlanSize } from './plan.ts'
 import { countFired, formatReport, formatViolations } from './report.ts'
 import { type StrandedWatch, watchStranded } from './stranded.ts'
@@ -52,6 +53,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const plan = makePlan(seed, size)
   const world = await startWorld(plan, { ...options, leaseMs, workers: 2 })
   const reader = openReader(world.redisUrl)
+  const { redisUrl, fake } = world
+  const people = startPeople({ plan, fake, redisUrl, redis: reader.redis, seed })
   try {
     const watch = watchStranded(reader.redis)
     const fired: FiredFault[] = []
@@ -61,7 +64,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       options.producingMsMax,
       undefined,
     )
-    const settled = await settle(world, { plan, fired, reader, watch, msMax: options.settlingMsMax })
+    const settled = await settle(world, { plan, fired, reader, watch, people, msMax: options.settlingMsMax })
     const { evidence, verdict } = settled
     const durationMs = settled.at - started
     const { byErrcode: answers } = world.fake.ledger.summary()
@@ -69,6 +72,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const problems = verdict.violations.length === 0 ? '' : formatViolations(world, evidence, verdict)
     return { ...verdict, fired: countFired(evidence), report, problems }
   } finally {
+    await people.stop()
     await reader.close()
     await world.close()
   }
@@ -79,20 +83,32 @@ interface Run {
   readonly fired: readonly FiredFault[]
   readonly reader: Reader
   readonly watch: StrandedWatch
+  readonly people?: People
   /** For what is open to come to its end; what has not is judged as it stands. */
   readonly msMax: number
 }
 
 /** Waits until all is settled, reads what everybody wrote down, and judges it. `at`: when it was settled, of `performance.now()`. */
-export async function settle(cast: Cast, { plan, fired, reader, watch, msMax }: Run) {
+export async function settle(cast: Cast, { plan, fired, reader, watch, people, msMax }: Run) {
   const leftovers = await reader.settled(performance.now() + msMax)
   const at = performance.now()
   const stranded = await watch.stop()
+  const calls = await people?.stop()
   const producers = await cast.books()
   const ids = new Set(producers.flat().flatMap((line) => (line.kind === 'acked' ? [line.id] : [])))
   const books = await reader.books([...ids], leftovers)
   const accepted = cast.fake.ledger.accepted()
-  const evidence: Evidence = { plan, producers, accepted, books, fired, stranded, unsureLogged: unsureInLogs(cast) }
+  const windows = calls && { acted: people?.acted ?? [], calls, sends: cast.fake.ledger.sends() }
+  const evidence: Evidence = {
+    plan,
+    producers,
+    accepted,
+    books,
+    fired,
+    stranded,
+    windows,
+    unsureLogged: unsureInLogs(cast),
+  }
   return { at, evidence, verdict: judge(evidence) }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Looks for messages that wait for nobody: first in their lane, parked, and not woken. The parked minute heals them, so a
+ * Looks for messages that wait for nobody: first in their lane, parked, and not woken; or waiting for their user, whose reply window is open. The parked minute heals them, so a
  * run would end well and only be slow; a wake-up that is lost without a crash is a fault all the same.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,8 +20,13 @@ const EVERY_MS = 500
 const STRANDED_AFTER_MS = 2500
 const PARKED_FIRST = `
 local id = redis.call('LINDEX', KEYS[1], 0)
-if id and redis.call('HEXISTS', ARGV[1] .. id, 'parked') == 1 and redis.call('ZSCORE', ARGV[1] .. 'delayed', id) then return id end
-return false`
+if not id or not redis.call('ZSCORE', ARGV[1] .. 'delayed', id) then return false end
+local parked = redis.call('HGET', ARGV[1] .. id, 'parked')
+if parked == '1' then return id end
+if parked ~= 'user' then return false end
+local closesAt, used, limit = unpack(redis.call('HMGET', KEYS[2], 'until', 'used', 'limit'))
+local isOpen = closesAt and tonumber(closesAt) > redis.call('TIME')[1] * 1000 and tonumber(used) < tonumber(limit)
+return isOpen and id or false`
 
 export function watchStranded(redis: RedisClient): StrandedWatch {
   const waiting = new Map<string, number>()
@@ -31,7 +36,8 @@ export function watchStranded(redis: RedisClient): StrandedWatch {
     const now = Date.now()
     const lanes = await lanesOf(redis)
     const jobs = `${appPrefix(APP)}:send:`
-    const first = await Promise.all(lanes.map((lane) => redis.eval(PARKED_FIRST, 1, lane, jobs)))
+    const windowOf = (lane: string): string => lane.replace(/:lane:(?=[^:]+$)/, ':window:')
+    const first = await Promise.all(lanes.map((lane) => redis.eval(PARKED_FIRST, 2, lane, windowOf(lane), jobs)))
     const ids = new Set(first.filter((id) => typeof id === 'string'))
     for (const id of waiting.keys()) if (!ids.has(id)) waiting.delete(id)
     for (const id of ids) {

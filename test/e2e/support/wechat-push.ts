@@ -14,7 +14,7 @@ const AGAIN_MS = 1000
 
 export interface PushedGateway {
   /** Resolves when WeChat has been answered, or has given up. */
-  push(told: Told): Promise<void>
+  readonly push: (told: Told) => Promise<void>
   /** kill -9, and another one at the same address as soon as it can be there. */
   kill9(): Promise<void>
   /** How often a push came to nothing: a try, not a push that was given up. */
@@ -27,7 +27,7 @@ export async function startPushedGateway(system: System): Promise<PushedGateway>
   let failed = 0
   return {
     failed: () => failed,
-    async push(told) {
+    push: async (told) => {
       for (let tries = 1; ; tries += 1) {
         if (await isAnswered(url, told)) return
         failed += 1

@@ -26,10 +26,7 @@ export interface Acted {
   readonly surprise: Surprise | undefined
   /** WeChat did not know of it before. */
   readonly knownAt: number
-  /** Between these the outbox was told, in vain or not. */
-  toldFrom: number
-  toldUntil: number
-  /** By Redis's clock when the latest action of the person was recorded, as it stood after this one was told. */
+  /** By Redis’s clock when the latest action of the person was recorded, as it stood after the outbox was told of this one. */
   recordedAt: number
 }
 
@@ -89,9 +86,9 @@ export async function judgeWindows(
 type Person = ReturnType<typeof judgePerson>
 
 /** By the text of each delivered message, when its call began at the earliest. */
-type Calls = ReadonlyMap<string, number>
+export type Calls = ReadonlyMap<string, number>
 
-function judgePerson(sends: readonly SendEntry[], acted: readonly Acted[], calls: Calls) {
+export function judgePerson(sends: readonly SendEntry[], acted: readonly Acted[], calls: Calls) {
   const taken = sends.filter(({ accepted }) => accepted).map(contentOf)
   const firsts = [...new Set(taken)]
   const doubles = taken.length - firsts.length
@@ -106,9 +103,9 @@ function judgePerson(sends: readonly SendEntry[], acted: readonly Acted[], calls
   }
 }
 
-export const contentOf = ({ rawBody }: { rawBody: string }): string => /windows \d+: \d{6}/.exec(rawBody)?.[0] ?? ''
+export const contentOf = ({ rawBody }: { rawBody: string }): string => /"content":"([^"]*)"/.exec(rawBody)?.[1] ?? ''
 
-const isRefused = ({ errcode }: SendEntry): boolean => errcode === 45015 || errcode === 45047
+export const isRefused = ({ errcode }: SendEntry): boolean => errcode === 45015 || errcode === 45047
 
 function countRefusals(sends: readonly SendEntry[], acted: readonly Acted[]) {
   const count = { refused: 0, refusedFirst: 0, inRowMax: 0 }
@@ -156,7 +153,7 @@ function storyOf(sends: readonly SendEntry[], acted: readonly Acted[], calls: Ca
 const JOBS = `${appPrefix(APP)}:${SEND_QUEUE}`
 
 /** When the run of each delivered message began, by Redis’s clock; its call did not begin earlier. */
-async function readCalls(redis: RedisClient): Promise<Calls> {
+export async function readCalls(redis: RedisClient): Promise<Calls> {
   const ids = await redis.zrange(`${JOBS}:completed`, '0', '-1')
   const read = ids.map(async (id): Promise<[string, number]> => {
     const [data, processedOn] = await redis.hmget(`${JOBS}:${id}`, 'data', 'processedOn')

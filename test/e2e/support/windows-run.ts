@@ -69,8 +69,6 @@ async function runWith(
       touser,
       surprise,
       knownAt: Date.now(),
-      toldFrom: Infinity,
-      toldUntil: -Infinity,
       recordedAt: 0,
     }
     acted.push(entry)
