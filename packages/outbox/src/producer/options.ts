@@ -21,6 +21,7 @@ import {
 } from '@wechat-outbox/messages'
 import { misconfigured, OutboxError } from '../errors.ts'
 import { parseRedisUrl } from '../redis/url.ts'
+import type { OutboxTelemetry } from './telemetry.ts'
 
 export interface OutboxOptions {
   /**
@@ -46,6 +47,11 @@ export interface OutboxOptions {
   readonly onClosed?: OnClosed | undefined
   /** What `userActed` opens: rules, or their text (`5/48h`). The defaults are WeChat's: 5 in 48 hours after a message, 2 in a minute after entering. */
   readonly windows?: { readonly [Action in WindowAction]?: WindowRule | string | undefined } | undefined
+  /**
+   * What BullMQ takes as `telemetry`, for example `new BullMQOtel()` of `bullmq-otel`: each `send` is a span, and its `traceparent` is
+   * stored with the message, so that the workers' spans follow it. Without it nothing is traced.
+   */
+  readonly telemetry?: OutboxTelemetry | undefined
 }
 
 /** A connection that the processes of this repository share: the engine makes one (`lazyStore`). Whoever hands it over closes it. */
@@ -66,6 +72,7 @@ interface OutboxSettings {
   readonly isReplicated: boolean
   readonly onClosed: OnClosed | undefined
   readonly windows: WindowRules
+  readonly telemetry: OutboxTelemetry | undefined
 }
 
 const HOUR_MS = 3_600_000
@@ -98,6 +105,8 @@ const CHECKS: Readonly<Record<keyof OutboxOptions, Check>> = {
       `must be one of ${ON_CLOSED.join(', ')}`,
     ),
   windows: windowsProblem,
+  telemetry: (value) =>
+    unless(isTelemetry(value), 'must be what BullMQ takes as telemetry: a tracer and a contextManager'),
   durability: (value) => unless(value === 'primary' || value === 'replicated', 'must be primary or replicated'),
 }
 
@@ -112,6 +121,7 @@ export function readOptions(given: unknown): OutboxSettings {
     durability,
     onClosed,
     windows,
+    telemetry,
     ...texts
   } = given as OutboxOptions
   const { textBytesMax: bytesMax = TEXT_BYTES_MAX_DEFAULT, textSplit: isSplit = false } = texts
@@ -123,6 +133,7 @@ export function readOptions(given: unknown): OutboxSettings {
     isReplicated: durability === 'replicated',
     onClosed,
     windows: { ...WINDOW_RULES_DEFAULT, ...rulesOf(windows) },
+    telemetry,
   }
 }
 
@@ -157,6 +168,12 @@ function windowsProblem(value: unknown): string | undefined {
     ([action, rule]) => !WINDOW_ACTIONS.some((one) => one === action) || (rule !== undefined && !ruleOf(rule)),
   )
   return wrong === undefined ? undefined : `has ${wrong[0]}, which ${WINDOW_RULE_FORM}`
+}
+
+function isTelemetry(value: unknown): boolean {
+  const { tracer, contextManager } = (value ?? {}) as Partial<OutboxTelemetry>
+  const methods = [tracer?.startSpan, contextManager?.active, contextManager?.getMetadata, contextManager?.fromMetadata]
+  return methods.every((method) => typeof method === 'function')
 }
 
 /** Never holds the URL, which may hold a password. */

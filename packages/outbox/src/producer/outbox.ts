@@ -32,6 +32,7 @@ import { createEnqueuer, type Enqueued, type Enqueuer, newMessage } from './enqu
 import { createMemoryGuard, type MemoryGuard } from './memory-guard.ts'
 import { APPID_RULE, type OutboxLink, type OutboxOptions, readOptions } from './options.ts'
 import { readStatus } from './status.ts'
+import { type SendTracer, sendTracerOf } from './telemetry.ts'
 
 export interface Receipt {
   readonly id: string
@@ -63,13 +64,14 @@ export class Outbox {
   readonly #close: () => Promise<void>
   readonly #enqueuer: Enqueuer
   readonly #memory: MemoryGuard
+  readonly #traced: SendTracer
   /** Calls that are under way. */
   readonly #calls = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
   /** Connects in the background. @throws OutboxError WXO_CONFIG when options cannot be meant; `issues` names each of them */
   constructor(options: OutboxOptions) {
-    const { redis, appid, ttlMs, texts, isReplicated, onClosed, windows } = readOptions(options)
+    const { redis, appid, ttlMs, texts, isReplicated, onClosed, windows, telemetry } = readOptions(options)
     this.#appid = appid
     this.#ttlMs = ttlMs
     this.#texts = texts
@@ -82,6 +84,7 @@ export class Outbox {
     this.#close = async () => own?.close()
     this.#enqueuer = createEnqueuer(this.#open, { replicated: isReplicated })
     this.#memory = createMemoryGuard(this.#open)
+    this.#traced = sendTracerOf(telemetry)
   }
 
   /**
@@ -91,19 +94,7 @@ export class Outbox {
   async send(given: SendRequest): Promise<Receipt> {
     return this.#guarded(async () => {
       const { appid, checked } = this.#check(given)
-      if (this.#memory.isFull()) {
-        throw new OutboxError('WXO_FULL', 'Redis is near its memory limit and takes no new messages')
-      }
-      const key = checked.idempotencyKey
-      const guard = key === undefined ? {} : { guard: { key, fingerprint: fingerprint(checked), ttlMs: this.#ttlMs } }
-      const texts = this.#textsOf(checked)
-      if (texts.length > 1 && checked.collapseKey !== undefined) throw invalid([NO_PARTS])
-      const request = { ...checked, onClosed: checked.onClosed ?? this.#onClosed }
-      const message = { appid, ...newMessage(newMessageId(), request, texts), ...guard }
-      const enqueued = await this.#enqueuer.enqueue(message)
-      const { id, duplicate } = enqueued
-      if (duplicate) return { id, status: await this.#statusOfRepeat(appid, enqueued), duplicate }
-      return { id, status: enqueued.stands === 'scheduled' ? 'scheduled' : 'queued', duplicate }
+      return this.#traced(appid, checked, (request) => this.#store(appid, request))
     })
   }
 
@@ -175,6 +166,22 @@ export class Outbox {
   async close(): Promise<void> {
     this.#closing ??= Promise.allSettled(this.#calls).then(() => this.#close())
     return this.#closing
+  }
+
+  async #store(appid: string, checked: CheckedRequest): Promise<Receipt> {
+    if (this.#memory.isFull()) {
+      throw new OutboxError('WXO_FULL', 'Redis is near its memory limit and takes no new messages')
+    }
+    const key = checked.idempotencyKey
+    const guard = key === undefined ? {} : { guard: { key, fingerprint: fingerprint(checked), ttlMs: this.#ttlMs } }
+    const texts = this.#textsOf(checked)
+    if (texts.length > 1 && checked.collapseKey !== undefined) throw invalid([NO_PARTS])
+    const request = { ...checked, onClosed: checked.onClosed ?? this.#onClosed }
+    const message = { appid, ...newMessage(newMessageId(), request, texts), ...guard }
+    const enqueued = await this.#enqueuer.enqueue(message)
+    const { id, duplicate } = enqueued
+    if (duplicate) return { id, status: await this.#statusOfRepeat(appid, enqueued), duplicate }
+    return { id, status: enqueued.stands === 'scheduled' ? 'scheduled' : 'queued', duplicate }
   }
 
   #check(request: unknown): { appid: string; checked: CheckedRequest } {

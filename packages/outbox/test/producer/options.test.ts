@@ -58,6 +58,7 @@ describe('options that cannot be meant', () => {
     ]),
     ...[3, 65_537, 5.5, Number.NaN, '2048', null].map((value): [string, unknown] => ['textBytesMax', value]),
     ...['true', 1, null].map((value): [string, unknown] => ['textSplit', value]),
+    ...[true, null, {}, { tracer: {} }].map((value): [string, unknown] => ['telemetry', value]),
     ...['wait', true, null].map((value): [string, unknown] => ['onClosed', value]),
     ...[null, { message: '5' }, { enter: '0/1m' }, { wave: '5/48h' }].map((value): [string, unknown] => [
       'windows',
