@@ -17,6 +17,7 @@ import {
   redisUrl,
   text,
   textVariables,
+  tracingVariables,
   windowVariables,
   withProxyNames,
 } from '@wechat-outbox/runtime'
@@ -97,6 +98,7 @@ export const gatewayEnvSchema = z.object({
     .default(false)
     .describe('Message content and openids in `/dashboard` and `/dead-letters` instead of a mask'),
   LOG_LEVEL: logLevel.default('info').describe('A level of pino'),
+  ...tracingVariables,
   SHUTDOWN_TIMEOUT_MS: integer(0, 600_000)
     .default(25_000)
     .describe('What requests in flight get to end in after SIGTERM'),

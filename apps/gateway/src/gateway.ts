@@ -2,9 +2,9 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { sendRequestSchema } from '@wechat-outbox/messages'
-import { Outbox, OutboxError } from '@wechat-outbox/outbox'
+import { Outbox, OutboxError, type OutboxLink } from '@wechat-outbox/outbox'
 import { type Store, whenReady, within } from '@wechat-outbox/outbox/engine'
-import { type Logger, proxyOf } from '@wechat-outbox/runtime'
+import { type Logger, openTracing, proxyOf, type Tracing } from '@wechat-outbox/runtime'
 import { type FastifyInstance, fastify } from 'fastify'
 import helmet from 'helmet'
 import { createAccess } from './access.ts'
@@ -23,6 +23,7 @@ import { openRedisLink } from './redis-link.ts'
 import { REQUEST_MS_MAX, refuseEarly } from './refuse-early.ts'
 import { routeTemplate } from './route-template.ts'
 import { addSameSiteGuard } from './same-site.ts'
+import { telemetryOf } from './telemetry.ts'
 import { addV1 } from './v1/add-v1.ts'
 import { createMediaUploads } from './v1/media.ts'
 
@@ -42,13 +43,11 @@ export interface RunningGateway {
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<RunningGateway> {
   const ring = openKeyRing(config, log)
   const link = openRedisLink(config.REDIS_URL, log)
-  const { IDEMPOTENCY_TTL_HOURS: idempotencyTtlHours, TEXT_BYTES_MAX: textBytesMax, TEXT_SPLIT: textSplit } = config
-  const texts = { bytesMax: textBytesMax, isSplit: textSplit }
+  const texts = { bytesMax: config.TEXT_BYTES_MAX, isSplit: config.TEXT_SPLIT }
   const store = (): Promise<Store> => link.store()
+  const tracing = await openTracing(config, { log, service: 'wechat-outbox-gateway' })
   // The one connection serves all: what an Outbox does and what it does not.
-  const { ON_CLOSED: onClosed, WINDOW_MESSAGE: message, WINDOW_ENTER: enter } = config
-  const windows = { message, enter }
-  const outbox = new Outbox({ redis: { open: store }, idempotencyTtlHours, textBytesMax, textSplit, onClosed, windows })
+  const outbox = openOutbox(config, { link: { open: store }, tracing })
   // So that the first page a person opens has its queues. Without Redis there is nothing to wait for; with settings that no Redis accepts, there never will be.
   await whenReady(link.redis, FIRST_REDIS_WAIT_MS).catch(async (error: unknown) => {
     if (!(error instanceof OutboxError && error.code === 'WXO_CONFIG')) return
@@ -74,7 +73,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     ring.close()
     await closeServer(app, config.SHUTDOWN_TIMEOUT_MS, cut)
     await outbox.close()
-    await link.close()
+    await Promise.all([link.close(), tracing?.close()])
   }
   try {
     logRequests(app, log)
@@ -96,7 +95,8 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     await addEntrance(app, { link, outbox, texts, access, log, knownApps, tokens, ...wechat })
     const schema = sendRequestSchema(texts)
     const media = createMediaUploads(app, { ...wechat, bytesMax: config.MEDIA_BYTES_MAX, tokens, log })
-    await addV1(app, { outbox, schema, store, access, knownApps, media, rememberMs: idempotencyTtlHours * 3_600_000 })
+    const rememberMs = config.IDEMPOTENCY_TTL_HOURS * 3_600_000
+    await addV1(app, { outbox, schema, store, access, knownApps, media, rememberMs })
     await addPush(app, { config, outbox, registry, log })
     addRootPage(app)
     dashboard = await addDashboard(app, { config, link, outbox, log })
@@ -108,6 +108,22 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     await end()
     throw error
   }
+}
+
+function openOutbox(
+  config: GatewayConfig,
+  { link, tracing }: { readonly link: OutboxLink; readonly tracing: Tracing | undefined },
+): Outbox {
+  const { WINDOW_MESSAGE: message, WINDOW_ENTER: enter } = config
+  return new Outbox({
+    redis: link,
+    idempotencyTtlHours: config.IDEMPOTENCY_TTL_HOURS,
+    textBytesMax: config.TEXT_BYTES_MAX,
+    textSplit: config.TEXT_SPLIT,
+    onClosed: config.ON_CLOSED,
+    windows: { message, enter },
+    telemetry: tracing && telemetryOf(tracing),
+  })
 }
 
 async function closeServer(app: FastifyInstance, timeoutMs: number, cut?: AbortSignal): Promise<void> {

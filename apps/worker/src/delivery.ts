@@ -70,7 +70,14 @@ export function note(
 ): void {
   const made = attemptOf(outcome, decision, { at, ms })
   context.attempts.push(made)
-  recorder.attempted({ run: context.run, data: context.data, attempt: made, number: context.tries + 1, isPicture })
+  recorder.attempted({
+    run: context.run,
+    data: context.data,
+    attempt: made,
+    outcome,
+    number: context.tries + 1,
+    isPicture,
+  })
 }
 
 export function settlementOf(decision: Decision, attempts: readonly Attempt[]): Settlement {

@@ -16,6 +16,7 @@ import {
   readHostnames,
   redisUrl,
   text,
+  tracingVariables,
   withProxyNames,
 } from '@wechat-outbox/runtime'
 import { type AppConfig, baseUrlProblems, callbackFields, proxyProblems, receiverProblem } from '@wechat-outbox/wechat'
@@ -118,6 +119,7 @@ export const workerEnvSchema = z.object({
     ),
   WORKER_PORT: port.default(9464).describe('0: a free one, logged'),
   LOG_LEVEL: logLevel.default('info').describe('A level of pino'),
+  ...tracingVariables,
   SHUTDOWN_TIMEOUT_MS: integer(0, 600_000).default(25_000).describe('What calls in flight get to end in after SIGTERM'),
 })
 

@@ -1,5 +1,5 @@
 /** What is said and counted about messages: one line per attempt, and one per ending. Never content, a token or – above debug – an openid. */
-import { type Attempt, type DeadLetter, type JobData } from '@wechat-outbox/messages'
+import type { Attempt, DeadLetter, JobData, Outcome } from '@wechat-outbox/messages'
 import type { ConsumerReport, HoldReport, Run } from '@wechat-outbox/outbox/engine'
 import { createSeldom, type Logger } from '@wechat-outbox/runtime'
 import type { AppMetrics } from './metrics.ts'
@@ -8,6 +8,8 @@ export interface Attempted {
   readonly run: Run
   readonly data: JobData
   readonly attempt: Attempt
+  /** What came of the call, before it was judged. */
+  readonly outcome: Outcome
   /** Which try of the budget it was. */
   readonly number: number
   /** It was about the picture of the message: nothing of the message itself was sent. */

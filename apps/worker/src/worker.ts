@@ -25,8 +25,10 @@ import {
   createRegistry,
   createSeldom,
   type Logger,
+  openTracing,
   proxyOf,
   readHostnames,
+  type Tracing,
 } from '@wechat-outbox/runtime'
 import { type AppConfig, createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { type AppSet, createAppSet, type ServedApp } from './app-set.ts'
@@ -40,6 +42,7 @@ import { type AppMetrics, createWorkerMetrics, type WorkerMetrics } from './metr
 import { createPictureCalls, type PictureCalls } from './picture-calls.ts'
 import { createPictures, type Pictures } from './pictures.ts'
 import { createRecorder } from './record.ts'
+import { createRunTraces } from './run-traces.ts'
 import type { Tokens } from './tokens.ts'
 
 export interface RunningWorker {
@@ -95,8 +98,9 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const news = createNews(connect())
   const tokenClient = createWechatClient({ ...whereWechatIs(config), connections: TOKEN_CONNECTIONS })
   const pictureCalls = createPictureCalls(config)
+  const tracing = await openTracing(config, { log, service: 'wechat-outbox-worker' })
   const cutShort = new AbortController()
-  const common = { config, log, store, metrics, sharedWait, news, tokenClient, pictureCalls, stuck }
+  const common = { config, log, store, metrics, sharedWait, news, tokenClient, pictureCalls, stuck, tracing }
   const shared = { ...common, cut: cutShort.signal }
   const serving = createAppSet((app) => serveApp(app, shared))
   apps = serving
@@ -113,7 +117,7 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
       if (cut?.aborted) cutShort.abort()
       // Redis may be away while a worker ends; what it could not settle the next one takes over.
       await within(serving.close(), config.SHUTDOWN_TIMEOUT_MS + CLOSE_GRACE_MS, undefined)
-      await Promise.all([tokenClient.close(), pictureCalls.close()])
+      await Promise.all([tokenClient.close(), pictureCalls.close(), tracing?.close()])
       news.close()
       await health.close()
       sharedWait?.close()
@@ -166,6 +170,7 @@ interface Shared {
   readonly tokenClient: WechatClient
   readonly pictureCalls: PictureCalls
   readonly stuck: (appid: string) => void
+  readonly tracing: Tracing | undefined
   /** Aborted when the process cannot wait for calls any more, be it of an app that was leaving already. */
   readonly cut: AbortSignal
 }
@@ -232,7 +237,7 @@ interface AppShared extends Shared {
 }
 
 function createAppConsumer({ appid, maxPerSecond, onClosed }: AppConfig, options: AppShared): Consumer {
-  const { config, log, store, counts, sharedWait, client, tokens, pictures, concurrency, stuck } = options
+  const { config, log, store, counts, sharedWait, client, tokens, pictures, concurrency, stuck, tracing } = options
   const recorder = createRecorder(log, appid, counts)
   const isHeld = (onClosed ?? config.ON_CLOSED) === 'hold'
   const closedRule = {
@@ -252,11 +257,13 @@ function createAppConsumer({ appid, maxPerSecond, onClosed }: AppConfig, options
     probeEveryMs: config.PROBE_EVERY_MS,
     onClosed: closedRule.onClosed,
   }
+  const traces = tracing && createRunTraces(tracing, { appid, wechatUrl: config.WECHAT_API_BASE_URL })
   return createConsumer({
     appid,
     store,
     sharedWait,
-    deliver: (run) => deliver(run, delivery),
+    deliver: (run) => deliver(run, traces ? { ...delivery, recorder: traces.begin(run, recorder) } : delivery),
+    onSettled: traces && ((...settled) => traces.settled(...settled)),
     explainFailure: failedElsewhereReason,
     explainExpiry: (last, of) => (of === 'expired' ? expiryReason(last) : unansweredReason(last)),
     closedRule,

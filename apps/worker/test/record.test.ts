@@ -51,8 +51,9 @@ function logged(level: string, use: (recorder: Recorder) => void): Record<string
   expect(lines.join('')).not.toContain('C0NTENT')
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
 }
+const ANSWERED = { kind: 'answered', errcode: 0, errmsg: 'ok' } as const
 const attempted = (level: string, given: Partial<Attempt> = {}) =>
-  logged(level, (recorder) => recorder.attempted({ run, data, attempt: attempt(given), number: 3 }))
+  logged(level, (recorder) => recorder.attempted({ run, data, attempt: attempt(given), outcome: ANSWERED, number: 3 }))
 
 describe('an attempt', () => {
   it('is one line with everything but content and openid', () => {
@@ -107,6 +108,7 @@ describe('an attempt', () => {
         run,
         data: { v: 1, touser: 'o-anna', msgtype: 'text', text: { content: 'C0NTENT' } },
         attempt: { at: 1, outcome: 'not-sent', ms: 0 },
+        outcome: { kind: 'not-sent', detail: 'refused' },
         number: 1,
       }),
     )

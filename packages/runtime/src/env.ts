@@ -133,3 +133,24 @@ export interface ProxyVariables {
 export function proxyOf({ HTTPS_PROXY: httpsProxy, HTTP_PROXY: httpProxy, NO_PROXY: noProxy }: ProxyVariables) {
   return { httpsProxy, httpProxy, noProxy }
 }
+
+/** OpenTelemetry's own variables, as far as they count here, for the schema of whoever makes spans. None of them is refused at the start. */
+export const tracingVariables = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: text
+    .optional()
+    .describe('A collector for traces, as `http://collector:4318`; without it there are none (`docs/tracing.md`)'),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: text.optional().describe('The same with its path, for traces alone'),
+  OTEL_EXPORTER_OTLP_PROTOCOL: text.optional().describe('`http/protobuf` is the only one that is spoken'),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: text.optional().describe('The same, for traces alone'),
+  OTEL_TRACES_EXPORTER: text.optional().describe('`otlp`, or `none` for no traces'),
+  OTEL_TRACES_SAMPLER: text.optional().describe('Which traces are kept. Default: `parentbased_always_on`'),
+  OTEL_TRACES_SAMPLER_ARG: text
+    .optional()
+    .describe('The share for `traceidratio` and `parentbased_traceidratio`: 0 to 1'),
+  OTEL_SERVICE_NAME: text
+    .optional()
+    .describe('Under which spans are found. Default: `wechat-outbox-worker`, `wechat-outbox-gateway`'),
+  OTEL_SDK_DISABLED: text.optional().describe('`true`: no traces'),
+}
+
+export type TracingVariables = { readonly [Name in keyof typeof tracingVariables]?: string | undefined }

@@ -26,6 +26,7 @@ export {
   redisUrl,
   text,
   textVariables,
+  tracingVariables,
   windowVariables,
   withProxyNames,
 } from './env.ts'
@@ -38,3 +39,4 @@ export { afterAnswers } from './pipelining.ts'
 export { printable, printableLines } from './printable.ts'
 export { type AcceptedBodies, createSameSiteCheck, isRead, readHostnames, type SiteFault } from './same-site.ts'
 export { createSeldom } from './seldom.ts'
+export { openTracing, type TraceAttributes, type TraceSpan, type Tracing } from './tracing.ts'

@@ -1,6 +1,7 @@
 /** A message on its way in: `ok` is said when Redis has it, and never before. */
 import type { SendRequest } from '@wechat-outbox/messages'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { traceparentOf } from '../traceparent.ts'
 import { type Answer, OK, tooMany } from './answers.ts'
 import { readJsonBody } from './body.ts'
 import { senderOf } from './credentials.ts'
@@ -21,6 +22,7 @@ export async function acceptMessage(request: FastifyRequest, reply: FastifyReply
   const message = {
     ...tidyMessage(read.body, sender.appid),
     ...onClosedOf(request),
+    ...traceOf(request, read.body),
     ...key,
     appid: sender.appid,
   } as SendRequest
@@ -41,6 +43,15 @@ export async function acceptMessage(request: FastifyRequest, reply: FastifyReply
 function onClosedOf({ headers }: FastifyRequest): { readonly onClosed?: string } {
   const header = headers['outbox-on-closed']
   return header === undefined ? {} : { onClosed: String(header) }
+}
+
+/** The message's own wins, as everywhere. */
+function traceOf(
+  request: FastifyRequest,
+  { traceparent }: { readonly traceparent?: unknown },
+): { readonly traceparent?: string } {
+  const header = (traceparent ?? null) === null ? traceparentOf(request) : undefined
+  return header === undefined ? {} : { traceparent: header }
 }
 
 /** Null when the two places in which it may stand contradict each other. */

@@ -8,12 +8,12 @@ import {
   limitProblems,
   type Problem,
   touserSchema,
-  traceparentSchema,
 } from '@wechat-outbox/messages'
 import { OutboxError } from '@wechat-outbox/outbox'
 import { storeError } from '@wechat-outbox/outbox/engine'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { traceparentOf } from '../traceparent.ts'
 import type { SendSchema } from './add-v1.ts'
 import { IDEMPOTENCY_HEADER, readIdempotencyKey } from './idempotency-key.ts'
 
@@ -128,13 +128,6 @@ function prepare(message: unknown, { appid, schema, key, traceparent }: Around):
   }
   const trace = traceparent === undefined || (body['traceparent'] ?? null) !== null ? {} : { traceparent }
   return { request: { ...body, ...trace, ...(key === undefined ? {} : { idempotencyKey: own ?? key }), appid } }
-}
-
-/** A header that is none is passed over, as the standard wants it. https://www.w3.org/TR/trace-context/ */
-function traceparentOf({ headers }: FastifyRequest): string | undefined {
-  const { traceparent } = headers
-  const isTrace = traceparentSchema.safeParse(traceparent).success
-  return isTrace && !/^ff|-0{32}-|-0{16}-/.test(String(traceparent)) ? String(traceparent) : undefined
 }
 
 function problemsOfApp(appid: string): Problem[] {

@@ -171,9 +171,12 @@ function windowsProblem(value: unknown): string | undefined {
 }
 
 function isTelemetry(value: unknown): boolean {
-  const { tracer, contextManager } = (value ?? {}) as Partial<OutboxTelemetry>
-  const methods = [tracer?.startSpan, contextManager?.active, contextManager?.getMetadata, contextManager?.fromMetadata]
-  return methods.every((method) => typeof method === 'function')
+  const { tracer, contextManager } = (value ?? {}) as Readonly<Record<string, unknown>>
+  const has = (methods: unknown, name: string): boolean =>
+    typeof (methods as Readonly<Record<string, unknown>> | undefined)?.[name] === 'function'
+  return (
+    has(tracer, 'startSpan') && ['active', 'getMetadata', 'fromMetadata'].every((name) => has(contextManager, name))
+  )
 }
 
 /** Never holds the URL, which may hold a password. */

@@ -33,6 +33,8 @@ export interface ConsumerOptions {
   readonly sharedWait?: SharedWait | undefined
   /** Decides what becomes of one message. Must not throw; if it does, the message is tried again later. */
   readonly deliver: (run: Run) => Promise<Settlement>
+  /** Told of each run that `deliver` got, when it is over; `isRecorded`: Redis has what it came to, from this run. */
+  readonly onSettled?: ((run: Run, settlement: Settlement, isRecorded: boolean) => void) | undefined
   /** The reason of a message whose job other hands have failed; `wasOpen`: while a call of it may have been open. */
   readonly explainFailure: (failedReason: string, wasOpen: boolean) => Reason
   /** The reason of a message that dies while it waits, from the last attempt if there was one. */
@@ -287,6 +289,7 @@ async function runJob(
   const onSettled = ({ outcome, disagreement }: Settled): void => {
     options.slots.ended(ended - started, performance.now() - ended)
     told(ending, outcome, report)
+    options.onSettled?.(run, settlement, outcome === 'done')
     if (disagreement !== undefined) report.windowDisagreed(disagreement)
   }
   return new Ended(ending.item, onSettled, returnedOf(settlement))
