@@ -77,7 +77,8 @@ describe('one trace', () => {
   })
 
   it('says what OpenTelemetry’s conventions ask for, and nothing of the person, the content or the token', async () => {
-    const worker = await system.worker({ ...traced(), OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test' })
+    const named = { OTEL_SERVICE_NAME: 'shop-worker', OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test' }
+    const worker = await system.worker({ ...traced(), ...named })
     const metadata = { note: 'S3CRET metadata' }
     const [id = ''] = await sendTraced({
       ...text('o-S3CRET-person', 'S3CRET content'),
@@ -88,7 +89,8 @@ describe('one trace', () => {
     await end(worker)
 
     const { hostname, port } = new URL(system.fake.url)
-    expect(runs()).toMatchObject([{ service: 'wechat-outbox-worker', kind: 'consumer', status: 'unset' }])
+    const resource = { 'service.name': 'shop-worker', 'deployment.environment.name': 'test' }
+    expect(runs()).toMatchObject([{ resource, kind: 'consumer', status: 'unset' }])
     expect(runs()[0]?.attributes).toEqual({
       'messaging.system': 'bullmq',
       'messaging.destination.name': 'wechat-outbox',
@@ -100,7 +102,7 @@ describe('one trace', () => {
       'wxo.settlement': 'delivered',
       'wxo.recorded': true,
     })
-    expect(calls()).toMatchObject([{ service: 'wechat-outbox-worker', kind: 'client' }])
+    expect(calls()).toMatchObject([{ resource, kind: 'client' }])
     expect(calls()[0]?.attributes).toEqual({
       'http.request.method': 'POST',
       'url.template': '/cgi-bin/message/custom/send',
@@ -233,12 +235,16 @@ describe('a gateway', () => {
       const [send] = named(/^send/).filter(of)
       const [run] = runs().filter(of)
       expect(send).toMatchObject({
-        service: 'wechat-outbox-gateway',
+        resource: { 'service.name': 'wechat-outbox-gateway' },
         kind: 'producer',
         parentSpanId: parent.slice(36, 52),
       })
       if (parent !== '') expect(send?.traceId).toBe(parent.slice(3, 35))
-      expect(run).toMatchObject({ traceId: send?.traceId, parentSpanId: send?.spanId })
+      expect(run).toMatchObject({
+        resource: { 'service.name': 'wechat-outbox-worker' },
+        traceId: send?.traceId,
+        parentSpanId: send?.spanId,
+      })
     }
   }, 60_000)
 })

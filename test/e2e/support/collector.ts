@@ -26,7 +26,8 @@ const OTLP = protobuf
   .root.lookupType('ExportTraceServiceRequest')
 
 export interface ReceivedSpan {
-  readonly service: unknown
+  /** Of the process that made it. */
+  readonly resource: Readonly<Record<string, unknown>>
   readonly name: string
   readonly kind: string
   readonly traceId: string
@@ -107,15 +108,13 @@ function spansIn(body: Buffer): ReceivedSpan[] {
     defaults: true,
   }) as Decoded
   return decoded.resourceSpans.flatMap(({ resource, scopeSpans }) =>
-    scopeSpans.flatMap(({ spans }) =>
-      spans.map((span) => received(span, valuesOf(resource.attributes)['service.name'])),
-    ),
+    scopeSpans.flatMap(({ spans }) => spans.map((span) => received(span, valuesOf(resource.attributes)))),
   )
 }
 
-function received(span: DecodedSpan, service: unknown): ReceivedSpan {
+function received(span: DecodedSpan, resource: ReceivedSpan['resource']): ReceivedSpan {
   return {
-    service,
+    resource,
     name: span.name,
     kind: span.kind,
     traceId: hexOf(span.traceId),
