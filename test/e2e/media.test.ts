@@ -43,6 +43,13 @@ const body =
 function* repeat(bytes: Buffer) {
   for (;;) yield bytes
 }
+const endless =
+  (code: number, headers: Record<string, string> = {}): Answer =>
+  (_request, response) => {
+    response.writeHead(code, headers)
+    const source = Readable.from(repeat(Buffer.alloc(65_536)))
+    source.pipe(response).once('close', () => source.destroy())
+  }
 
 let system: System
 let redis: RedisClient
@@ -139,15 +146,11 @@ describe('a picture by its URL', () => {
     ['410', status(410), 'picture: HTTP 410'],
     ['403', status(403), 'picture: HTTP 403'],
     ['too-large', body(Buffer.alloc(BYTES_MAX + 1)), `picture: larger than ${BYTES_MAX} bytes`],
-    [
-      'endless',
-      (_request, response) => {
-        response.writeHead(200)
-        const endless = Readable.from(repeat(Buffer.alloc(65_536)))
-        endless.pipe(response).once('close', () => endless.destroy())
-      },
-      `picture: larger than ${BYTES_MAX} bytes`,
-    ],
+    ['endless', endless(200), `picture: larger than ${BYTES_MAX} bytes`],
+    ['endless-404', endless(404), 'picture: HTTP 404'],
+    ['endless-302', endless(302), 'picture: HTTP 302'],
+    ['long-410', endless(410, { 'content-length': '1000000' }), 'picture: HTTP 410'],
+    ['endless-redirect', endless(302, { location: '/endless-404' }), 'picture: HTTP 404'],
     ['page', body(Buffer.from('<!doctype html>')), 'picture: 15 bytes that are no PNG, JPEG or GIF'],
     ['empty', body(Buffer.alloc(0)), 'picture: 0 bytes that are no PNG, JPEG or GIF'],
     [
@@ -185,7 +188,7 @@ describe('a picture by its URL', () => {
   it('whose server is busy is tried again, and dead when the tries are used up', async () => {
     let left = 1
     answers.set('/busy', (request, response) => {
-      if (left-- > 0) return status(503, { 'retry-after': '0' })(request, response)
+      if (left-- > 0) return endless(503, { 'retry-after': '0' })(request, response)
       response.writeHead(200).end(picture('busy'))
     })
     const report = await ended(await send('o-busy', '/busy'), 'delivered')

@@ -87,7 +87,7 @@ export class Call implements Dispatcher.DispatchHandler {
       this.#chunks.push(chunk)
       return
     }
-    this.#breakAsTooLarge()
+    this.#endAsTooLarge()
     controller.abort(ABANDONED)
   }
 
@@ -95,7 +95,7 @@ export class Call implements Dispatcher.DispatchHandler {
     const [head, ...more] = this.#chunks
     const bytes = head === undefined ? EMPTY : more.length === 0 ? head : Buffer.concat(this.#chunks)
     const body = textOf(bytes, this.#encoding, this.#options.answerBytesMax)
-    if (body === null) this.#breakAsTooLarge()
+    if (body === null) this.#endAsTooLarge()
     else this.#settle({ kind: 'answer', status: this.#status ?? 0, ...this.#retryAfterField(), body })
     this.#release()
   }
@@ -107,8 +107,11 @@ export class Call implements Dispatcher.DispatchHandler {
     this.#release()
   }
 
-  #breakAsTooLarge(): void {
-    this.#break(`answer larger than ${this.#options.answerBytesMax} bytes`)
+  /** None of WeChat's answers is that long; a page says with any status but 200 no more than the status does. */
+  #endAsTooLarge(): void {
+    const status = this.#status ?? 0
+    if (status === 200) this.#break(`answer larger than ${this.#options.answerBytesMax} bytes`)
+    else this.#settle({ kind: 'answer', status, ...this.#retryAfterField(), body: '' })
   }
 
   #break(detail: string): void {

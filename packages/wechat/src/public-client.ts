@@ -46,6 +46,7 @@ export type PublicAnswer =
       readonly status: number
       /** By lower-case names. */
       readonly headers: Readonly<Record<string, string>>
+      /** Empty with any other status than 200 to 299: such an answer is its status, however long a page comes with it. */
       readonly body: Buffer
     }
   | { readonly kind: 'too-large'; readonly status: number; readonly detail: string }
@@ -64,6 +65,7 @@ export interface PublicClient {
 const CONNECT_TIMEOUT_MS = 3000
 /** Limits without a call's own; each call has a shorter one. */
 const TIMEOUT_MS_MAX = 60_000
+const NOTHING = Buffer.alloc(0)
 const NO_PUBLIC_ADDRESS = 'the host has no public address'
 
 class PrivateAddressError extends Error {}
@@ -136,10 +138,11 @@ async function exchange(
   const tooLarge = { kind: 'too-large', status, detail: `larger than ${bytesMax} bytes` } as const
   const fields = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as const)
   const given = Object.fromEntries(fields)
-  if (Number(given['content-length']) > bytesMax) {
+  const isSuccess = answer.statusCode >= 200 && answer.statusCode <= 299
+  if (!isSuccess || Number(given['content-length']) > bytesMax) {
     // Nobody reads it; what its stream fails with is of no use.
     answer.body.on('error', () => {}).destroy()
-    return tooLarge
+    return isSuccess ? tooLarge : { kind: 'answered', status: answer.statusCode, headers: given, body: NOTHING }
   }
   const bytes = await readBytes(answer.body, bytesMax)
   return bytes === null ? tooLarge : { kind: 'answered', status, headers: given, body: bytes }

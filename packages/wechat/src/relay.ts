@@ -71,8 +71,10 @@ export function createRelay({ baseUrl, allowHttp = false, callsMax, timeoutMs, p
     const bytes = await readBytes(answer.body, ANSWER_BYTES_MAX)
     const encoding = answer.headers['content-encoding']
     const text = bytes && textOf(bytes, Array.isArray(encoding) ? encoding[0] : encoding, ANSWER_BYTES_MAX)
-    if (text === null) return { kind: 'broken', detail: `answer larger than ${ANSWER_BYTES_MAX} bytes` }
-    return relayedOf(answer.statusCode, text, { secret: token.value, where })
+    // With any other status the body is none of WeChat's, however long it is.
+    if (text === null && answer.statusCode === 200)
+      return { kind: 'broken', detail: `answer larger than ${ANSWER_BYTES_MAX} bytes` }
+    return relayedOf(answer.statusCode, text ?? '', { secret: token.value, where })
   }
 
   return {

@@ -169,6 +169,37 @@ describe('the bounds', () => {
   })
 
   it.each([
+    ['HTTP/1.1 404 Not Found\r\ncontent-length: 1000000', 404],
+    ['HTTP/1.1 503 Busy\r\nretry-after: 7\r\nconnection: close', 503],
+    ['HTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\nffffffff', 404],
+    ['HTTP/1.1 302 Found\r\ncontent-length: 1000000', 302],
+    ['HTTP/1.1 500 No\r\ncontent-length: 900', 500],
+  ])('know an answer by its status, however long its body is: %s', async (head, status) => {
+    const server = await rawServer(endless(`${head}\r\n\r\n`))
+    const answered = await open()(`http://pictures.test:${server.port}/`)
+    expect(answered).toMatchObject({ kind: 'answered', status, body: Buffer.alloc(0) })
+    await vi.waitFor(() => expect(server.sockets.size).toBe(0))
+  })
+
+  it('follow a redirect whose body is long and never ends', async () => {
+    const end = await serverSaying(answer('end'))
+    const to = `location: http://pictures.test:${end.port}/`
+    const server = await rawServer(endless(`HTTP/1.1 301 Moved\r\n${to}\r\ncontent-length: 1000000\r\n\r\n`))
+    const answered = await open()(`http://pictures.test:${server.port}/`)
+    expect(answered).toMatchObject({ kind: 'answered', status: 200, body: Buffer.from('end') })
+    await vi.waitFor(() => expect(server.sockets.size).toBe(0))
+  })
+
+  it('keep the connection where a short body has come with the status', async () => {
+    const server = await serverSaying(answer('<html>', '503 Busy'))
+    const call = open()
+    for (let n = 0; n < 6; n += 1)
+      expect(await call(`http://pictures.test:${server.port}/`)).toMatchObject({ status: 503 })
+    // Undici opens a second one while it lets go of the first.
+    expect(server.accepted).toBeLessThanOrEqual(2)
+  })
+
+  it.each([
     ['no answer', {}],
     ['an endless body', endless('HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n')],
     [

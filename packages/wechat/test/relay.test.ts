@@ -55,6 +55,7 @@ describe('a call', () => {
   it.each([
     ['a page', answer('<html>', '200 OK'), 'HTTP 200 without a JSON object'],
     ['a gateway that is down', answer('{"errcode":0}', '502 Bad Gateway'), 'HTTP 502 without a JSON object'],
+    ['a long page', answer('x'.repeat(70_000), '413 Too Large'), 'HTTP 413 without a JSON object'],
     ['the token', answer(JSON.stringify({ errcode: 0, hint: VALUE })), 'the answer repeats the token'],
     ['too much', answer(JSON.stringify({ errcode: 0, pad: ' '.repeat(70_000) })), 'answer larger than 65536 bytes'],
   ])('answered with %s is broken', async (_, text, detail) => {

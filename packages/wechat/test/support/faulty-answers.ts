@@ -134,11 +134,23 @@ export const FAULTY_ANSWERS: readonly FaultyAnswer[] = [
     ),
     outcome: { kind: 'refused', status: 429 },
   },
-  ...[403, 407, 411, 412].map((status) => ({
-    name: `HTML with ${status}`,
-    respond: write((request) => answer(html(request), `${status} No`)),
-    outcome: { kind: 'refused', status } satisfies Outcome,
-  })),
+  {
+    name: 'a page with 404 that is too large',
+    respond: write((request) => answer(html('x'.repeat(ANSWER_BYTES_MAX) + request), '404 Not Found')),
+    outcome: unsure('HTTP 404 without a JSON object'),
+  },
+  ...[403, 407, 411, 412].flatMap((status) => [
+    {
+      name: `HTML with ${status}`,
+      respond: write((request) => answer(html(request), `${status} No`)),
+      outcome: { kind: 'refused', status } satisfies Outcome,
+    },
+    {
+      name: `a page with ${status} that is too large`,
+      respond: write((request) => answer(html('x'.repeat(ANSWER_BYTES_MAX) + request), `${status} No`)),
+      outcome: { kind: 'refused', status } satisfies Outcome,
+    },
+  ]),
   {
     name: '503 that breaks off',
     respond: (socket) => socket.end('HTTP/1.1 503 Away\r\ncontent-length: 100\r\n\r\n<html>'),
