@@ -17,7 +17,8 @@ import { z } from 'zod'
 
 const MISSING_REDIS =
   'is missing: set it to the Redis of the outbox, for example redis://127.0.0.1:6379 (redis://, rediss://, ' +
-  'several separated by commas for a cluster, or redis+sentinel://host:port,host:port/master-name)'
+  'several separated by commas for a cluster, or redis+sentinel://host:port,host:port/master-name). Where `start` keeps ' +
+  'a Redis of its own, it prints what to set: REDIS_URL=$(cat .data/redis-sandbox/url) for the sandbox'
 
 const schema = z.object({
   REDIS_URL: z.string({ error: MISSING_REDIS }).pipe(redisUrl),

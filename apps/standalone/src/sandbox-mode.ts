@@ -14,6 +14,7 @@ import { type LocalRedis } from '@wechat-outbox/sandbox'
 import { checkConfig } from './env.ts'
 import type { ModeContext } from './mode-context.ts'
 import { shownPath } from './options.ts'
+import { onFreePort } from './ports.ts'
 import { openLocalRedis, redisLine, redisVariable } from './redis.ts'
 import { runSamples } from './run-samples.ts'
 import { SAMPLES } from './samples.ts'
@@ -31,6 +32,10 @@ const STORE_WAIT_MS = 5000
 
 /** Somebody whom a person may write to by hand without being refused. */
 const PLAYMATE = 'oYou'
+/** Somebody who has not written yet: whoever reads the quickstart lets them. */
+const STRANGER = 'oLi'
+/** The fake's address is the same at every start, unless the port is taken: the quickstart names it. */
+const FAKE_PORT = 9465
 
 export async function runSandbox(context: ModeContext): Promise<number> {
   const { options, stop, opened } = context
@@ -43,7 +48,10 @@ export async function runSandbox(context: ModeContext): Promise<number> {
   const redis = await openLocalRedis({ mode: 'sandbox', dataDir: dir, say, opened, stop })
   if (once)
     setTimeout(() => stop.fail(new Error(`the run has not ended within ${ONCE_MS_MAX} ms`)), ONCE_MS_MAX).unref()
-  const fake = opened.add(await startFakeWechat({ windows: 'strict' }), ({ close }) => close())
+  const started = await onFreePort({ host: '127.0.0.1', port: once ? 0 : FAKE_PORT }, (port) =>
+    startFakeWechat({ windows: 'strict', port }),
+  )
+  const fake = opened.add(started, ({ close }) => close())
   fake.control.user(PLAYMATE, 'open')
   const store = await openSandboxStore(redis.url, context)
   const outbox = opened.add(new Outbox({ redis: redis.url, appid: SANDBOX_APP_ID }), (open) => open.close())
@@ -154,17 +162,21 @@ function sayWhere({ gatewayUrl, workerUrl, replaced }: Services, { redis, fake, 
   say(`  fake WeChat  ${fake.url}/_control/summary`)
   say(`  Redis        ${redisLine(redis)}`)
   say(`  log          ${logPath === undefined ? 'on stderr' : shownPath(logPath)}`)
-  for (const port of replaced) say(`  Port ${port} is taken: a free one is used instead.`)
+  const fakeMoved = new URL(fake.url).port === String(FAKE_PORT) ? [] : [FAKE_PORT]
+  for (const port of [...replaced, ...fakeMoved]) say(`  Port ${port} is taken: a free one is used instead.`)
 }
 
 function sayNext({ gatewayUrl }: Services, { redis, fake }: Omit<Where, 'logPath'>): void {
   const wxo = 'npx -y pnpm@12 wxo'
   say('\nNext:')
   say(`  see the dead letters, and replay one:  ${gatewayUrl}/dead-letters`)
-  say('  send one yourself, in another terminal:')
+  say('  send a message yourself, in another terminal:')
   say(`    ${redisVariable(redis)} ${wxo} send --app ${SANDBOX_APP_ID} --to ${PLAYMATE} --text 您好`)
-  say('  look whether all is well:')
+  say(`  send one to another openid: WeChat refuses it (45015) until that user has written. To let ${STRANGER} write:`)
+  say(`    curl -X POST ${fake.url}/_control/users/${STRANGER} -d '{"action":"message"}'`)
+  say('  check that all is well:')
   say(`    ${redisVariable(redis)} WECHAT_API_BASE_URL=${fake.url} ${wxo} doctor`)
   say('  with your own app: set WECHAT_APP_ID and WECHAT_APP_SECRET')
+  say('  step by step: docs/quickstart.md, docs/quickstart.zh-CN.md')
   say('\nCtrl-C ends it.')
 }

@@ -47,6 +47,7 @@ describe('start without any configuration', () => {
     expect(password).toMatch(/^[\w-]{32}$/)
     expect(program.stdout()).not.toContain(password)
     expect(program.stdout()).toContain(`REDIS_URL=$(cat ${dir}/redis-sandbox/url) npx -y pnpm@12 wxo send`)
+    expect(program.stdout()).toContain(`curl -X POST ${new URL(urls[1] ?? '').origin}/_control/users/oLi -d`)
     const doctor = startProcess({
       args: [`${import.meta.dirname}/../../cli/src/main.ts`, 'doctor'],
       env: { REDIS_URL: await redisUrl(dir, 'redis-sandbox'), WECHAT_API_BASE_URL: new URL(urls[1] ?? '').origin },
@@ -94,11 +95,12 @@ describe('start without any configuration', () => {
   }, 90_000)
 
   it('takes free ports where the usual ones are taken, and says so', async () => {
-    const servers = await Promise.all([3000, 9464].map(occupy))
+    const servers = await Promise.all([3000, 9464, 9465].map(occupy))
     const program = bench.start(['--data-dir', await bench.dir()], { GATEWAY_PORT: undefined, WORKER_PORT: undefined })
     await untilUp(program)
     expect(program.stdout()).toMatch(/Port 3000 is taken: a free one is used instead/)
     expect(program.stdout()).toMatch(/Port 9464 is taken: a free one is used instead/)
+    expect(program.stdout()).toMatch(/Port 9465 is taken: a free one is used instead/)
     expect((await fetch(await addressOf(program, 'health'))).status).toBe(200)
     for (const server of servers) server?.close()
   }, 60_000)
