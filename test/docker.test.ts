@@ -5,6 +5,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET, startFakeWechat } from '@wechat-outbox/fake-wechat'
+import { gatewayEnvSchema } from '@wechat-outbox/gateway'
 import {
   freeLoopbackPort,
   type LocalRedis,
@@ -154,6 +155,15 @@ describe('the compose file', () => {
       [...example.matchAll(pattern)].map(([, name = '']) => name).toSorted()
     expect(written(/^([A-Z_]+)=$/gm)).toEqual(named('?'))
     expect(written(/^#([A-Z_]+)=/gm)).toEqual(named('-'))
+  })
+
+  it.each([
+    // What needs a file in the container, or is another for each worker, stands in a compose file of one's own.
+    ['worker', workerEnvSchema, ['WECHAT_APPS_FILE', 'WORKER_APPS', 'WORKER_SHARD', 'WORKER_ALLOWED_HOSTS']],
+    ['gateway', gatewayEnvSchema, ['WECHAT_APPS_FILE', 'GATEWAY_KEYS_FILE']],
+  ] as const)('passes every setting on to the %s', (name, schema, others) => {
+    const passed = Object.keys(services[name]?.environment ?? {})
+    expect([...passed, ...others].toSorted()).toEqual(Object.keys(schema.shape).toSorted())
   })
 
   it('keeps messages over a restart, never evicts one, and has what wxo doctor asks for', async () => {

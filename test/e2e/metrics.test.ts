@@ -148,8 +148,14 @@ interface AlertCases {
   }[]
 }
 
-/** No app is suspended or without a worker, nothing is being replayed, and every attempt ended its message. */
-const HAPPENED_NOT = ['wxo_app_suspended', 'wxo_unserved_messages', 'state=~"waiting|active"', 'outcome!~']
+/** No app is suspended or without a worker, nothing is being replayed, WeChat pushes nothing, and every attempt ended its message. */
+const HAPPENED_NOT = [
+  'wxo_app_suspended',
+  'wxo_pushes_total',
+  'wxo_unserved_messages',
+  'state=~"waiting|active"',
+  'outcome!~',
+]
 
 describe.skipIf(noPromtool)('Prometheus itself', () => {
   it.each(['worker', 'gateway'] as const)('finds nothing wrong with the metrics of the %s', (name) => {
