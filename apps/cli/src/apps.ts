@@ -24,6 +24,6 @@ export async function knownApps(session: Session): Promise<string[]> {
 }
 
 export function checkAppid(appid: string): string {
-  if (!appidSchema.safeParse(appid).success) throw new UsageError('--app must be wx and 16 hex digits')
+  if (!appidSchema.safeParse(appid).success) throw new UsageError('an appid must be wx and 16 hex digits')
   return appid
 }

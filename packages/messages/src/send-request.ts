@@ -57,7 +57,11 @@ function isHttpUrl(value: string): boolean {
 }
 
 /** Epoch milliseconds inside living memory and this century, so that seconds given by mistake are refused. */
-const epochMs = z.number().int().min(1_000_000_000_000, 'must be milliseconds, not seconds').max(4_102_444_800_000)
+const epochMs = z
+  .number()
+  .min(1_000_000_000_000, 'must be milliseconds, not seconds')
+  .max(4_102_444_800_000, { error: 'must be a time before 2100', abort: true })
+  .int()
 /** A point in time, read as epoch milliseconds. */
 export const instantSchema = z
   .union(

@@ -22,7 +22,7 @@ import { partText } from './show.ts'
 
 export async function showDead(session: Session, id: string, options: DeadOptions): Promise<void> {
   if (isMessageId(id)) throw new UsageError(`${id} is a message: wxo show ${id}`)
-  if (!isDeadLetterId(id)) throw new UsageError('the id of a dead letter is d-…')
+  if (!isDeadLetterId(id)) throw new UsageError('give the id of a dead letter, such as d-4fZ8hQ2sVx0LmN6tRw1B')
   const appid = await chooseApp(session, options.app)
   const letter = await readDeadLetter(await session.store(), appid, id).catch((error: unknown) => {
     throw storeError(error)

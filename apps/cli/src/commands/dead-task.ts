@@ -91,7 +91,8 @@ function checkUsage(ids: readonly string[], options: DeadOptions): void {
 }
 
 function checkIds(ids: readonly string[]): void {
-  if (ids.some((id) => !isDeadLetterId(id))) throw new UsageError('the id of a dead letter is d-…')
+  if (ids.some((id) => !isDeadLetterId(id)))
+    throw new UsageError('give the ids of dead letters, such as d-4fZ8hQ2sVx0LmN6tRw1B')
   if (ids.length > TASK_IDS_MAX) throw new UsageError(`at most ${TASK_IDS_MAX} ids at once; a filter takes any number`)
 }
 

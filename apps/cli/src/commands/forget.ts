@@ -38,7 +38,8 @@ async function forget(
   touser: string,
   options: ForgetOptions,
 ): Promise<number> {
-  if (!touserSchema.safeParse(touser).success) throw new UsageError('that is no openid; it has to be given whole')
+  if (!touserSchema.safeParse(touser).success)
+    throw new UsageError('the openid must be given whole: 1 to 64 letters, digits, _ or -')
   const { dryRun = false } = options
   const unasked = dryRun || options.yes === true
   if (!unasked && !terminal.interactive)

@@ -20,7 +20,7 @@ export function addShow(program: Command, act: Act): void {
 
 async function show(session: Session, id: string, options: { app?: string }): Promise<void> {
   if (isDeadLetterId(id)) throw new UsageError(`${id} is a dead letter: wxo dead show ${id}`)
-  if (!isMessageId(id)) throw new UsageError('the id of a message is m-…')
+  if (!isMessageId(id)) throw new UsageError('give the id of a message, such as m-4fZ8hQ2sVx0LmN6tRw1B')
   const appid = await chooseApp(session, options.app)
   const report = await (await session.outbox()).status(id, appid)
   if (report === null) throw new CommandFailure(`${appid} has no message ${id}, or no longer`)

@@ -66,7 +66,7 @@ async function cancel(session: Session, id: string, options: TaskOptions): Promi
 }
 
 async function chooseWith(session: Session, id: string, options: TaskOptions): Promise<string> {
-  if (!isTaskId(id)) throw new UsageError('the id of a task is r-…')
+  if (!isTaskId(id)) throw new UsageError('give the id of a task, such as r-4fZ8hQ2sVx0LmN6tRw1B')
   return chooseApp(session, options.app)
 }
 

@@ -19,7 +19,8 @@ export function addWindow(program: Command, act: Act): void {
 }
 
 async function showWindow(session: Session, given: string, options: { app?: string }): Promise<void> {
-  if (!isShortened(given) && !touserSchema.safeParse(given).success) throw new UsageError('that is no openid')
+  if (!isShortened(given) && !touserSchema.safeParse(given).success)
+    throw new UsageError('the openid must be 1 to 64 letters, digits, _ or -')
   const appid = await chooseApp(session, options.app)
   const store = await session.store()
   const [openid = given] = (await lengthen(store, appid, readChoice({ to: [given] }, Date.now()))).touser ?? []
