@@ -25,7 +25,7 @@ import { showDuration } from './times.ts'
 
 export interface CredentialFinding {
   readonly appid: string
-  /** `unclear`: nothing came back that tells. `not-checked`: `detail` says why. */
+  /** `unclear`: no answer that proves either. `not-checked`: `detail` says why. */
   readonly result: 'works' | 'refused' | 'unclear' | 'not-checked'
   readonly errcode?: number
   /** What was answered, or why nobody was asked. Neither a secret nor a token nor a URL. */

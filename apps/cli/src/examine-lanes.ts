@@ -5,7 +5,7 @@ import { failureOf } from './failure.ts'
 import { plural } from './output.ts'
 import type { Session } from './session.ts'
 
-/** Lanes told one by one. After a queue was obliterated every recipient has one. */
+/** Lanes listed one by one. After a queue was obliterated every recipient has one. */
 const LISTED_MAX = 100
 
 const COUNTED = ['ghosts', 'duplicates', 'missing', 'parkedFirst'] as const

@@ -1,4 +1,4 @@
-/** The two ways in which a command ends badly, and how each is told: in a sentence, and with `--json` as a document. */
+/** The two ways in which a command ends badly, and how each is reported: in a sentence, and with `--json` as a document. */
 import { OutboxError } from '@wechat-outbox/outbox'
 import { messageOf } from '@wechat-outbox/outbox/engine'
 import { ConfigError } from '@wechat-outbox/runtime'
@@ -33,7 +33,7 @@ export function failureOf(error: unknown): Failure {
   return { exitCode: EXIT.failed, code: 'FAILED', message: messageOf(error) }
 }
 
-/** "Not available" alone does not tell a missing right from a lost connection. Causes were cleaned when they were kept. */
+/** "Not available" alone does not distinguish a missing right from a lost connection. Causes were cleaned when they were kept. */
 function withCause(error: OutboxError): string {
   const isBare = error.code === 'WXO_UNAVAILABLE' && !error.message.includes(':')
   return isBare && error.cause instanceof Error ? `${error.message}: ${messageOf(error.cause)}` : error.message

@@ -53,7 +53,7 @@ function withOwnStyles(text: string): string {
   return parts.map((part, index) => (index % 2 === 0 ? printableLines(part) : part)).join('')
 }
 
-/** An openid that can be told from others at a glance without taking a third of the line. */
+/** An openid, shortened so that it can still be distinguished from others and does not take a third of the line. */
 export function shortOpenid(openid: string): string {
   return openid.length <= 14 ? openid : `${openid.slice(0, 6)}…${openid.slice(-5)}`
 }

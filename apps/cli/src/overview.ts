@@ -1,4 +1,4 @@
-/** What Redis knows of a whole outbox, for `wxo status` and `wxo doctor`. Of a token it tells that it is there and for how long. */
+/** What Redis knows of a whole outbox, for `wxo status` and `wxo doctor`. Of a token it reports only that it is there and for how long. */
 import {
   type Callbacks,
   countAtOnce,

@@ -26,7 +26,7 @@ export interface Session {
   env(): CliEnv
   /** @throws OutboxError WXO_UNAVAILABLE, with what the connection said */
   store(): Promise<Store>
-  /** Opened once Redis answers, so that a Redis that is away is told as everywhere. */
+  /** Opened once Redis answers, so that a Redis that is away is reported as everywhere else. */
   outbox(): Promise<Outbox>
   close(): Promise<void>
 }
@@ -65,7 +65,7 @@ export function createSession(environment: Environment, output: Output): Session
   }
 }
 
-/** "Not available" alone does not tell a wrong port from a silent server, so the connection's own words are added. */
+/** "Not available" alone does not distinguish a wrong port from a silent server, so the connection's own words are added. */
 async function ready(client: RedisClient): Promise<RedisClient> {
   try {
     await whenReady(client, READY_WAIT_MS)
@@ -82,7 +82,7 @@ async function closeClient(client: RedisClient): Promise<void> {
   client.disconnect()
 }
 
-/** What a Redis that fails comes to: an error that tells so. @throws OutboxError */
+/** The error for a Redis that fails, with the reason. @throws OutboxError */
 export async function stored<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer

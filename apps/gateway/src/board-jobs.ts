@@ -1,7 +1,7 @@
 /**
  * Jobs as Bull Board gets to see them. It takes every job with a stack trace for one that has failed, and the outbox keeps there
  * what earlier runs of a message came to: a message that was delivered after a hold or a retry stood there as failed. So
- * the runs are told where the attempts of the last one stand anyway, in what the job returned.
+ * the runs are shown beside the attempts of the last one, in what the job returned.
  */
 import type { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { attemptsOf, readHistory } from '@wechat-outbox/outbox/engine'

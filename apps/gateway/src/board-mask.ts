@@ -24,7 +24,7 @@ export function maskAdapter(adapter: BullMQAdapter, kind: 'send' | 'dead-letter'
 
 type Route = Parameters<FastifyAdapter['setApiRoutes']>[0][number]
 
-/** A flow names the jobs of other queues and says why they failed: every job is told to belong to none. */
+/** A flow names the jobs of other queues and says why they failed: every job is shown as belonging to none. */
 export function maskRoute(route: Route): Route {
   if (![route.route].flat().some((path) => path.endsWith('/flow'))) return route
   const handler: Route['handler'] = (request) => {

@@ -163,7 +163,7 @@ function refuseForeignKeys(adapter: BullMQAdapter): void {
 function openQueue(appid: string, name: string, store: Store): Queue {
   const options = { connection: store.redis, prefix: appPrefix(appid), skipMetasUpdate: true, skipVersionCheck: true }
   const queue = new Queue(name, options, () => store.backend(appid, name))
-  // Every call tells its own caller; an unheard error event would end the process.
+  // Every call reports to its own caller; an unheard error event would end the process.
   queue.on('error', () => undefined)
   return queue
 }

@@ -32,7 +32,7 @@ export function openKeyRing(variables: KeyVariables, log: Logger): KeyRing {
   return {
     required: Boolean(list || path),
     find(digest) {
-      // All of them are compared, so that the time does not tell which one is near.
+      // All of them are compared, so that the time does not disclose which one is near.
       let found: Key | undefined
       for (const key of keys) if (timingSafeEqual(key.digest, digest)) found = key
       return found

@@ -81,7 +81,7 @@ export function problemBody({ status, code, detail, errors }: Problem): Record<s
   return { type: PROBLEM_TYPE_PREFIX + code, title, status, code, detail, ...(errors === undefined ? {} : { errors }) }
 }
 
-/** Says when to ask again, where the kind of problem tells. */
+/** Says when to ask again, where the kind of problem allows it. */
 export function setRetryAfter(reply: FastifyReply, { code }: Problem): void {
   const { retryAfterS }: Kind = PROBLEMS[code]
   if (retryAfterS !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', String(retryAfterS))

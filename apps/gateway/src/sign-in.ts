@@ -32,7 +32,7 @@ export function createSignIn({ user, password, log }: SignInOptions): (attempt: 
   const brake = createBrake({ failuresPerSecondMax: FAILURES_PER_SECOND_MAX })
   return (attempt) => {
     const { address } = attempt
-    // Both are compared whatever the first one says, so that the time tells neither.
+    // Both are compared whatever the first one says, so that the time discloses neither.
     const rightUser = timingSafeEqual(digest(attempt.user), expected.user)
     const rightPassword = timingSafeEqual(digest(attempt.password), expected.password)
     if (rightUser && rightPassword) {

@@ -20,7 +20,7 @@ export interface SamplesContext {
   readonly limitMs: number
 }
 
-/** One message of the run, as the outbox tells it. `report` is null if the outbox does not know it. */
+/** One message of the run, as the outbox reports it. `report` is null if the outbox does not know it. */
 export interface SampleEnd {
   readonly name: string
   readonly report: StatusReport | null

@@ -1,7 +1,7 @@
 /** The sample messages, as data: every kind, and every outcome that a message can come to. */
 import type { SendRequest } from '@wechat-outbox/messages'
 
-/** What the fake is told about the person, or does to the message, before it is sent. */
+/** What the fake is set to for the person, or does to the message, before it is sent. */
 export type Circumstance =
   /** The person has just written. */
   | 'open'

@@ -5,7 +5,7 @@ import { complain } from './say.ts'
 export interface Stack {
   /** Notes how to close what was just opened, and hands it on. */
   add<T>(opened: T, close: (opened: T) => Promise<void>): T
-  /** Closes everything; one that fails is told to stderr and does not hold up the others. */
+  /** Closes everything; one that fails is reported on stderr and does not hold up the others. */
   close(): Promise<void>
 }
 

@@ -106,7 +106,7 @@ async function prepare(run: Run, { recorder }: DeliverOptions): Promise<Prepared
   }
 }
 
-/** WeChat has it, and the run that heard so had lost its message. Whether that is so Redis says: a hand may have written such data. */
+/** WeChat has it, and the run that heard so had lost its message. Whether that is so Redis says: another program may have written such data. */
 async function withoutContent(run: Run, message: { readonly touser: string }): Promise<Settlement> {
   const turn = await run.admit(message)
   if (turn.kind !== 'go') return turn

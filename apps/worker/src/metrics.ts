@@ -137,7 +137,7 @@ function errcodeLabel(errcode: number | undefined): string {
   return sendErrcode(errcode) === undefined && tokenErrcode(errcode) === undefined ? 'other' : String(errcode)
 }
 
-/** An attempt may also tell of a call that a dead worker left open, or that there was no token to call with. */
+/** An attempt may also record a call that a dead worker left open, or that there was no token to call with. */
 function wasCall({ outcome, ms }: Attempt): boolean {
   return ms > 0 || outcome === 'delivered' || outcome === 'retry' || outcome === 'dead'
 }

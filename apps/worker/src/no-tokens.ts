@@ -1,6 +1,6 @@
 /**
  * An app that sends without a token: in WeChat's cloud hosting, or behind a reverse proxy that adds it, there is none to get. Should
- * WeChat ask for one all the same, the app is held until the road is put right, and tried once a minute.
+ * WeChat ask for one all the same, the app is held until the way to WeChat is put right, and tried once a minute.
  */
 import type { TokenFailure } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'

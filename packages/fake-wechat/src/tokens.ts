@@ -76,7 +76,7 @@ const answerFor = (token: Token, nowMs: number): IssuedToken => ({
   expires_in: Math.max(0, Math.ceil((token.expiresAtMs - nowMs) / 1000)),
 })
 
-/** Opens both token worlds; `onIssue` is told every new token's value. */
+/** Opens both token worlds; `onIssue` is called with the value of every new token. */
 export const openTokenWorlds = (now: () => number, onIssue: (value: string) => void): TokenWorlds => {
   const byValue = new Map<string, Token>()
   const byApp = new Map<string, AppTokens>()

@@ -1,6 +1,6 @@
 /**
  * What a call says about its app, apart from what becomes of its message. `policy` finds it in the outcome, `outbox` acts
- * on it: an app whose settings, quota or road are at fault is held, and its messages wait without losing a try.
+ * on it: an app whose settings, quota or way to WeChat are at fault is held, and its messages wait without losing a try.
  */
 import type { Reason } from './attempt.ts'
 
@@ -37,7 +37,7 @@ export type AppSignal =
   | { readonly kind: 'delivered' }
   /** WeChat refused the message for a fault of its own: the app may send. */
   | { readonly kind: 'healthy' }
-  /** WeChat answered, which says something about the road and nothing about the app. */
+  /** WeChat answered, which proves that it is reached, and nothing about the app. */
   | { readonly kind: 'reached' }
   | { readonly kind: 'unknown' }
   | AppFault

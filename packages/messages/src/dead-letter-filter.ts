@@ -51,7 +51,7 @@ function oneOrMore<T extends z.ZodType>(item: T, { what, max }: { what: string; 
     .optional()
 }
 
-/** `keyOf` tells the errcode of a reason that is given by its name, and undefined for a name that there is not. */
+/** `keyOf` returns the errcode of a reason that is given by its name, and undefined for a name that there is not. */
 export type ReasonKey = (text: string) => string | undefined
 
 /**
@@ -124,7 +124,7 @@ export function taskRequestSchema(keyOf: ReasonKey) {
 
 export type TaskRequest = z.output<ReturnType<typeof taskRequestSchema>>
 
-/** Whether a letter is one of those that a filter means, as far as the letter tells: `limit` and `window` are not judged here. */
+/** Whether a letter is one of those that a filter means, as far as the letter shows: `limit` and `window` are not judged here. */
 export function matchesFilter(filter: DeadLetterFilter, letter: DeadLetter): boolean {
   const { errcode, touser, notTouser, since, until, acceptedSince, acceptedUntil } = filter
   const person = recipientOf(letter)

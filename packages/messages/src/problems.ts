@@ -9,7 +9,7 @@ export interface Problem {
   readonly message: string
 }
 
-/** As many are told; the last one says how many there are beside them. */
+/** As many are listed; the last one says how many more there are. */
 export const PROBLEMS_MAX = 50
 
 /** How many problems such a last one stands for. */

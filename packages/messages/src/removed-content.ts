@@ -1,6 +1,6 @@
 /**
  * What is left in Redis of a message whose content was removed: whom it was for, of what type it was, its times, and the producer's
- * metadata. `status` tells as much of it as of any other, and nothing of it can be sent again. It takes the place of the message, in the
+ * metadata. `status` reports as much of it as of any other, and nothing of it can be sent again. It takes the place of the message, in the
  * data of its job or in its dead letter.
  */
 import { z } from 'zod'

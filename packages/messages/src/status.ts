@@ -1,4 +1,4 @@
-/** What `status(id)` tells of a message, everywhere the same. The states are drawn in `docs/architecture.md`. */
+/** What `status(id)` returns about a message, everywhere the same. The states are drawn in `docs/architecture.md`. */
 import type { Attempt } from './attempt.ts'
 import type { Part } from './part.ts'
 

@@ -1,5 +1,5 @@
 /**
- * How an app is held for a fault of its own, of its quota or of the road: such a fault must cost no message a try. The
+ * How an app is held for a fault of its own, of its quota or of the way to WeChat: such a fault must cost no message a try. The
  * actions of the table that hold an app mean the same here whether a send was answered or a call for a token.
  */
 import type { AppFault } from '@wechat-outbox/messages'

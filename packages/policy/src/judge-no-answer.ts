@@ -1,4 +1,4 @@
-/** What a call means that WeChat has not answered: it was not written, was turned away on the road, or nobody knows. */
+/** What a call means that WeChat has not answered: it was not written, was refused by something before WeChat, or nobody knows. */
 import type { AppFault, AppSignal, Outcome, Reason } from '@wechat-outbox/messages'
 import { appFault, unexplained } from './app-faults.ts'
 import { APP_WAIT_MS, dead, heldOrNot, retry, stepBackMs, wait } from './decisions.ts'
@@ -33,7 +33,7 @@ export function judgeNoAnswer(outcome: NoAnswer, situation: Situation): Judgemen
   }
 }
 
-/** The road's fault, and so no try. */
+/** WeChat was not reached, and so this is no try. */
 function stepBack(
   { outcome, reason, signal }: { outcome: 'not-sent' | 'refused'; reason: Reason; signal: AppSignal },
   situation: Situation,

@@ -79,12 +79,12 @@ export function unsureReason(detail = 'the worker ended while the call was open'
   return ownReason('unsure', { errcode: null, errmsg: detail })
 }
 
-/** The road's fault: nothing of the call was written. */
+/** WeChat was not reached: nothing of the call was written. */
 export function unreachableReason(last: LastAnswer): Reason {
   return ownReason('unreachable', last)
 }
 
-/** Somebody on the road said no before WeChat's application saw the call. */
+/** A proxy or load balancer refused the call before WeChat's application saw it. */
 export function refusedReason(last: LastAnswer): Reason {
   return ownReason('refused', last)
 }

@@ -1,5 +1,5 @@
 /**
- * What waits in Redis, as gauges that worker and gateway share: the gateway tells it even while no worker runs. It is read
+ * What waits in Redis, as gauges that worker and gateway share: the gateway reports it even while no worker runs. It is read
  * when somebody scrapes, at most once in some seconds, and a scrape waits for it no longer than a moment: without Redis
  * it answers with what it has, and drops that once it is too old to be believed.
  */
@@ -24,7 +24,7 @@ const BELIEVED_MS = 60_000
 export interface BacklogMetricsOptions {
   /** @throws while Redis is away */
   readonly store: () => Promise<Store>
-  /** The apps to tell of; their number bounds that of the series. */
+  /** The apps to report; their number bounds that of the series. */
   readonly apps: (store: Store) => Promise<readonly string[]>
 }
 
@@ -135,7 +135,7 @@ function addHoldMetrics(registers: Registry[], fill: Fill): void {
   })
 }
 
-/** Where Redis does not tell, because an access list refuses INFO, there are no series. */
+/** Where Redis does not show it, because an access list refuses INFO, there are no series. */
 function addMemoryMetrics(registers: Registry[], fill: Fill): void {
   const used: Gauge<never> = new Gauge({
     name: 'wxo_redis_memory_bytes',

@@ -71,7 +71,7 @@ export function configOrExit<T>(read: () => T): T {
   }
 }
 
-/** What only the start finds out, a password that Redis refuses for instance, is told in the form of all other problems. */
+/** What only the start finds out, a password that Redis refuses for instance, is reported in the form of all other problems. */
 function exitIfConfig(error: unknown): never {
   const isConfig = error instanceof OutboxError && error.code === 'WXO_CONFIG'
   const problem = isConfig ? new ConfigError([error.message]) : error

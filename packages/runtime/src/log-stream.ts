@@ -1,10 +1,10 @@
 /**
- * The log must not hold up what it tells of. Its reader may stand still, so that a pipe is full; the reader may be gone, or
+ * The log must not hold up what it reports. Its reader may stand still, so that a pipe is full; the reader may be gone, or
  * the disk be full. A write that waits stops the event loop, and with it the renewal of locks; one that throws ends the process.
  *
  * So lines go through a stream of Node's, which waits for no pipe, and at most `BUFFERED_MAX` characters wait in it. Beyond
  * that, and for a second after a write that failed, lines are dropped and counted. Once everything has been taken, one line
- * tells how many are missing in its place. While the reader reads, a line is handed to the system before `write` returns,
+ * reports in its place how many are missing. While the reader reads, a line is handed to the system before `write` returns,
  * so a process that is killed loses none.
  */
 import type { Writable } from 'node:stream'

@@ -23,7 +23,7 @@ export type LocalRedisOptions = FindRedisOptions & {
    * alone, and so does everything in it.
    */
   dir: string
-  /** Draws a password, which nothing but `url` tells, here and in the folder's file of that name. Default false. */
+  /** Draws a password, which stands in nothing but `url`, here and in the folder's file of that name. Default false. */
   drawPassword?: boolean
   /** Default 0: a free loopback port. */
   port?: number
@@ -120,7 +120,7 @@ type Place = { port: number; password: string | undefined; dir: string }
 const urlOf = ({ port, password }: Place): string =>
   `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port}`
 
-/** Writes the two files that tell the password: to the server, and to whoever may use it. */
+/** Writes the two files that hold the password: to the server, and to whoever may use it. */
 const passwordArgs = async (place: Place): Promise<string[]> => {
   if (place.password === undefined) return []
   const config = join(place.dir, 'redis.conf')

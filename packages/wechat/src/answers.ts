@@ -11,7 +11,7 @@ import { retryAfterMsOf } from './retry-after.ts'
 /** `secrets` never stand in the outcome; `nowMs` is needed for a `Retry-After` that is a date. */
 export function outcomeOf(exchanged: Exchanged, secrets: readonly string[], nowMs: number): Outcome {
   const { status } = exchanged
-  // Somebody on the road said no. What the rest of such an answer holds, or whether it arrived, changes nothing.
+  // A proxy or load balancer refused the call. What the rest of such an answer holds, or whether it arrived, changes nothing.
   if (status === 429 || status === 503) return refused(status, exchanged, nowMs)
   if (exchanged.kind === 'broken') return { kind: exchanged.written ? 'unsure' : 'not-sent', detail: exchanged.detail }
   const answer = parseObject(exchanged.body)

@@ -1,5 +1,5 @@
 /**
- * The words for what went wrong on the road. Errors of HTTP clients carry URLs, and these URLs carry tokens: so no
+ * The words for what went wrong between this process and WeChat. Errors of HTTP clients carry URLs, and these URLs carry tokens: so no
  * message of an error ever leaves this package. What leaves is one of the phrases below and, at most, an error's code.
  */
 
@@ -33,7 +33,7 @@ export function faultDetail(error: unknown, phase: Phase): string {
   return answerFault(code, phase)
 }
 
-/** The same for an error of a call of which nobody has noted how far it came: what only connecting can fail with tells that itself. */
+/** The same for an error of a call of which nobody has noted how far it came: an error that only connecting can cause shows that by itself. */
 export function requestFault(error: unknown): string {
   const code = codeOf(error)
   const isConnecting =

@@ -1,6 +1,6 @@
 /**
  * A token, out of whatever a token endpoint answers. WeChat's own say `{access_token, expires_in}`. Companies' token servers are
- * written by many hands: the same in camelCase, inside of `data`, as a bare string, with a lifetime that is a text, `null`, far
+ * written by many people: the same in camelCase, inside of `data`, as a bare string, with a lifetime that is a text, `null`, far
  * too long or over. Each of these is a token all the same, and an app that has one need not wait.
  */
 import { errmsgOf } from './answers.ts'
@@ -11,7 +11,7 @@ export type TokenAnswer =
   | { readonly kind: 'token'; readonly value: string; readonly expiresInS: number }
   /** WeChat said no, and why. `errmsg` holds neither appid nor secret. */
   | { readonly kind: 'refused'; readonly errcode: number; readonly errmsg: string }
-  /** Nothing usable came back: the road, or an answer that is not WeChat's. */
+  /** Nothing usable came back: WeChat was not reached, or the answer is not WeChat's. */
   | { readonly kind: 'unreachable'; readonly detail: string }
 
 export interface TokenReading {

@@ -9,7 +9,7 @@ export function baseUrlParts(origin: string, prefix: string): string[] {
   return [origin, host, hostname, prefix, ...segmentsOf(prefix)].filter((part) => part !== '')
 }
 
-/** Of an address that only its owner knows. The last part of a host's name, such as `com` or `internal`, tells nothing. */
+/** Of an address that only its owner knows. The last part of a host's name, such as `com` or `internal`, discloses nothing. */
 export function urlParts(url: string): string[] {
   const { href, origin, host, hostname, port, pathname, search, searchParams } = new URL(url)
   const labels = /[^\d.]/u.test(hostname) && !hostname.startsWith('[') ? hostname.split('.').slice(0, -1) : []

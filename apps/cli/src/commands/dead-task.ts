@@ -37,7 +37,7 @@ export interface Context {
 /** The letters that are meant: those that are named, or those of a filter. */
 type Chosen = { readonly ids: readonly string[] } | { readonly filter: DeadLetterFilter }
 
-/** Their new ids are told. */
+/** At most so many new ids are printed. */
 const TOLD_MAX = 20
 const PER_SECOND_MAX = 10_000
 

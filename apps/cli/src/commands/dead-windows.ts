@@ -1,4 +1,4 @@
-/** What an operator is told of the reply windows of dead letters' people before anything is done. */
+/** What an operator sees of the reply windows of dead letters' people before anything is done. */
 import { WINDOW_ERRCODES } from '@wechat-outbox/messages'
 import {
   type CountedWindows,

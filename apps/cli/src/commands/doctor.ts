@@ -51,7 +51,7 @@ interface Findings {
   readonly credentials?: CredentialFindings
 }
 
-/** What Redis knows of the apps, as `wxo status` tells it. */
+/** What Redis knows of the apps, as `wxo status` reports it. */
 interface AppFindings {
   readonly overview?: Overview
   readonly findings: readonly Finding[]

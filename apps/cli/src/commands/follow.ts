@@ -40,7 +40,7 @@ export function taskLine(task: Task): string {
 }
 
 /**
- * Resolves when the task has ended. While nothing moves it says why: a person is told and may wait, a script is not kept waiting.
+ * Resolves when the task has ended. While nothing moves it says why: a person sees that and may wait, a script is not kept waiting.
  * @throws CommandFailure when the watching ends before
  */
 export async function followTask(watching: Watching, started: Task): Promise<Task> {

@@ -1,4 +1,4 @@
-/** `wxo status`: what is wrong first, then every app at a glance. */
+/** `wxo status`: what is wrong first, then a short account of every app. */
 import { type RedisHealth, redisProblems, type Task } from '@wechat-outbox/outbox/engine'
 import type { Command } from 'commander'
 import { findingsOf, printFindings } from '../findings.ts'

@@ -111,7 +111,7 @@ export function timeOf(ms: number | undefined): Part {
 
 const isTime = (ms: number): boolean => Math.abs(ms) <= 8.64e15
 
-/** A duration in the unit that tells enough. */
+/** A duration in the largest unit that is exact enough. */
 export function durationText({ durations }: Texts, seconds: number): string {
   if (seconds < 100) return durations.seconds(Math.max(1, Math.ceil(seconds)))
   if (seconds < 6000) return durations.minutes(Math.round(seconds / 60))

@@ -1,4 +1,4 @@
-/** What the first page tells, read in a bounded number of commands however many dead letters there are. */
+/** What the first page shows, read in a bounded number of commands however many dead letters there are. */
 import {
   countAtOnce,
   type DeadLetterPage,
@@ -24,7 +24,7 @@ export interface HourChart {
   /** Epoch milliseconds: the begin of the first hour, and of the last one. */
   readonly first: number
   readonly last: number
-  /** Undefined where only a look at the letters would tell. */
+  /** Undefined where only a look at the letters would show it. */
   readonly counts: readonly LetterCount[] | undefined
 }
 
@@ -36,7 +36,7 @@ export interface AppState {
 export interface Overview {
   /** By code, whichever code is chosen. Undefined: nothing is counted. */
   readonly counts: LetterCounts
-  /** How many the filter finds; undefined where only a look at the letters would tell. */
+  /** How many the filter finds; undefined where only a look at the letters would show it. */
   readonly total: number | undefined
   readonly chart: HourChart
   readonly page: DeadLetterPage
@@ -48,7 +48,7 @@ export async function readOverview(
   appid: string,
   { filter, cursor }: { filter: ShownFilter; cursor: string | undefined },
 ): Promise<Overview> {
-  // No index tells of windows, and the codes stay in sight without them.
+  // No index holds windows, and the codes stay in sight without them.
   const { errcode: _errcode, window: _window, ...ofAllCodes } = filter
   const count = async (of: ShownFilter, by: 'errcode' | 'hour'): Promise<LetterCounts | undefined> =>
     countAtOnce(store, appid, { filter: taskFilterOf(of), by, reasons: reasonKeys() })

@@ -25,7 +25,7 @@ export type Chosen =
 export interface Preflight {
   readonly chosen: Chosen
   readonly counts: LetterCounts
-  /** How many can be sent now, as far as their reasons tell. */
+  /** How many can be sent now, as far as their reasons show. */
   readonly sendable: number
   /** How many only go out if their users have acted again. */
   readonly afterUserAction: number
@@ -38,7 +38,7 @@ export interface Preflight {
   readonly state: AppState
 }
 
-/** Letters whose windows are looked at for one page: no index tells them, and the page has to stay quick. */
+/** Letters whose windows are looked at for one page: no index has them, and the page has to stay quick. */
 const WINDOWS_MAX = 1000
 
 export async function readPreflight(

@@ -1,4 +1,4 @@
-/** What addresses and forms of the operator's page may say, checked. Every problem is told by its path. */
+/** What addresses and forms of the operator's page may say, checked. Every problem is reported with its path. */
 import { appidSchema, check, isDeadLetterId, type JsonSize, touserSchema, WINDOW_STATES } from '@wechat-outbox/messages'
 import { z } from 'zod'
 import { filterSchema, taskRequest } from '../v1/operator-schemas.ts'

@@ -1,4 +1,4 @@
-/** `/`: leads to what the gateway has for people. It tells nothing that is not in the repository, so it asks for no sign-in. */
+/** `/`: leads to what the gateway has for people. It shows nothing that is not in the repository, so it asks for no sign-in. */
 import type { FastifyInstance } from 'fastify'
 import { addAssets } from './assets.ts'
 import { chooseLanguage, LANGUAGES } from './language.ts'

@@ -97,7 +97,7 @@ function countTags(text: string): number {
   return marks.reduce((sum, count) => sum + count, 0)
 }
 
-/** What the user did, if the push tells of something that opens a reply window. */
+/** What the user did, if the push reports something that opens a reply window. */
 export function actionOf(fields: PushFields): PushedAction | undefined {
   const touser = touserSchema.safeParse(fields.get('FromUserName'))
   const [type, created = '', event] = ['MsgType', 'CreateTime', 'Event'].map((name) => fields.get(name))

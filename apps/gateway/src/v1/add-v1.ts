@@ -39,7 +39,7 @@ export interface V1Deps {
   readonly access: Pick<Access, 'require'>
   /** Messages are taken for these apps alone. */
   readonly knownApps: KnownApps
-  /** For how long the status of a message still tells that its dead letter was discarded. */
+  /** For how long the status of a message still reports that its dead letter was discarded. */
   readonly rememberMs: number
   readonly media: MediaDeps
 }

@@ -1,4 +1,4 @@
-/** What a request says, read and checked. Every problem that it has is told at once. */
+/** What a request says, read and checked. All its problems are reported at once. */
 import {
   appidSchema,
   BATCH_MAX,

@@ -1,4 +1,4 @@
--- A message that no run settles becomes a dead letter: its job failed by other hands, it expired while it waited, or its user did
+-- A message that no run settles becomes a dead letter: its job failed by other programs, it expired while it waited, or its user did
 -- nothing for too long. Only if it is
 -- still as its caller saw it; so what the caller read is what the letter says.
 --   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane or '' for a message without a recipient   KEYS[4] parked lanes

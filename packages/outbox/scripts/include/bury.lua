@@ -19,7 +19,7 @@ local function bury(letter, at)
     'priority', 0, 'failedReason', letter.reason, 'finishedOn', letter.deadAt, 'processedOn', letter.deadAt, 'atm', 1,
     'buried', 1)
   if letter.idem then redis.call('HSET', key, 'idem', letter.idem) end
-  -- An index that hands have spoilt must not keep a message from its end.
+  -- An index that another program has corrupted must not keep a message from its end.
   for _, index in ipairs(letter.indexes) do redis.pcall('ZADD', index, letter.deadAt, letter.id) end
   redis.call('XADD', at.dead .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'failed', 'jobId', letter.id,
     'failedReason', letter.reason)

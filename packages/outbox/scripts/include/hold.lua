@@ -4,8 +4,8 @@
 --- include clock
 --- include events
 
--- BullMQ itself writes '1' and looks only whether there is a value. Ours tells whose pause it is: one that other hands
--- made, before or during a hold, is never lifted with it.
+-- BullMQ itself writes '1' and looks only whether there is a value. Ours marks whose pause it is: one that another
+-- program made, before or during a hold, is never lifted with it.
 local OURS = 'wxo'
 
 -- Who was told that the app is suspended is told when it goes on, whoever ends that: what is told then stands beside the queue of callbacks.
@@ -106,7 +106,7 @@ local function gate(holdKey, prefix)
   if redis.call('EXISTS', holdKey) == 0 then return false end
   local hold = redis.call('HMGET', holdKey, 'operator', 'kind', 'half')
   if not hold[1] and hold[3] then return 'probing' end
-  -- The queue may have been resumed by hands that do not know of the hold.
+  -- The queue may have been resumed by a program that does not know of the hold.
   shut(prefix)
   return 'held'
 end

@@ -1,4 +1,4 @@
--- What becomes of a message is noted beside its idempotency key, because a repeat is told of it as long as the key lives, and the
+-- What becomes of a message is noted beside its idempotency key, because a repeat gets it as its answer as long as the key lives, and the
 -- job may be gone by then. A job, and then its dead letter, names its record in the field `idem`.
 
 -- The record of a message, if it has one and the record is still its own.

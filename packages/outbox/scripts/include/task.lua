@@ -1,5 +1,5 @@
 -- How far a task is. Its letters that are left stand in a sorted set by acceptance, and in a second one by person; what is taken from
--- there and the count that tells what became of it change in the same step, so that they always agree. `tasks` is what stands before
+-- there and the count of what became of it change in the same step, so that they always agree. `tasks` is what stands before
 -- a task's id in its keys.
 local TASK_KEPT_MS = 7 * 86400000
 
@@ -30,7 +30,7 @@ local function finishLetter(entry, of, at)
   dropPlace(entry, at)
 end
 
--- What is answered for a step that Redis has refused. What hands have spoilt is refused tomorrow as well, and a task has to end.
+-- What is answered for a step that Redis has refused. What another program has corrupted is refused tomorrow as well, and a task has to end.
 local function refusedLetter(entry, why, at)
   if entry.task ~= '' and string.find(why, 'WRONGTYPE', 1, true) then finishLetter(entry, 'failed', at) end
   return { 'failed', why }

@@ -9,7 +9,7 @@
 local lane, prefix = KEYS[1], ARGV[1]
 local function isOver(id)
   local job = redis.call('HMGET', prefix .. id, 'name', 'settled')
-  -- A job that other hands have completed bears no mark of ours, and would be first for ever.
+  -- A job that another program has completed bears no mark of ours, and would be first for ever.
   return not job[1] or job[2] or redis.call('ZSCORE', prefix .. 'completed', id)
 end
 local ghosts, duplicates, missing, kept, seen = {}, {}, {}, {}, {}

@@ -48,7 +48,7 @@ local function send(n, followers)
     idem = record and idem, onClosed = onClosed, collapseKey = collapseKey ~= '' and collapseKey,
   }
   if followers > 0 then
-    -- What hands have spoilt fails here, before the first is stored without the others.
+    -- What another program has corrupted fails here, before the first is stored without the others.
     for _, key in ipairs({ at.delayed, at.parkedLanes, at.expiring }) do redis.call('ZCARD', key) end
     redis.call('XLEN', at.events)
   end

@@ -59,7 +59,7 @@ for n = 7, #ARGV, 7 do
     local why = not isDone and whyFailed(answer)
     if why and isReadOnly(why) then return redis.error_reply(why) end
     if why then answer = { 'failed', why } end
-    -- What hands have spoilt is refused tomorrow as well, and a task has to end.
+    -- What another program has corrupted is refused tomorrow as well, and a task has to end.
     if not why or string.find(why, 'WRONGTYPE', 1, true) then redis.call('LREM', KEYS[2], -1, ARGV[n]) end
     if answer == 'taken-back' then redis.call('HINCRBY', KEYS[1], 'takenBack', 1) end
   end

@@ -37,7 +37,7 @@ export interface HoldKeeper {
 
 /** So that the workers of an app do not all ask in the same instant. */
 const JITTER_MS = 250
-/** A hold may last an hour; whoever changes it meanwhile tells nobody. */
+/** A hold may last an hour; a change of it meanwhile is announced to nobody. */
 const LOOK_EVERY_MS = 60_000
 const AFTER_PROBLEM_MS = 2000
 

@@ -1,7 +1,7 @@
 /**
  * Waiting for work in many queues costs a blocking connection each, and a worker of 200 apps would keep 400 of them for
  * queues in which nothing happens. Here one connection waits for all of them: BullMQ puts a marker beside a queue when it
- * has work or will have, and BZPOPMIN takes any number of markers. Whoever waits for the queue is told.
+ * has work or will have, and BZPOPMIN takes any number of markers. The waiter of that queue is called.
  *
  * A marker says no more than "look". One that is lost with a connection, or taken by a process that dies, is made up for by
  * the rounds that every process makes (`worker/queue-poll.ts`).

@@ -1,5 +1,5 @@
 /**
- * Dead letters of messages that no run settles: their jobs failed by other hands, or they expired while they waited. A run's own
+ * Dead letters of messages that no run settles: their jobs failed by other programs, or they expired while they waited. A run's own
  * dead letter is part of its settlement; these are found by a sweep, and each is made by one script, on the condition that
  * nothing has happened to the message since it was read.
  *

@@ -1,5 +1,5 @@
 /**
- * Of how many dead letters WeChat would take the message now, as far as the ledger of reply windows knows. No index tells it, so the letters
+ * Of how many dead letters WeChat would take the message now, as far as the ledger of reply windows knows. No index has it, so the letters
  * are looked at: a bounded number of them.
  */
 import {

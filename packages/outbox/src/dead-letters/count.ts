@@ -1,6 +1,6 @@
 /**
  * How many dead letters there are, and of what: what an operator asks first. By code and by hour, of some codes, some people and some
- * time, the indexes tell it (`count-indexes.ts`); everything else takes a look at the letters, page by page.
+ * time, the indexes have it (`count-indexes.ts`); everything else takes a look at the letters, page by page.
  */
 import { type DeadLetter, type DeadLetterFilter, reasonKeyOf, recipientOf } from '@wechat-outbox/messages'
 import type { Store } from '../redis/store.ts'
@@ -43,7 +43,7 @@ export async function countDeadLetters(store: Store, appid: string, asked: Count
 }
 
 /**
- * The same for who cannot wait for letters to be looked at: undefined where the indexes alone do not tell, and `others` are then also the
+ * The same for who cannot wait for letters to be looked at: undefined where the indexes alone do not have it, and `others` are then also the
  * letters of reasons that `reasons` does not name.
  */
 export async function countAtOnce(

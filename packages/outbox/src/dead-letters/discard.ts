@@ -14,7 +14,7 @@ export type Discarded = 'discarded' | 'being-replayed' | 'unknown'
 type Answer = Discarded | 'changed' | 'later' | ['failed', string]
 
 /**
- * Removes a dead letter for good. `rememberMs`: for how long `status` still tells that it was, at least; and as long as its
+ * Removes a dead letter for good. `rememberMs`: for how long `status` still reports that it was, at least; and as long as its
  * message's idempotency key lives.
  */
 export async function discardDeadLetter(
@@ -85,7 +85,7 @@ async function discardBatch(
   return { waitMs, ended, answers }
 }
 
-/** A job of this queue that other hands have added may hold anything, and is discarded as well. */
+/** A job of this queue that another program has added may hold anything, and is discarded as well. */
 function partsOf(keys: AppKeys, { appid, id, letter }: { appid: string; id: string; letter: DeadLetter | undefined }) {
   if (letter === undefined || typeof letter?.messageId !== 'string' || typeof letter.reason !== 'object') {
     return [id, keys.ended(id), 'null', JSON.stringify([keys.deadByTime])]

@@ -37,7 +37,7 @@ export function partsOf(keys: AppKeys, letter: DeadLetter) {
   return { touser, dead: { letterId: deadLetterIdOf(letter.messageId), letter: JSON.stringify(letter), more } }
 }
 
-/** What stands in a dead letter's job, if it is a letter: one that other hands have added may hold anything. */
+/** What stands in a dead letter's job, if it is a letter: one that another program has added may hold anything. */
 export function letterIn(data: unknown): DeadLetter | null {
   const letter = data as Partial<DeadLetter> | null | undefined
   const isLetter =

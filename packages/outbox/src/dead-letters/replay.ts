@@ -31,7 +31,7 @@ import { memoryOf, replayedData } from './replayed.ts'
 export interface ReplayOptions {
   readonly store: Store
   readonly appid: string
-  /** For how long the status of a dead message still tells what it was replayed as, at least. */
+  /** For how long the status of a dead message still reports what it was replayed as, at least. */
   readonly rememberMs: number
   /** Replays per second, over all workers of the app. 0: no limit. */
   readonly perSecond: number
@@ -264,7 +264,7 @@ function reasonIn(letter: DeadLetter | null | undefined): string {
   return letter && typeof reason?.name === 'string' ? refusedReasonLine(letter) : 'it is no dead letter'
 }
 
-/** A job of this queue that other hands have added may hold anything. */
+/** A job of this queue that another program has added may hold anything. */
 function readMessage(letter: DeadLetter): JobData | undefined {
   const { message, reason, messageId, attempts, acceptedAt, deadAt } = letter
   const isLetter =

@@ -1,12 +1,12 @@
 /**
  * Which dead letters cannot be replayed, and why: what nobody can read, and what has lost its content because it is older than
- * `RETAIN_DEAD_CONTENT_DAYS`. Whoever asks for their replay is told so.
+ * `RETAIN_DEAD_CONTENT_DAYS`. A request for their replay is refused for this reason.
  */
 import { type DeadLetter, isContentRemoved, reasonLine } from '@wechat-outbox/messages'
 
 export type NotReplayable = 'unreadable' | 'content-removed'
 
-/** Undefined where its message can be sent again, as far as that can be told without reading all of it. */
+/** Undefined where its message can be sent again, as far as that is known without reading all of it. */
 export function whyNotReplayable(letter: Pick<DeadLetter, 'message'>): NotReplayable | undefined {
   if (isContentRemoved(letter)) return 'content-removed'
   const { message } = letter

@@ -1,5 +1,5 @@
 /**
- * The reply windows of dead letters' people. A letter does not tell whether WeChat would take it now: that stands in the ledger, so it is
+ * The reply windows of dead letters' people. A letter does not show whether WeChat would take it now: that stands in the ledger, so it is
  * read for the people of a whole page at once, wherever letters are found.
  */
 import { type DeadLetter, recipientOf, type WindowState } from '@wechat-outbox/messages'
@@ -13,7 +13,7 @@ export interface JudgedPage {
 }
 
 /**
- * Reads the windows of a page's people. The answer tells of each of these letters whether its window is as it is meant to be; one whose
+ * Reads the windows of a page's people. The answer has for each of these letters whether its window is as it is meant to be; one whose
  * recipient nobody can read is `unknown`.
  */
 export async function judgeWindows(

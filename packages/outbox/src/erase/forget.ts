@@ -4,7 +4,7 @@
  * script. It may be interrupted and repeated; other people's messages keep their places.
  *
  * First goes what stands in the lane, the last of it first, so that nothing is let go on the way. A message that a worker holds stays,
- * and is told of.
+ * and is reported.
  */
 import type { StatusReport } from '@wechat-outbox/messages'
 import { parseJson, recipientIn } from '../bullmq/job-hash.ts'

@@ -2,7 +2,7 @@
  * Content does not stay for longer than it is needed. With `RETAIN_CONTENT=false` a delivered message loses its own in the step that
  * settles it; what ends without a run of its own – a newer message has replaced it, another program has completed its job, or it was
  * delivered while content was still kept – loses it in the next sweep, which also takes it from dead letters that are older than
- * `RETAIN_DEAD_CONTENT_DAYS`. Whom it was for, codes, times and metadata stay, so that `status` tells as much as before.
+ * `RETAIN_DEAD_CONTENT_DAYS`. Whom it was for, codes, times and metadata stay, so that `status` reports as much as before.
  */
 import {
   type DeadLetter,

@@ -1,6 +1,6 @@
 /**
  * Lanes mend themselves. Usually a message that waits behind another is woken by whoever takes that one off the lane; but
- * hands remove jobs and delete keys, and then nobody is left who would. So lanes with parked messages are remembered with
+ * where somebody removes jobs or deletes keys, nobody is left to do so. So lanes with parked messages are remembered with
  * the time at which they last moved, and those that stand still are looked at.
  */
 import { parseJson, recipientIn } from '../bullmq/job-hash.ts'

@@ -24,7 +24,7 @@ interface Message {
 }
 
 /**
- * `rememberMs`: for how long `status` still tells that it was cancelled, at least; and as long as its idempotency key lives.
+ * `rememberMs`: for how long `status` still reports that it was cancelled, at least; and as long as its idempotency key lives.
  * Of several parts: `cancelled` when nothing of any can have reached WeChat; `too-late` when something can. What could be
  * taken back, was.
  */

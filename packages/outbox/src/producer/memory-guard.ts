@@ -18,7 +18,7 @@ export function createMemoryGuard(open: () => Promise<Store>): MemoryGuard {
   let askAt = 0
   const ask = async (): Promise<void> => {
     const { redis } = await open()
-    // Where Redis does not tell, it refuses by itself when it is full.
+    // Where Redis does not show it, it refuses by itself when it is full.
     const { usedMemoryBytes = 0, maxMemoryBytes = 0 } = await readMemory(redis)
     full = maxMemoryBytes > 0 && usedMemoryBytes > FULL_AT * maxMemoryBytes
   }
@@ -27,7 +27,7 @@ export function createMemoryGuard(open: () => Promise<Store>): MemoryGuard {
       const now = performance.now()
       if (now >= askAt) {
         askAt = now + ASK_EVERY_MS
-        // Redis away is the enqueue's to notice and to tell.
+        // The enqueue notices and reports that Redis is away.
         ask().catch(() => undefined)
       }
       return full

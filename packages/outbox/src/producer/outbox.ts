@@ -203,7 +203,7 @@ export class Outbox {
     return split?.ok ? split.parts : [content]
   }
 
-  /** The job tells, or what it left; and after those, what was noted beside the key, which lives as long as the key does. */
+  /** The job has it, or what it left; and after those, what was noted beside the key, which lives as long as the key does. */
   async #statusOfRepeat(
     appid: string,
     { id, ending }: Extract<Enqueued, { duplicate: true }>,
@@ -251,7 +251,7 @@ function isObject(value: unknown): value is object {
 
 function ownStore(url: string): LazyStore {
   const store = lazyStore(url)
-  // Connect now, so that the first message does not wait for it; a failure is the first call's to tell.
+  // Connect now, so that the first message does not wait for it; a failure is reported by the first call.
   store.open().catch(() => undefined)
   return store
 }

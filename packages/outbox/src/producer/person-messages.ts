@@ -4,7 +4,7 @@
  * letters, and the completed jobs what was delivered. Two of the places hold everybody's, so a page looks at a bounded
  * number of jobs and may be empty, with a cursor for the next one.
  *
- * What is cancelled, replayed or discarded stands in no list: `status(id)` tells of it. Nor does a scheduled message between
+ * What is cancelled, replayed or discarded stands in no list: `status(id)` reports it. Nor does a scheduled message between
  * the moment at which it is due and its first turn.
  */
 import type { MessageStatus, StatusReport } from '@wechat-outbox/messages'

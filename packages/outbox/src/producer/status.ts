@@ -26,7 +26,7 @@ export async function readStatus(store: Store, appid: string, id: string): Promi
 export interface JobLook {
   readonly job: JobHash
   readonly report: StatusReport
-  /** How often it had been fetched: whether that has changed tells a script whether this is still true. */
+  /** How often it had been fetched: a script compares it to see whether this is still true. */
   readonly fetches: string
 }
 
@@ -135,7 +135,7 @@ function isScheduled(job: JobHash): boolean {
   return read.kind === 'ok' && read.data.sendAt !== undefined && job.history.length === 0
 }
 
-/** Of a message, what a report tells; so much is left when its content is removed. */
+/** Of a message, what a report contains; so much is left when its content is removed. */
 type Shown = Partial<Pick<JobData, 'touser' | 'part' | 'sendAt' | 'expiresAt' | 'replayOf' | 'metadata'>> & {
   readonly msgtype?: string
 }

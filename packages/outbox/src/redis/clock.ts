@@ -16,11 +16,11 @@ export interface RedisClock {
   measure(): Promise<void>
 }
 
-/** The quickest of so many answers tells the time best. */
+/** The quickest of so many answers is the best measure of the time. */
 const SAMPLES = 3
 
 export function createRedisClock(redis: RedisClient): RedisClock {
-  // Added to `performance.now()`, which no hand sets back or forth.
+  // Added to `performance.now()`, which nobody sets back or forth.
   let startedAt = performance.timeOrigin
   const now = (): number => performance.now() + startedAt
   return {

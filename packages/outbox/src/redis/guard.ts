@@ -11,7 +11,7 @@ import type { RedisClient } from './connection.ts'
 import { isTooOld, TOO_OLD } from './health.ts'
 import { answerInfo } from './server-info.ts'
 
-/** How the clients to one address are told that it belongs to another server now. */
+/** How the clients to one address learn that it belongs to another server now. */
 export interface Peers {
   readonly clients: Set<Redis>
   droppedAt: number
@@ -54,7 +54,7 @@ function drop(peers: Peers): boolean {
   return true
 }
 
-/** Watches a client from its making on. Its errors have a listener then; whoever wants to tell of them adds another. */
+/** Watches a client from its making on. Its errors have a listener then; whoever wants to report them adds another. */
 export function guardClient(client: RedisClient, peers: Peers): void {
   client.on('error', (error: unknown) => lastErrors.set(client, error))
   client.on('ready', () => lastErrors.delete(client))

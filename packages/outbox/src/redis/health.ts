@@ -6,11 +6,11 @@ import { Cluster } from 'ioredis'
 import type { RedisClient } from './connection.ts'
 import { isNotAllowed } from './server-info.ts'
 
-/** Undefined is what Redis does not tell this user. */
+/** Undefined is what Redis does not show to this user. */
 export interface RedisHealth {
   readonly version: string | undefined
   readonly appendOnly: boolean | undefined
-  /** `always`, `everysec`, `no`; told by CONFIG. */
+  /** `always`, `everysec`, `no`; read from CONFIG. */
   readonly appendFsync: string | undefined
   readonly evictionPolicy: string | undefined
   readonly usedMemoryBytes: number | undefined
@@ -105,7 +105,7 @@ export function redisProblems(health: RedisHealth): string[] {
   return problems
 }
 
-/** What nobody here can tell whether it is wrong, in sentences for an operator. */
+/** What this program cannot judge, in sentences for an operator. */
 export function redisUnknowns(health: RedisHealth): string[] {
   const unknowns: string[] = []
   if (health.appendOnly === undefined) {

@@ -1,7 +1,7 @@
 /**
  * Which apps there are in a Redis, and which of them a worker serves now. A message for an app with a typing error in its
  * name is stored like any other and waits for ever, so there are two lists: the apps that workers have served, and the
- * apps that producers have stored messages for. What stands in the second and is served by nobody can be told.
+ * apps that producers have stored messages for. What is in the second and is served by nobody can be reported.
  *
  * Anybody may write to these lists, hence what is no appid is left out.
  */

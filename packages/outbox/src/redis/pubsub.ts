@@ -1,7 +1,7 @@
 /**
- * What one process tells the others: Redis's publish and subscribe, over one connection for everything a process wants to
+ * What one process reports to the others: Redis's publish and subscribe, over one connection for everything a process wants to
  * hear. Such messages may be missed – a connection breaks, another server takes over – and so they carry nothing that
- * counts: they only say that something in Redis has changed. Whenever one may have been missed, everybody is told to look.
+ * counts: they only say that something in Redis has changed. Whenever one may have been missed, every subscriber is made to read it again.
  */
 import type { RedisClient } from './connection.ts'
 import { isNotAllowed } from './server-info.ts'

@@ -1,6 +1,6 @@
 /**
  * What a server says of itself. INFO is what everybody asks for it – the client before it is ready, BullMQ, and our own look
- * at persistence and memory – and an access list may refuse it (`-@dangerous` does). Then HELLO, which none refuses, tells version and
+ * at persistence and memory – and an access list may refuse it (`-@dangerous` does). Then HELLO, which none refuses, returns version and
  * role, in INFO's form; the rest is unknown, and whoever asks has to say so.
  */
 import { Cluster, type Redis } from 'ioredis'
@@ -29,7 +29,7 @@ export function answerInfo(client: RedisClient): void {
   }) as Redis['info']
 }
 
-/** What HELLO tells, by name: `version`, `role` and others. Empty where a proxy does not know it. */
+/** What HELLO returns, by name: `version`, `role` and others. Empty where a proxy does not know it. */
 async function helloOf(client: RedisClient): Promise<ReadonlyMap<string, string>> {
   const [server] = client instanceof Cluster ? client.nodes('master') : [client]
   try {

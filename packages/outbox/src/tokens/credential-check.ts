@@ -10,7 +10,7 @@ import { appKeys } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 import { createTokenStore, type TokenFailure } from './token-store.ts'
 
-/** `refused`: somebody has to change a setting. `unclear`: nothing came back that tells. */
+/** `refused`: somebody has to change a setting. `unclear`: no answer that proves either. */
 export type CredentialAnswer = { readonly kind: 'works' } | ({ readonly kind: 'refused' | 'unclear' } & TokenFailure)
 
 export type CredentialCheck = {
@@ -49,7 +49,7 @@ export async function checkCredential(
   return { kind: 'answered', answer, msAgo: 0, againInMs: CHECK_EVERY_MS }
 }
 
-/** What another call has left. Other hands may have written anything there. */
+/** What another call has left. Other programs may have written anything there. */
 function known(kept: unknown, nowMs: number): CredentialCheck {
   const { at, answer } = (kept ?? {}) as { at?: unknown; answer?: Partial<CredentialAnswer> & Partial<TokenFailure> }
   const msAgo = typeof at === 'number' ? Math.max(0, nowMs - at) : 0

@@ -263,7 +263,7 @@ function tokenOf(fields: readonly string[]): StoredToken {
   }
 }
 
-/** The detail was cleaned before it was stored, unless an older version or somebody's hands have stored it. */
+/** The detail was cleaned before it was stored, unless an older version or another program has stored it. */
 function failureOf([errcode = '', text = '']: readonly string[]): TokenFailure {
   const detail = cleanErrmsg(text)
   return errcode === '' ? { detail } : { errcode: Number(errcode), detail }

@@ -35,7 +35,7 @@ export interface ConsumerOptions {
   readonly deliver: (run: Run) => Promise<Settlement>
   /** Told of each run that `deliver` got, when it is over; `isRecorded`: Redis has what it came to, from this run. */
   readonly onSettled?: ((run: Run, settlement: Settlement, isRecorded: boolean) => void) | undefined
-  /** The reason of a message whose job other hands have failed; `wasOpen`: while a call of it may have been open. */
+  /** The reason of a message whose job another program has failed; `wasOpen`: while a call of it may have been open. */
   readonly explainFailure: (failedReason: string, wasOpen: boolean) => Reason
   /** The reason of a message that dies while it waits, from the last attempt if there was one. */
   readonly explainExpiry: (last: Attempt | undefined, of: ExpiryOf) => Reason
@@ -63,7 +63,7 @@ export interface ConsumerOptions {
   readonly sweepEveryMs?: number | undefined
 }
 
-/** What the consumer tells its process, to be logged and counted. */
+/** What the consumer reports to its process, to be logged and counted. */
 export interface ConsumerReport extends HoldReport, SettlerReport {
   readonly dead: (dead: { id: string; letter: DeadLetter }) => void
   readonly replayed: (replayed: { id: string; replayOf: string }) => void

@@ -1,6 +1,6 @@
 /**
  * Says in Redis that a worker serves an app: for ever in the list of apps, which the gateway takes messages for, and for now in
- * a key that ends soon after its last worker has. Repeated, because hands delete keys and empty Redis under running workers;
+ * a key that ends soon after its last worker has. Repeated, because somebody may delete keys or empty Redis under running workers;
  * and apart from the sweep, which may take long.
  */
 import { messageOf } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * What no marker tells, a look at the queues does. Every few seconds each consumer looks at its two queues, in one script, and
+ * A look at the queues finds what no marker has announced. Every few seconds each consumer looks at its two queues, in one script, and
  * makes up for what may have been missed: a marker that was lost with a connection or taken by a process that has died, a
  * job that a dead worker holds. While runs hold jobs, a look for stalled ones follows, as often as BullMQ makes it; an app that has none costs
  * one script alone.

@@ -17,7 +17,7 @@ const WEIGHT = 0.02
 /** Runs between two changes. */
 const CHANGE_EVERY = 50
 
-/** `set` is told the number of runs, whenever that changes. */
+/** `set` is called with the number of runs, whenever that changes. */
 export function createRunSlots(callsMax: number, set: (runsMax: number) => void): RunSlots {
   let call = 0
   let settle = 0

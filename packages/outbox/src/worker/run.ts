@@ -89,7 +89,7 @@ export interface Run {
   lastAttempt(): Attempt | undefined
 }
 
-/** What a settlement came to: what the settler is told, and the dead letter if it makes one. */
+/** What a settlement came to: what the settler gets, and the dead letter if it makes one. */
 export interface Ending {
   readonly item: Item
   readonly dead?: { readonly id: string; readonly letter: DeadLetter }
@@ -97,7 +97,7 @@ export interface Ending {
 
 /** A run as the consumer holds it. */
 export interface OwnRun extends Run {
-  /** What the settler has to be told. */
+  /** What the settler has to know. */
   ending(settlement: Settlement): Ending
   /** To be called when the run is over, whatever it came to: another message may be the probe now, if this one was. */
   end(): Promise<void>
@@ -151,7 +151,7 @@ export function createRun(job: Job, at: { token: string; signal: AbortSignal }, 
       return asked.turn
     },
     async signalApp(signal) {
-      // A call that this side broke off says nothing about the road.
+      // A call that this side broke off says nothing about the way to WeChat.
       const said = at.signal.aborted && signal.kind === 'fault' && signal.cause === 'road' ? UNKNOWN : signal
       try {
         const held = await keeper.signal({ token: at.token, probes, touser: member?.touser, signal: said })

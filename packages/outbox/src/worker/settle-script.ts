@@ -1,4 +1,4 @@
-/** What a worker tells `settle.lua` and hears of it: pure translations, so that the settler is about time and trouble alone. */
+/** What a worker passes to `settle.lua` and what that returns: pure translations, so that the settler is about time and trouble alone. */
 import { JOB_DATA_VERSION, type WindowDisagreement } from '@wechat-outbox/messages'
 import type { JobJson } from 'bullmq'
 import type { AppKeys } from '../redis/keys.ts'
@@ -10,7 +10,7 @@ interface OfRun {
   readonly id: string
   /** The run's lock token. */
   readonly token: string
-  /** Whose lane the message leaves or stays in; absent where that cannot be told. */
+  /** Whose lane the message leaves or stays in; absent where that is not known. */
   readonly touser?: string | undefined
   /** The run asks for another message. */
   readonly fetches: boolean

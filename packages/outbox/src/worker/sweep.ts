@@ -1,4 +1,4 @@
-/** What a crash or other hands left undone, and what has grown too old: at start and every 30 seconds, one sweep at a time. */
+/** What a crash or another program left undone, and what has grown too old: at start and every 30 seconds, one sweep at a time. */
 import type { HoldKeeper } from '../app-hold/keeper.ts'
 import type { Burier } from '../dead-letters/bury.ts'
 import { expireDeadLetters } from '../dead-letters/list.ts'
