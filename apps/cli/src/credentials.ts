@@ -1,5 +1,5 @@
 /**
- * Do the credentials work with which the workers get tokens? Those of the command's own environment are tried, as a worker does it, and
+ * Do the credentials with which the workers get tokens work? Those of the command's own environment are tried, as a worker does it, and
  * without force: that ends no token. Of an app whose credential is not here it is said that it was not tried, and what its workers have.
  */
 import { type CredentialAnswer, type CredentialCheck, checkCredential, type Store } from '@wechat-outbox/outbox/engine'

@@ -1,5 +1,5 @@
 /**
- * The gateway's one connection. Whoever asks over HTTP is waiting, so it has a producer's patience: while Redis is away a
+ * The gateway's one connection. Whoever asks over HTTP is waiting, so it has the limits of a producer: while Redis is away a
  * command fails at once, and one that Redis does not answer fails in under two seconds. The connection comes back by itself.
  */
 import { OutboxError } from '@wechat-outbox/outbox'

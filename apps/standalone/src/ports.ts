@@ -1,4 +1,4 @@
-/** A port that is taken must not keep somebody from trying the sandbox: another one is used there, and said. */
+/** A port that is taken must not keep somebody from trying the sandbox: another one is used there, and printed. */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 

@@ -1,6 +1,6 @@
 /**
  * The Redis of this machine, for both modes: kept in a folder, ended with this process, and its absence an end too. Each mode
- * has a folder of its own: what somebody has played with in the sandbox must not be found by a worker that really sends.
+ * has a folder of its own: what somebody has sent in the sandbox must not be found by a worker that really sends.
  */
 import { join } from 'node:path'
 import { type LocalRedis, startLocalRedis } from '@wechat-outbox/sandbox'

@@ -1,5 +1,5 @@
 /**
- * What happened, counted by the fake WeChat's ledger alone: what the outbox believes of itself proves nothing. And which of
+ * What happened, counted by the fake WeChat's ledger alone: what the outbox itself reports proves nothing. And which of
  * the outcomes that the samples provoke are missing.
  */
 import type { Ledger, SendEntry } from '@wechat-outbox/fake-wechat'

@@ -1,4 +1,4 @@
-/** What is said and counted about messages: one line per attempt, and one per ending. Never content, a token or – above debug – an openid. */
+/** What is logged and counted about messages: one line per attempt, and one per ending. Never content, a token or – above debug – an openid. */
 import type { Attempt, DeadLetter, JobData, Outcome } from '@wechat-outbox/messages'
 import type { ConsumerReport, HoldReport, Run } from '@wechat-outbox/outbox/engine'
 import { createSeldom, type Logger } from '@wechat-outbox/runtime'

@@ -1,4 +1,4 @@
-// The control API: the fake's levers for whoever is in another process. JSON in, JSON out; 400 with the problem
+// The control API: how another process controls the fake. JSON in, JSON out; 400 with the problem
 // named when a request makes no sense.
 //
 //   GET    /_control/ledger?since=SEQ        {sends, tokenCalls, otherCalls, tokensIssued}; at most 10,000 sends a call

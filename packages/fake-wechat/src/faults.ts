@@ -1,6 +1,6 @@
 // What goes wrong between a sender and WeChat, on request: each rule says which requests it hits, how often, and
 // what then happens. Several rules may stand at once: all latencies that hit are added up, and of the others the
-// first in order of arrival plays. This file only chooses; the server plays.
+// first in order of arrival plays. This file only chooses; `play.ts` carries it out.
 import { seededRandom } from './seeded-random.ts'
 
 /**

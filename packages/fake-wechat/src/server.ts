@@ -1,5 +1,5 @@
-// An HTTP server with WeChat's manners, so that everything here runs, and is tested, without WeChat: tokens that
-// kick each other out, reply windows, WeChat's errcodes, and faults on request. It listens on the loopback alone,
+// An HTTP server that behaves as WeChat does, so that everything here runs, and is tested, without WeChat: tokens that
+// replace each other, reply windows, WeChat's errcodes, and faults on request. It listens on the loopback alone,
 // speaks plain HTTP and keeps everything in memory. Its control API is listed in control-routes.ts.
 //
 // Deliberately absent: callbacks, media download, WeChat's own rate limits (play 45011 or 45009 as faults).

@@ -1,7 +1,7 @@
 // WeChat's access tokens live in two separate worlds: the classic endpoint makes a new token at every call and
 // kills the one before, the stable endpoint repeats its token until it is nearly over or a refresh is forced.
 // Tokens of both worlds are good for sending. Clients that mix the worlds up, or refresh from several
-// processes, kick each other out: this file makes that happen as it does at WeChat.
+// processes, make each other's tokens invalid: this file makes that happen as it does at WeChat.
 import { randomBytes, randomInt } from 'node:crypto'
 
 export type TokenSettings = {

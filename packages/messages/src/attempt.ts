@@ -1,6 +1,6 @@
 /**
  * The history of a message: what came back from WeChat, what it was judged to be, and why a message died. These are the
- * words that `wechat` (which hears), `policy` (which judges) and `outbox` (which remembers) share.
+ * types that `wechat` (which receives), `policy` (which judges) and `outbox` (which stores) share.
  */
 
 /** What one try came to. `duplicate-risk` stands in none of them: `unsure` followed by another attempt says exactly that. */

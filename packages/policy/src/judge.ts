@@ -1,5 +1,5 @@
 /**
- * The judgement on one call, as a pure function of what came back and of the situation: what becomes of the message, and
+ * The decision about one call, as a pure function of what came back and of the situation: what becomes of the message, and
  * what the call says about its app. Nothing here reads a clock, draws a number or changes anything.
  *
  * Absent on purpose: reply windows are not reckoned here. WeChat's own 45015 and 45047 are the truth about them.

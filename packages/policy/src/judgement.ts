@@ -1,4 +1,4 @@
-/** What a judgement is made from and what it says. `judge.ts` makes it; the worker makes it true. */
+/** What a judgement is made from and what it says. `judge.ts` makes it; the worker carries it out. */
 import type { AppSignal, Reason } from '@wechat-outbox/messages'
 
 /** What the judgement needs to know beside the outcome: of the message, of its app's settings, of the moment. */

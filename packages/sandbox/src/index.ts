@@ -1,4 +1,4 @@
-// The world on one machine: a local Redis, processes and a faulty network, for standalone, tests and benches. Nothing
+// What one machine needs: a local Redis, processes and a faulty network, for standalone, tests and benches. Nothing
 // that ships imports this package, standalone aside.
 export { askRedis } from './ask-redis.ts'
 export { type ProcessEnd, type StartedProcess, type StartProcessOptions, startProcess } from './child-process.ts'

@@ -1,4 +1,4 @@
-// What Redis says when it refuses, word for word (Redis 7), so that a test meets the texts that clients look into.
+// The error replies of Redis 7, word for word, so that a test gets the texts that clients match.
 import { createHash } from 'node:crypto'
 
 export const REDIS_ERRORS = {

@@ -1,4 +1,4 @@
-// Networks fail in ways no mock has thought of. This is a real TCP proxy between two real parts: it resets, goes
+// Networks fail in more ways than a mock has. This is a real TCP proxy between two real parts: it resets, goes
 // silent, loses replies or refuses connections when a test says so, and otherwise passes bytes on unchanged.
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'

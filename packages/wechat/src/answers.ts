@@ -1,6 +1,6 @@
 /**
  * What an exchange means for a message: an `Outcome`. The rule behind it: only a JSON object with a numeric `errcode` is
- * WeChat's own word. Whatever else arrives after the request was written says nothing about
+ * an answer of WeChat's. Whatever else arrives after the request was written says nothing about
  * what WeChat did with it.
  */
 import { cleanErrmsg, type Outcome } from '@wechat-outbox/messages'

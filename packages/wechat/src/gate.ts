@@ -1,7 +1,7 @@
 /**
  * Who may use a connection, and who waits for one. The HTTP pool has a queue of its own, but nobody can leave that: calls
  * that had timed out would be connected for, one after another, while a broken network makes every connection slow. So calls
- * wait here, where an impatient one is simply forgotten, and the pool never gets more than it has connections.
+ * wait here, where one that has timed out is simply removed, and the pool never gets more than it has connections.
  */
 
 export interface Gate {

@@ -1,7 +1,7 @@
 /**
  * What WeChat takes as an image, and the form in which it takes one. WeChat tells the kind of a file by the name that it has in
  * the form: without a name it says 41005, and with another extension than the file's kind 40113. So the bytes say what a
- * picture is, and the name follows them. Whether WeChat likes its dimensions is WeChat's own affair.
+ * picture is, and the name follows them. Whether WeChat takes its dimensions is not judged here.
  *
  * https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/kf-mgnt/kf-message/uploadTempMedia.html
  */

@@ -1,4 +1,4 @@
-/** Can WeChat be reached from here? Any HTTP answer says yes: no token is sent, so none is expected to please. */
+/** Can WeChat be reached from here? Any HTTP answer says yes: no token is sent, so the answer need not be a success. */
 import { parseBaseUrl } from './base-url.ts'
 import type { ProxySettings } from './dispatcher.ts'
 import { createHttp } from './http.ts'

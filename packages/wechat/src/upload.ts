@@ -1,5 +1,5 @@
 /**
- * What came of an upload. A media id says that WeChat has the picture; an errcode is WeChat's word, judged as one that answers
+ * What came of an upload. A media id says that WeChat has the picture; an errcode is WeChat's answer, judged as one that answers
  * a send. Nobody gets a picture twice, so an answer that was lost, or that is none of WeChat's, is a reason to upload once more.
  */
 import type { Outcome } from '@wechat-outbox/messages'

@@ -1,4 +1,4 @@
-/** `wxo app …`: which apps are held and why, and an operator's own word on it. */
+/** `wxo app …`: which apps are held and why, and what an operator does about it. */
 import { type Hold, pauseApp, readHolds, resumeApp, type Store } from '@wechat-outbox/outbox/engine'
 import type { Command } from 'commander'
 import { checkAppid, chooseApp, knownApps } from '../apps.ts'

@@ -1,4 +1,4 @@
-/** `wxo doctor`: is the ground sound on which the promise stands? Every check is made, whatever the others found. */
+/** `wxo doctor`: does everything hold on which the promise rests? Every check is made, whatever the others found. */
 import {
   isRefusal,
   type RedisClient,

@@ -1,4 +1,4 @@
-/** What the page's forms do: start a task, end one. Every wish to change something leaves a line in the log, with who had it. */
+/** What the page's forms do: start a task, end one. Every request to change something leaves a line in the log, with the name of who made it. */
 import { check, isTaskId, TASK_SIZE, type TaskRequest } from '@wechat-outbox/messages'
 import * as engine from '@wechat-outbox/outbox/engine'
 import type { FastifyReply } from 'fastify'

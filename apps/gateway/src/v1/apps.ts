@@ -1,4 +1,4 @@
-/** What holds apps, over HTTP: a look at all of them, and an operator's own word on one. */
+/** What holds apps, over HTTP: a look at all of them, and an operator's pause and resume. */
 import { reasonLine } from '@wechat-outbox/messages'
 import * as engine from '@wechat-outbox/outbox/engine'
 import type { FastifyRequest } from 'fastify'

@@ -1,4 +1,5 @@
--- promoteDue(at): BullMQ's own promotion of what has become due. A parked message that comes by itself is put off again: it is woken.
+-- promoteDue(at): BullMQ's own promotion of what has become due. A parked message that becomes due is put off again:
+-- only `wake` lets it be fetched.
 --   at.jobs   prefix of jobs   at.wait, at.delayed, at.prioritized, at.events   keys   at.now   epoch ms
 --- include park
 local function promoteDue(at)

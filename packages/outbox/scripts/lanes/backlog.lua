@@ -1,5 +1,5 @@
--- How much waits in an app's two queues, and since when the oldest message that is due has waited. Retried and woken messages
--- join the back of a queue, so the front is not always the oldest: a bounded number from each list is looked at.
+-- How much waits in an app's two queues, and since when the oldest message that is due has waited. A retried message joins
+-- the back of a queue, a woken one the front, so the place does not show the age: a bounded number from each list is looked at.
 --   KEYS[1] prefix of the send queue's keys   KEYS[2] that of the dead letters   KEYS[3] replays that are due
 --   KEYS[4] prefix of lanes
 --   ARGV[1] now, in epoch milliseconds   ARGV[2] how many of each list are looked at

@@ -1,6 +1,6 @@
 /**
  * Our scripts change what BullMQ stores, in the layout that BullMQ gives it. That layout is not part of its documented
- * surface and may change with any release; then scripts of two minds would work on the same keys. So the outbox runs
+ * surface and may change with any release; then two layouts would be mixed in the same keys. So the outbox runs
  * with one version alone, and says so before anything is read or written.
  *
  * `test/bullmq/conformance.test.ts` makes each step twice, by BullMQ's own method and by ours, and compares what they leave;

@@ -1,6 +1,6 @@
 /**
  * Lanes that disagree with the queue. No step of the outbox leaves one: each judges and changes lane and job together.
- * Hands can – a queue obliterated, a lane deleted, a job removed or completed from a console – and then a message waits
+ * Operators and other programs can – a queue obliterated, a lane deleted, a job removed or completed from a console – and then a message waits
  * for one that will never come, or overtakes one that has. Most of that heals by itself within a minute (`heal.ts`); this finds and mends
  * the rest while everything goes on running.
  *

@@ -3,7 +3,7 @@
  * own: on both sides of the socket that costs more than what is said. So what is written within one turn of the event
  * loop is held back until its end and leaves as one piece. Nothing waits longer than that turn, and the order stays.
  *
- * Not ioredis's `enableAutoPipelining`, which does the same one floor higher and made a worker slower.
+ * Not ioredis's `enableAutoPipelining`, which does the same one layer higher and made a worker slower.
  *
  * In a loop of scripts, 100 at a time: 14.4 → 8.0 µs of CPU per command in the process and 7.0 → 6.0 µs in Redis.
  */

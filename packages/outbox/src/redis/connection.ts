@@ -1,5 +1,5 @@
 /**
- * Connections. Three kinds of use need three kinds of patience: a producer must fail at once and never repeat a command
+ * Connections. Three kinds of use need three limits of time: a producer must fail at once and never repeat a command
  * by itself (a repeat without a key is a second message); a worker waits for Redis to come back, for ever; an operator's
  * command waits a little and then says so.
  */

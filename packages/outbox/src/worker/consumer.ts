@@ -1,6 +1,6 @@
 /**
- * The workers' end of the outbox: for one app, a BullMQ Worker that hands each message to `deliver` and whose runs the settler
- * makes true; the replayer of dead letters that somebody has retried; the queue poll and the sweep beside them.
+ * The workers' end of the outbox: for one app, a BullMQ Worker that hands each message to `deliver` and whose results the settler
+ * records; the replayer of dead letters that somebody has retried; the queue poll and the sweep beside them.
  */
 import type { Attempt, DeadLetter, Reason, WindowDisagreement } from '@wechat-outbox/messages'
 import { type Job, Worker, type WorkerOptions } from 'bullmq'

@@ -1,6 +1,6 @@
 /**
- * One run of one message in a worker: from the job that was fetched to the settlement that the settler makes true. What
- * WeChat said and what that means is decided between `admit` and the settlement, by somebody who knows neither Redis
+ * One run of one message in a worker: from the job that was fetched to the settlement that the settler records. What
+ * WeChat said and what that means is decided between `admit` and the settlement, by code that knows neither Redis
  * nor BullMQ.
  */
 import {
