@@ -39,7 +39,7 @@ export interface OutboxOptions {
   readonly textSplit?: boolean | undefined
   /**
    * When `send` resolves. `primary`, the default: Redis has the message; a failover loses what had not reached a replica.
-   * `replicated`: a replica has it, too; where none says so within a second the call is WXO_UNAVAILABLE, the message may be
+   * `replicated`: a replica has it, too; where none confirms it within a second the call is WXO_UNAVAILABLE, the message may be
    * stored, and repeating it with the same idempotency key is safe.
    */
   readonly durability?: 'primary' | 'replicated' | undefined
