@@ -168,7 +168,7 @@ export function credentialProblems({ items, problems }: CredentialFindings, lang
 
 export function credentialWarnings({ items }: CredentialFindings, lang: Lang): string[] {
   const unclear = items.filter((item) => item.result === 'unclear' && !isKnown(item))
-  return unclear.map((item) => `Whether the credential of ${item.appid} works cannot be told: ${said(item, lang)}.`)
+  return unclear.map((item) => `Whether the credential of ${item.appid} works is not known: ${said(item, lang)}.`)
 }
 
 /** What the workers were told stands among the findings of `wxo status`, as a suspension or a token that they did not get. */

@@ -33,7 +33,7 @@ function newKey({ output }: Session, options: NewKeyOptions): void {
   const key = newApiKey()
   const entry = entryOf(hashApiKey(key), options)
   if (output.json) return output.document({ key, entry })
-  output.note('The key, which nobody can print again:')
+  output.note('The key, which is printed this once and stored nowhere:')
   output.line(key)
   output.note(
     'Its entry for the file of GATEWAY_KEYS_FILE, which is a JSON list (or put the key into GATEWAY_API_KEYS):',

@@ -40,15 +40,16 @@ export function addSend(program: Command, act: Act): void {
     .option('--send-at <time>', 'not before: ISO 8601 with offset, epoch ms, or a duration from now (2h)')
     .option('--expires-at <time>', 'not after')
     .addOption(
-      new Option('--if-unsure <what>', 'when nobody can know whether a call arrived').choices([
+      new Option('--if-unsure <what>', 'what to do when it cannot be known whether a call arrived').choices([
         'resend',
         'dead-letter',
       ]),
     )
     .addOption(
-      new Option('--on-closed <what>', 'while the reply window of the recipient is closed or used up').choices(
-        ON_CLOSED,
-      ),
+      new Option(
+        '--on-closed <what>',
+        'what to do while the reply window of the recipient is closed or used up',
+      ).choices(ON_CLOSED),
     )
     .action((options: SendOptions) => act((session, { input }) => send(session, input, options)))
 }

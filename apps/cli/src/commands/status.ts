@@ -61,7 +61,7 @@ function printApp(output: Output, app: AppStatus, nowMs: number): void {
       'for users',
       app.waitingForUser === 0 ? undefined : `${app.waitingForUser} of these wait for the next action of their users`,
     ],
-    ['delivered', `${send.completed} still remembered`],
+    ['delivered', `${send.completed} still retained`],
     // Failed jobs stand in the send queue only until the worker's sweep has seen them.
     ['dying', send.failed === 0 ? undefined : `${send.failed} to be moved to the dead letters`],
     ['callbacks', callbacksText(app.callbacks)],

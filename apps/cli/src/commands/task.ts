@@ -26,7 +26,10 @@ export function addTask(program: Command, act: Act): void {
     .action((id: string, options: TaskOptions) => act((session) => show(session, id, options)))
   withApp(task.command('cancel').description('stop one at once; what is left of its letters stays as it is'))
     .argument('<id>', 'r-…')
-    .option('--take-back', 'what it has replayed and nobody has tried to send becomes dead letters again, for a day')
+    .option(
+      '--take-back',
+      'turn what it has replayed and no worker has tried to send yet into dead letters again; possible for a day',
+    )
     .action((id: string, options: TaskOptions) => act((session) => cancel(session, id, options)))
 }
 

@@ -76,7 +76,7 @@ export function renderProblem(
   }: { title: string; detail: string; problems: readonly { path: string; message: string }[] },
 ): Html {
   const { t, place } = context
-  const list = problems.map(({ path, message }) => html`<li><code>${path}</code> ${message}</li>`)
+  const list = problems.map(({ path, message }) => html`<li><code>${path}</code> ${t.problemOf(path, message)}</li>`)
   const body = html`<h1>${title}</h1><p>${detail}</p>${list.length > 0 && html`<ul>${list}</ul>`}<p><a href="${hrefOf('', place)}">${t.back}</a></p>`
   return renderPage(context, { title, body })
 }

@@ -288,5 +288,7 @@ export const en = {
     timeout: 'This took too long and was given up. A narrower filter takes less.',
     internal: 'Something failed; the log of the gateway says what.',
   } satisfies Partial<Record<ProblemCode, string>>,
+  /** What is wrong with a field of the address or the form, after its name. */
+  problemOf: (_field: string, message: string) => message,
   tickOneFirst: 'tick at least one letter first',
 } as const

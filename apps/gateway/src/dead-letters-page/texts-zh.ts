@@ -5,6 +5,26 @@ const number = new Intl.NumberFormat('zh-CN')
 const n = (count: number): string => number.format(count)
 const letters = (count: number): string => `${n(count)} 条死信`
 
+/** 校验信息是英文的，这里按字段说明它应该是什么。 */
+const FIELDS: Readonly<Record<string, string>> = {
+  app: '必须是小程序的 AppID：wx 加 16 位十六进制数字',
+  lang: '必须是 en 或 zh',
+  errcode: '必须是一个返回码或原因名称，例如 45015 或 expired',
+  touser: '必须是一个 OpenID：1 到 64 个字母、数字、_ 或 -',
+  window: '必须是 open、used-up、closed 或 unknown 之一',
+  since: '必须是有效的时间，且不晚于 until',
+  until: '必须是有效的时间，且不早于 since',
+  action: '必须是 replay 或 discard',
+  of: '必须是 ticked 或 found',
+  id: '必须是死信编号 d-…，最多 200 个',
+  perSecond: '必须是 1 到 10000 的整数',
+  q: '必须是 OpenID、死信编号或消息编号，最多 100 个字符',
+  cursor: '不是本页面给出的翻页位置',
+  tick: '只能是 all',
+  takeBack: '只能是 true',
+}
+const isChinese = (text: string): boolean => /\p{Script=Han}/u.test(text)
+
 export const zh: Texts = {
   number: n,
   title: '死信',
@@ -269,5 +289,6 @@ export const zh: Texts = {
     timeout: '耗时过长，已放弃。缩小筛选范围可以更快。',
     internal: '出现故障；详情见网关日志。',
   },
+  problemOf: (field, message) => (isChinese(message) ? message : (FIELDS[field.split('.')[0] ?? ''] ?? '无法识别')),
   tickOneFirst: '请先勾选至少一条死信',
 }

@@ -176,6 +176,16 @@ describe('a bad request', () => {
   })
 })
 
+it('names every field of a bad request in Chinese, where that is the language', async () => {
+  const fields = 'app lang errcode touser window since until action of id perSecond'.split(' ')
+  const query = fields.map((field) => `${field}=${encodeURIComponent(field === 'lang' ? 'zh' : '?')}`).join('&')
+  const { status, text } = await get(`${PAGE}/preflight?${query}&tousr=o1`)
+  expect(status).toBe(400)
+  const items = [...text.matchAll(/<li><code>(\w+)<\/code> ([^<]*)<\/li>/g)]
+  expect(items.map(([, field]) => field)).toEqual(expect.arrayContaining(['errcode', 'since', 'perSecond', 'tousr']))
+  for (const [, , sentence = ''] of items) expect(sentence).toMatch(/^(?:必须|不是|只能|无法)/)
+})
+
 it('is behind the sign-in of the dashboard, and closed where that is', async () => {
   for (const path of [PAGE, `${PAGE}/`, `${PAGE}/nowhere`, `${PAGE}/letters/${ids[0]}`, `${PAGE}/tasks`]) {
     const refused = await ask(masked.port, `GET ${path}`)
