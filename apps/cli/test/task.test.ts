@@ -284,7 +284,7 @@ describe('Ctrl-C on a terminal', () => {
   it('asks, and cancels the task', async () => {
     const { asked, end } = await interrupted('c')
     expect(asked).toMatch(/cancel r-\w+\? It goes on if you only leave it\. \[c\/L\]/)
-    expect(await end).toMatchObject({ status: 'cancelled', done: 0 })
+    expect(await end).toMatchObject({ status: 'cancelled', done: 0, cancelledBy: expect.stringMatching(/@/) })
     expect(await failedCount()).toBe(3)
   })
 

@@ -8,6 +8,7 @@ import { ask, type Terminal } from '../confirm.ts'
 import { CommandFailure } from '../failure.ts'
 import { plural, printable } from '../output.ts'
 import { type Session, stored } from '../session.ts'
+import { whoAmI } from '../who.ts'
 
 export interface Watching {
   readonly session: Session
@@ -128,6 +129,6 @@ async function askAfterInterrupt({ session, terminal, appid }: Watching, task: T
   // A second Ctrl-C is no answer, and so it leaves.
   const answer = await ask(`cancel ${task.id}? It goes on if you only leave it. [c/L] `, terminal)
   if (!/^c(ancel)?$/i.test(answer.trim())) throw new CommandFailure(goesOn(appid, task))
-  const cancelled = await stored(cancelTask(await session.store(), { appid, id: task.id }, false))
+  const cancelled = await stored(cancelTask(await session.store(), { appid, id: task.id, by: whoAmI() }, false))
   return cancelled?.task ?? look(session, appid, task.id)
 }

@@ -8,6 +8,7 @@ import { type Output, printFields, printTable } from '../output.ts'
 import type { Act } from '../program.ts'
 import { type Session, stored } from '../session.ts'
 import { showTime } from '../times.ts'
+import { whoAmI } from '../who.ts'
 import { withApp } from './dead.ts'
 import { taskLine } from './follow.ts'
 
@@ -60,7 +61,9 @@ async function show(session: Session, id: string, options: TaskOptions): Promise
 
 async function cancel(session: Session, id: string, options: TaskOptions): Promise<number | void> {
   const appid = await chooseWith(session, id, options)
-  const cancelled = await stored(cancelTask(await session.store(), { appid, id }, options.takeBack === true))
+  const cancelled = await stored(
+    cancelTask(await session.store(), { appid, id, by: whoAmI() }, options.takeBack === true),
+  )
   if (cancelled === null) throw unknownTask(appid, id)
   const { kind, task } = cancelled
   if (session.output.json) return session.output.document({ appid, ...task })
@@ -78,7 +81,7 @@ function unknownTask(appid: string, id: string): CommandFailure {
 }
 
 function printTask(output: Output, appid: string, task: Task): void {
-  const { id, action, status, filter, perSecond, startedAt, endedAt, by } = task
+  const { id, action, status, filter, perSecond, startedAt, endedAt, by, cancelledBy } = task
   output.line(`${output.style('bold', id)}  ${output.style(status === 'running' ? 'yellow' : 'green', status)}`)
   printFields(output, [
     ['app', appid],
@@ -86,6 +89,7 @@ function printTask(output: Output, appid: string, task: Task): void {
     ['filter', filter === null ? 'ids that were given' : JSON.stringify(filter)],
     ['rate', perSecond === null ? undefined : `${perSecond} a second`],
     ['by', by],
+    ['cancelled by', cancelledBy],
     ['started', showTime(Date.parse(startedAt))],
     ['ended', endedAt === undefined ? undefined : showTime(Date.parse(endedAt))],
     ['progress', taskLine(task)],

@@ -41,12 +41,12 @@ export function renderTaskPage(context: PageContext, task: Task): Html {
 
 export function renderTask(context: PageContext, task: Task): Html {
   const { t } = context
-  const { action, status, perSecond, startedAt, endedAt, by } = task
+  const { action, status, perSecond, startedAt, endedAt, by, cancelledBy } = task
   return html`<section id="tasks" aria-label="${t.tasks.progress}">
 ${renderLive(context, { tasks: [task], path: `/tasks/${task.id}` })}
 <p><strong>${t.tasks.actions[action]}: ${t.tasks.statuses[status]}</strong></p>
 <div class="progress">${renderProgress(context, task)}</div>
-<dl><div><dt>${t.tasks.by}</dt><dd>${by}</dd></div>
+<dl><div><dt>${t.tasks.by}</dt><dd>${by}</dd></div>${cancelledBy !== undefined && html`<div><dt>${t.tasks.cancelledBy}</dt><dd>${cancelledBy}</dd></div>`}
 <div><dt>${t.tasks.started}</dt><dd>${timeOf(Date.parse(startedAt))}</dd></div>
 ${endedAt !== undefined && html`<div><dt>${t.tasks.ended}</dt><dd>${timeOf(Date.parse(endedAt))}</dd></div>`}
 <div><dt>${t.tasks.rate}</dt><dd>${perSecond ?? t.tasks.noRate}</dd></div></dl>

@@ -247,6 +247,7 @@ export const en = {
     one: (id: string) => `Task ${id}`,
     progress: 'Progress',
     by: 'Started by',
+    cancelledBy: 'Cancelled by',
     started: 'Started',
     ended: 'Ended',
     rate: 'Per second',

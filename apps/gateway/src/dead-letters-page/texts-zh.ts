@@ -248,6 +248,7 @@ export const zh: Texts = {
     one: (id) => `任务 ${id}`,
     progress: '进度',
     by: '发起人',
+    cancelledBy: '取消人',
     started: '开始',
     ended: '结束',
     rate: '每秒条数',

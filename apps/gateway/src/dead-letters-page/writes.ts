@@ -53,12 +53,12 @@ export async function cancelTask(asked: Asked): Promise<FastifyReply> {
     if (!isTaskId(id)) throw new PageProblem(UNKNOWN_TASK)
     const log = audit(asked, { appid, action: takeBack === undefined ? 'cancel' : 'take-back' })
     const isTakenBack = takeBack !== undefined
-    const cancelled = await guarded(() => engine.cancelTask(store, { appid, id }, isTakenBack)).catch(
-      (error: unknown) => {
-        log('failed', id)
-        throw error
-      },
-    )
+    const cancelled = await guarded(() =>
+      engine.cancelTask(store, { appid, id, by: userOf(asked.deps.config) }, isTakenBack),
+    ).catch((error: unknown) => {
+      log('failed', id)
+      throw error
+    })
     log(cancelled === null ? 'refused' : 'requested', id)
     if (cancelled === null) throw new PageProblem(UNKNOWN_TASK)
     return reply.redirect(hrefOf(`/tasks/${id}`, context.place), 303)

@@ -115,6 +115,7 @@ export const task = z
     startedAt: time,
     endedAt: time.exactOptional(),
     by: z.string().meta({ description: 'Who started it: the id of an API key, or user@host of `wxo`' }),
+    cancelledBy: z.string().exactOptional().meta({ description: 'Who cancelled it, where somebody did' }),
   })
   .meta({ id: 'Task' }) satisfies z.ZodType<{ [Field in keyof Task]: unknown }>
 

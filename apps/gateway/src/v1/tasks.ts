@@ -26,7 +26,7 @@ export async function createTask({ store }: V1Deps, request: FastifyRequest, rep
       return { dryRun: true, action, ...counted, windows, notReplayable }
     })
   }
-  const by = request.caller?.id ?? 'unknown'
+  const by = callerOf(request)
   const task = await guarded(async () => engine.createTask(await store(), appid, { ...asked, by }))
   if (task === null) return sendProblem(reply, TOO_MANY)
   reply.code(202).header('location', `/v1/apps/${appid}/tasks/${task.id}`)
@@ -49,9 +49,13 @@ export async function cancelTask({ store }: V1Deps, request: FastifyRequest, rep
   const { appid, id, query } = readParameters(request, cancelQuery)
   if (!isTaskId(id)) return sendProblem(reply, UNKNOWN)
   const takeBack = query.takeBack === true
-  const cancelled = await guarded(async () => engine.cancelTask(await store(), { appid, id }, takeBack))
+  const cancelled = await guarded(async () =>
+    engine.cancelTask(await store(), { appid, id, by: callerOf(request) }, takeBack),
+  )
   return cancelled === null ? sendProblem(reply, UNKNOWN) : shownTask(cancelled.task)
 }
+
+const callerOf = (request: FastifyRequest): string => request.caller?.id ?? 'unknown'
 
 const UNKNOWN: Problem = {
   status: 404,

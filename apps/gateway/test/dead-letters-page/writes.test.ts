@@ -169,8 +169,9 @@ describe('a confirmed preflight', () => {
     expect((await get(`${PAGE}/tasks`)).text).toContain(id)
     const cancelled = await post(`${PAGE}/tasks/${id}/cancel`, { app: APPID, takeBack: 'true' })
     expect(cancelled).toMatchObject({ status: 303 })
-    expect(await taskOf(id)).toMatchObject({ status: 'cancelled' })
+    expect(await taskOf(id)).toMatchObject({ status: 'cancelled', cancelledBy: expect.any(String) })
     const ending = await ask(gateway.port, `GET ${PAGE}/tasks/${id}`, { headers })
+    expect(ending.text).toContain('Cancelled by')
     expect(ending.text).not.toContain('data-hx-get')
     expect(
       gateway

@@ -622,6 +622,8 @@ export interface components {
             endedAt?: string;
             /** @description Who started it: the id of an API key, or user@host of `wxo` */
             by: string;
+            /** @description Who cancelled it, where somebody did */
+            cancelledBy?: string;
         };
         App: {
             /**

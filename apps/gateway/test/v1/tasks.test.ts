@@ -141,7 +141,7 @@ describe('a task', () => {
     for (let times = 0; times < 2; times += 1) {
       expect(await call(gateway.url, `DELETE ${at}?takeBack=true`)).toMatchObject({
         status: 200,
-        body: { status: 'cancelled', done: 3, takenBack: 3 },
+        body: { status: 'cancelled', done: 3, takenBack: 3, cancelledBy: 'local' },
       })
     }
     expect(await call(gateway.url, `GET ${replay}`)).toMatchObject({ status: 404 })

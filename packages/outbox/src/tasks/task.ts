@@ -40,6 +40,8 @@ export interface Task {
   readonly endedAt?: string
   /** Who started it. */
   readonly by: string
+  /** Who cancelled it first; absent where nobody did, or an earlier version. */
+  readonly cancelledBy?: string
 }
 
 /** A task that a worker has something to do for. */
@@ -137,14 +139,14 @@ const TAKE_BACK_MS_MAX = 5000
  */
 export async function cancelTask(
   store: Store,
-  { appid, id }: { appid: string; id: string },
+  { appid, id, by = '' }: { appid: string; id: string; by?: string },
   takeBack: boolean,
 ): Promise<Cancelled | null> {
   const keys = appKeys(appid)
   const kind = await runScript<'cancelled' | 'ended' | 'unknown'>(store.redis, {
     name: 'task-cancel',
     keys: [keys.task(id), keys.tasksOpen, keys.taskReplayed(id), keys.deadMarker],
-    args: [id, keys.tasks, takeBack ? 'take-back' : ''],
+    args: [id, keys.tasks, takeBack ? 'take-back' : '', by.slice(0, BY_CHARS_MAX)],
   })
   if (kind === 'unknown') return null
   const until = performance.now() + TAKE_BACK_MS_MAX
@@ -157,7 +159,7 @@ export async function cancelTask(
 }
 
 function taskOf(id: string, fields: Record<string, string>): OpenTask | null {
-  const { action, status, filter, total, startedAt, endedAt, cursor, perSecond = '0', by = '' } = fields
+  const { action, status, filter, total, startedAt, endedAt, cursor, perSecond = '0', by = '', cancelledBy } = fields
   if (action === undefined || status === undefined) return null
   const count = (of: string): number => Number(fields[of] ?? 0)
   return {
@@ -175,6 +177,7 @@ function taskOf(id: string, fields: Record<string, string>): OpenTask | null {
     startedAt: iso(startedAt),
     ...(endedAt === undefined ? {} : { endedAt: iso(endedAt) }),
     by,
+    ...(cancelledBy === undefined ? {} : { cancelledBy }),
     cursor,
     startedAtMs: Number(startedAt),
     takingBack: fields['takingBack'] === '1',

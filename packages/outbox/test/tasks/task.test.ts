@@ -173,10 +173,13 @@ describe('a task that is cancelled', () => {
     while ((await taskOf(world, id)).done === 0) await round(world)
     const { done } = await taskOf(world, id)
     // A batch that is under way meets the end of its task in Redis.
-    const [, cancelled] = await Promise.all([round(world), cancelTask(world.store, { appid: APP, id }, false)])
+    const [, cancelled] = await Promise.all([
+      round(world),
+      cancelTask(world.store, { appid: APP, id, by: 'anna@desk' }, false),
+    ])
     const after = await taskOf(world, id)
     expect(cancelled).toMatchObject({ kind: 'cancelled' })
-    expect(after).toMatchObject({ status: 'cancelled', total: 200 })
+    expect(after).toMatchObject({ status: 'cancelled', total: 200, cancelledBy: 'anna@desk' })
     expect([done, done + 50]).toContain(after.done)
     await round(world)
     expect((await taskOf(world, id)).done).toBe(after.done)
