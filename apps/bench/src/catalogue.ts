@@ -1,5 +1,6 @@
 /** Every measurement, in the order of the table. */
 import type { Measurement } from './measurement.ts'
+import { sendsCallbacks } from './measurements/callbacks.ts'
 import { cluster } from './measurements/cluster.ts'
 import { deadLetters } from './measurements/dead-letters.ts'
 import { delay } from './measurements/delay.ts'
@@ -21,6 +22,7 @@ export const CATALOGUE: readonly Measurement[] = [
   ...sends,
   sendsRough,
   sendsWindows,
+  sendsCallbacks,
   peer,
   logLine,
   ...enqueue,

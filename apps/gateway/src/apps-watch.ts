@@ -2,7 +2,7 @@
  * Which apps the dashboard shows: those that any worker has ever served, read from Redis every few seconds, the one from the
  * environment, and those for which something is stored although no worker serves them. New ones appear without a restart; while Redis is away those already shown stay.
  */
-import { messageOf, readHolds, readKnownApps, readUnserved } from '@wechat-outbox/outbox/engine'
+import { appsWithCallbacks, messageOf, readHolds, readKnownApps, readUnserved } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import { APPS_MAX } from './apps-max.ts'
 import type { Board } from './board.ts'
@@ -33,8 +33,8 @@ export function watchApps({ link, board, appid, log }: AppsWatchOptions): AppsWa
       log.warn({ event: 'dashboard.apps-cut', apps: appids.length, shown: APPS_MAX })
     tooMany = appids.length > APPS_MAX
     const shown = appids.slice(0, APPS_MAX)
-    const holds = await readHolds(store, shown)
-    if (!stopped) board.show(shown, store, { holds, unserved })
+    const [holds, callbacks] = await Promise.all([readHolds(store, shown), appsWithCallbacks(store, shown)])
+    if (!stopped) board.show(shown, store, { holds, unserved, callbacks })
   }
   // One look after the other, however long one takes. The link itself says when Redis is away.
   const look = async (): Promise<void> => {

@@ -6,14 +6,16 @@ import type { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import type { FastifyAdapter } from '@bull-board/fastify'
 import { isDeadLetterId, isMessageId } from '@wechat-outbox/messages'
 import { changeJobs, type JobJson } from './board-jobs.ts'
-import { maskDeadLetter, maskMessage, maskReturnValue } from './mask.ts'
+import { maskCallback, maskDeadLetter, maskMessage, maskReturnValue } from './mask.ts'
 import { HIDDEN, maskErrmsg, maskFailedReason } from './mask-words.ts'
 
 /** The options of a job that are numbers and nothing else. */
 const OPTIONS = ['attempts', 'delay', 'priority', 'timestamp'] as const
 
-export function maskAdapter(adapter: BullMQAdapter, kind: 'send' | 'dead-letter'): void {
-  adapter.setFormatter('data', kind === 'send' ? maskMessage : maskDeadLetter)
+const MASKS = { send: maskMessage, 'dead-letter': maskDeadLetter, callback: maskCallback } as const
+
+export function maskAdapter(adapter: BullMQAdapter, kind: keyof typeof MASKS): void {
+  adapter.setFormatter('data', MASKS[kind])
   adapter.setFormatter('returnValue', maskReturnValue)
   adapter.setFormatter('progress', (progress: unknown) => (typeof progress === 'number' ? progress : 0))
   changeJobs(adapter, maskJson)
@@ -46,7 +48,7 @@ function maskJson(json: JobJson): JobJson {
   return {
     ...rest,
     id: shownId(json.id),
-    failedReason: failedReason ? maskFailedReason(failedReason) : failedReason,
+    failedReason: failedReason ? shownFailure(failedReason) : failedReason,
     stacktrace: stacktrace?.length ? [HIDDEN] : stacktrace,
     opts: Object.fromEntries(numbers),
     processedBy: undefined,
@@ -55,8 +57,15 @@ function maskJson(json: JobJson): JobJson {
   } as unknown as JobJson
 }
 
+/** What a receiver of callbacks answered is no text of anybody's. */
+const shownFailure = (text: string): string => (/^status \d{3}$/.test(text) ? text : maskFailedReason(text))
+
+/** An event is named after the message or the app, and what it tells. */
+const EVENT_ID = /^c-[\w-]{1,90}-(?:delivered|dead|expired-waiting|suspended|resumed)$/
+
 /** Ids of ours, and the numbers that BullMQ draws. */
 function shownId(id: string | undefined): string {
-  const isShown = id !== undefined && (isMessageId(id) || isDeadLetterId(id) || /^\d{1,10}$/.test(id))
+  const isOurs = id !== undefined && (isMessageId(id) || isDeadLetterId(id) || EVENT_ID.test(id))
+  const isShown = isOurs || (id !== undefined && /^\d{1,10}$/.test(id))
   return isShown ? id : HIDDEN
 }

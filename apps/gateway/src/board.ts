@@ -7,6 +7,7 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { FastifyAdapter } from '@bull-board/fastify'
 import {
   appPrefix,
+  CALLBACK_QUEUE,
   DEAD_LETTER_QUEUE,
   type Hold,
   messageOf,
@@ -19,7 +20,7 @@ import { Queue } from 'bullmq'
 import { holdSentence, holdWords } from './board-hold.ts'
 import { changeJobs, tellAttempts } from './board-jobs.ts'
 import { maskAdapter, maskRoute } from './board-mask.ts'
-import { deadLetterName, maskOpenid, messageName } from './mask.ts'
+import { callbackName, deadLetterName, maskOpenid, messageName } from './mask.ts'
 
 export const DASHBOARD_PATH = '/dashboard'
 
@@ -34,6 +35,8 @@ export interface Board {
 interface AppStates {
   readonly holds: readonly Hold[]
   readonly unserved: readonly UnservedApp[]
+  /** Those that have something to show of what their receivers are told. */
+  readonly callbacks: ReadonlySet<string>
 }
 
 export function createBoard(options: { readonly showContent: boolean }): Board {
@@ -65,7 +68,7 @@ export function createBoard(options: { readonly showContent: boolean }): Board {
       ? Object.assign(new Error('asked for what there cannot be'), { statusCode: 400 })
       : error
   })
-  const known = new Map<string, BullMQAdapter[]>()
+  const known = new Map<string, Adapters>()
   let held = new Map<string, Hold>()
   let unserved = new Map<string, UnservedApp>()
   const stateOf = (appid: string): AppState => ({ hold: held.get(appid), unserved: unserved.get(appid) })
@@ -78,7 +81,11 @@ export function createBoard(options: { readonly showContent: boolean }): Board {
       for (const appid of known.keys()) if (!appids.includes(appid)) known.delete(appid)
       for (const appid of appids)
         if (!known.has(appid)) known.set(appid, adaptersOf(appid, store, { ...options, stateOf }))
-      board.replaceQueues(appids.flatMap((appid) => known.get(appid) ?? []))
+      const shown = (appid: string): BullMQAdapter[] => {
+        const { messages = [], callbacks } = known.get(appid) ?? {}
+        return callbacks !== undefined && states.callbacks.has(appid) ? [...messages, callbacks] : [...messages]
+      }
+      board.replaceQueues(appids.flatMap(shown))
     },
   }
 }
@@ -88,11 +95,18 @@ function isAskedWrongly(error: unknown): boolean {
   return error instanceof URIError || messageOf(error).startsWith('ERR value is not an integer')
 }
 
-/** The name of a queue in the dashboard's addresses: `wx…-send`, `wx…-dead-letter`. */
+const QUEUES: readonly string[] = [SEND_QUEUE, DEAD_LETTER_QUEUE, CALLBACK_QUEUE]
+
+/** The name of a queue in the dashboard's addresses: `wx…-send`, `wx…-dead-letter`, `wx…-callback`. */
 export function readBoardName(name: string): { readonly appid: string; readonly queue: string } | null {
   const [, appid, queue] = /^(wx[0-9a-f]{16})-(.+)$/.exec(name) ?? []
-  if (appid === undefined || (queue !== SEND_QUEUE && queue !== DEAD_LETTER_QUEUE)) return null
+  if (appid === undefined || queue === undefined || !QUEUES.includes(queue)) return null
   return { appid, queue }
+}
+
+interface Adapters {
+  readonly messages: readonly BullMQAdapter[]
+  readonly callbacks: BullMQAdapter
 }
 
 interface AppState {
@@ -105,7 +119,7 @@ interface Shown {
   readonly stateOf: (appid: string) => AppState
 }
 
-function adaptersOf(appid: string, store: Store, { showContent, stateOf }: Shown): BullMQAdapter[] {
+function adaptersOf(appid: string, store: Store, { showContent, stateOf }: Shown): Adapters {
   const send = new BullMQAdapter(openQueue(appid, SEND_QUEUE, store), {
     prefix: `${appid}-`,
     displayName: `${appid} send`,
@@ -130,15 +144,24 @@ function adaptersOf(appid: string, store: Store, { showContent, stateOf }: Shown
     description:
       'Why each message died. Retry sends one again, as a new message; many at once: the page /dead-letters.',
   })
+  const callbacks = new BullMQAdapter(openQueue(appid, CALLBACK_QUEUE, store), {
+    prefix: `${appid}-`,
+    displayName: `${appid} callbacks`,
+    description: `What the app's receiver is told: waiting, or delayed until it is told again; completed: taken; failed: given up. Read-only: wxo callback replay.`,
+    readOnlyMode: true,
+  })
   const openidOf = showContent ? String : maskOpenid
   send.setFormatter('name', (job) => messageName(job.name, job.data, openidOf))
   dead.setFormatter('name', (job) => deadLetterName(job.name, job.data, openidOf))
+  callbacks.setFormatter('name', (job) => callbackName(job.name, job.data, openidOf))
   changeJobs(send, tellAttempts)
-  for (const adapter of [send, dead]) refuseForeignKeys(adapter)
-  if (showContent) return [send, dead]
+  for (const adapter of [send, dead, callbacks]) refuseForeignKeys(adapter)
+  const adapters = { messages: [send, dead], callbacks }
+  if (showContent) return adapters
   maskAdapter(send, SEND_QUEUE)
   maskAdapter(dead, DEAD_LETTER_QUEUE)
-  return [send, dead]
+  maskAdapter(callbacks, CALLBACK_QUEUE)
+  return adapters
 }
 
 /**

@@ -3,7 +3,7 @@
  * nothing that was written to a person. It shows what it knows and hides the rest, names included, because job data may be
  * anybody's: a newer version's, metadata, or added by hand.
  */
-import { isDeadLetterId, isMessageId, MSGTYPES, ON_CLOSED, touserSchema } from '@wechat-outbox/messages'
+import { CALLBACK_TYPES, isDeadLetterId, isMessageId, MSGTYPES, ON_CLOSED, touserSchema } from '@wechat-outbox/messages'
 import { HIDDEN, isRid, knownReason, maskErrmsg } from './mask-words.ts'
 
 const ENTRIES_MAX = 100
@@ -133,6 +133,21 @@ export const maskDeadLetter: Show = withFields({
   attempts: maskAttempts,
 })
 
+/** The data of a job in the queue `callback`. */
+export const maskCallback: Show = withFields({
+  id: ifIs(isId),
+  appid: ifIs(matches(/^wx[0-9a-f]{16}$/)),
+  touser: maskOpenid,
+  msgtype: ifIs(isMsgtype),
+  status: ifIs(matches(/^(?:delivered|dead|suspended|active)$/)),
+  errcode: ifIs(isErrcode),
+  reason: ifIs((value) => knownReason(value) !== undefined),
+  attempts: ifIs(isSmall),
+  metadata: hide,
+  replayOf: ifIs(isLetterId),
+  deadLetter: ifIs(isLetterId),
+})
+
 /** What a delivered job returns: its attempts. */
 export const maskReturnValue: Show = withFields({ attempts: maskAttempts })
 
@@ -153,6 +168,12 @@ export function messageName(name: unknown, data: unknown, show: ShowOpenid): str
 export function deadLetterName(name: unknown, data: unknown, show: ShowOpenid): string {
   const { reason, message } = isObject(data) ? data : {}
   return [shownName(name), ...reasonOf(reason), ...person(message, show)].join(' · ')
+}
+
+/** `message.dead · oABC…wxyz` */
+export function callbackName(name: unknown, data: unknown, show: ShowOpenid): string {
+  const type = CALLBACK_TYPES.find((known) => known === name) ?? HIDDEN
+  return [type, ...person(data, show)].join(' · ')
 }
 
 function reasonOf(reason: unknown): string[] {

@@ -41,6 +41,7 @@ export {
   type Receiver,
 } from './callbacks/deliverer.ts'
 export {
+  appsWithCallbacks,
   type CallbackReplay,
   type Callbacks,
   countCallbacks,

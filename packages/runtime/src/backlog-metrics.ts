@@ -50,16 +50,17 @@ export function addBacklogMetrics(registry: Registry, options: BacklogMetricsOpt
   }
   const depth: Gauge<'app' | 'queue' | 'state'> = new Gauge({
     name: 'wxo_queue_depth',
-    help: 'Messages and dead letters in Redis, by queue and state.',
+    help: 'Messages, dead letters and callbacks in Redis, by queue and state.',
     labelNames: ['app', 'queue', 'state'],
     registers,
     collect: () =>
       fill(depth, ({ backlogs }) => {
-        for (const [app, { send, deadLetter }] of backlogs) {
+        for (const [app, { send, deadLetter, callback }] of backlogs) {
           for (const [state, count] of Object.entries(send)) depth.set({ app, queue: 'send', state }, count)
           for (const [state, count] of Object.entries(deadLetter)) {
             depth.set({ app, queue: 'dead-letter', state }, count)
           }
+          for (const [state, count] of Object.entries(callback)) depth.set({ app, queue: 'callback', state }, count)
         }
       }),
   })
@@ -95,6 +96,16 @@ export function addBacklogMetrics(registry: Registry, options: BacklogMetricsOpt
     collect: () =>
       fill(unserved, (reading) => {
         for (const { appid: app, waiting } of reading.unserved) unserved.set({ app }, waiting)
+      }),
+  })
+  const held: Gauge<'app' | 'reason'> = new Gauge({
+    name: 'wxo_callbacks_held',
+    help: '1 for an app whose receiver of callbacks is told nothing: failing, and tried now and then, or gone.',
+    labelNames: ['app', 'reason'],
+    registers,
+    collect: () =>
+      fill(held, ({ backlogs }) => {
+        for (const [app, { receiverHeld: reason }] of backlogs) if (reason !== undefined) held.set({ app, reason }, 1)
       }),
   })
   addMemoryMetrics(registers, fill)

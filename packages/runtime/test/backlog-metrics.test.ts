@@ -50,7 +50,7 @@ it('tells of every app what waits and for how long', async () => {
   const registry = new Registry()
   addBacklogMetrics(registry, { store: async () => store, apps: async () => APPS })
   const depth = await samples(registry, 'wxo_queue_depth')
-  expect(depth).toHaveLength(APPS.length * 7)
+  expect(depth).toHaveLength(APPS.length * 10)
   expect(depth).toContain(`wxo_queue_depth{app="${APPS[0]}",queue="send",state="waiting"} 1`)
   expect(depth).toContain(`wxo_queue_depth{app="${APPS[1]}",queue="dead-letter",state="failed"} 0`)
   const [first = '', second = ''] = await samples(registry, 'wxo_oldest_message_age_seconds')
@@ -101,6 +101,21 @@ it('tells how full Redis is, and nothing of it where INFO is refused', async () 
   }
 })
 
+it('tells what waits for receivers of callbacks, and which of them are held', async () => {
+  const key = (name: string): string => `{wxo:${APPS[1]}}:callback:${name}`
+  await client.lpush(key('wait'), 'c-1', 'c-2')
+  await client.hset(key('hold'), { kind: 'gone' })
+  const registry = new Registry()
+  addBacklogMetrics(registry, { store: async () => store, apps: async () => APPS })
+  expect(await samples(registry, 'wxo_queue_depth')).toContain(
+    `wxo_queue_depth{app="${APPS[1]}",queue="callback",state="waiting"} 2`,
+  )
+  expect(await samples(registry, 'wxo_callbacks_held')).toEqual([
+    `wxo_callbacks_held{app="${APPS[1]}",reason="gone"} 1`,
+  ])
+  await client.del(key('wait'), key('hold'))
+})
+
 it('asks Redis once for all gauges of several scrapes', async () => {
   const registry = new Registry()
   let reads = 0
@@ -123,7 +138,7 @@ it('answers with what it has while Redis is silent', async () => {
   addBacklogMetrics(hanging, { store: () => new Promise<Store>(() => undefined), apps: async () => APPS })
   expect(await samples(hanging, 'wxo_redis_up')).toEqual(['wxo_redis_up 0'])
   expect(await samples(hanging, 'wxo_queue_depth')).toEqual([])
-  expect(await samples(registry, 'wxo_queue_depth')).toHaveLength(14)
+  expect(await samples(registry, 'wxo_queue_depth')).toHaveLength(20)
 })
 
 it('answers while the connection says nothing, although commands on it wait for ever', async () => {

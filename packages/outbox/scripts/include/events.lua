@@ -13,8 +13,8 @@ end
 
 local function noteEvent(queue, event)
   local id = eventId(event.type, event.of)
-  redis.pcall('HSET', queue .. id, 'name', event.type, 'data', event.data, 'opts', '{}', 'timestamp', event.at, 'delay', 0,
-    'priority', 0)
+  -- Three fields and not the six of BullMQ's own jobs, which read the others as none: half of what an event costs is this command.
+  redis.pcall('HSET', queue .. id, 'name', event.type, 'data', event.data, 'timestamp', event.at)
   return id
 end
 

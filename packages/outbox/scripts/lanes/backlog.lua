@@ -1,10 +1,11 @@
 -- How much waits in an app's two queues, and since when the oldest message that is due has waited. A retried message joins
 -- the back of a queue, a woken one the front, so the place does not show the age: a bounded number from each list is looked at.
 --   KEYS[1] prefix of the send queue's keys   KEYS[2] that of the dead letters   KEYS[3] replays that are due
---   KEYS[4] prefix of lanes
+--   KEYS[4] prefix of lanes   KEYS[5] prefix of the queue of callbacks
 --   ARGV[1] now, in epoch milliseconds   ARGV[2] how many of each list are looked at
 -- Returns send waiting, active, delayed, failed; dead-letter waiting, active, failed; then since when the oldest has
--- waited, in epoch milliseconds, or 0: nothing waits; and how many wait for their users, who are not waited for here.
+-- waited, in epoch milliseconds, or 0: nothing waits; how many wait for their users, who are not waited
+-- for here; callbacks waiting, delayed, given up, and how their receiver is held, or ''.
 --- include awaiting
 local send, dead = KEYS[1], KEYS[2]
 local now, most = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -53,4 +54,8 @@ return {
   redis.call('ZCARD', dead .. 'failed'),
   oldest == math.huge and 0 or oldest,
   redis.call('ZCARD', awaitingKey(send)),
+  redis.call('LLEN', KEYS[5] .. 'wait'),
+  redis.call('ZCARD', KEYS[5] .. 'delayed'),
+  redis.call('ZCARD', KEYS[5] .. 'failed'),
+  redis.call('HGET', KEYS[5] .. 'hold', 'kind') or '',
 }

@@ -43,6 +43,17 @@ function readHold({ kind, reason = '', since, until }: Record<string, string>): 
   return { kind, reason, since: Number(since), until: until ? Number(until) : null }
 }
 
+/** Those of the apps for which events wait or are kept, or whose receiver is held. One pipelined round trip. */
+export async function appsWithCallbacks({ redis }: Store, appids: readonly string[]): Promise<Set<string>> {
+  const counts = await Promise.all(
+    appids.map((appid) => {
+      const { callbackWait, callbackDelayed, callbackCompleted, callbackFailed, callbackHold } = appKeys(appid)
+      return redis.exists(callbackWait, callbackDelayed, callbackCompleted, callbackFailed, callbackHold)
+    }),
+  )
+  return new Set(appids.filter((_, n) => (counts[n] ?? 0) > 0))
+}
+
 /** Lets the receiver be tried again at once. Returns whether it was held. */
 export async function resumeCallbacks({ redis }: Store, appid: string): Promise<boolean> {
   const { callbackHold, callbackMarker } = appKeys(appid)

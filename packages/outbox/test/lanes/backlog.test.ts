@@ -17,9 +17,20 @@ const nothing = {
   send: { waiting: 0, active: 0, delayed: 0, failed: 0 },
   deadLetter: { waiting: 0, active: 0, failed: 0 },
   waitingForUser: 0,
+  callback: { waiting: 0, delayed: 0, failed: 0 },
+  receiverHeld: undefined,
 }
 
 describe('a backlog', () => {
+  it('tells what waits for the receiver of callbacks, and how that is held', async () => {
+    await world.redis.lpush(keys.callbackWait, 'c-1', 'c-2')
+    await world.redis.zadd(keys.callbackDelayed, 1, 'c-3')
+    await world.redis.zadd(keys.callbackFailed, 1, 'c-4')
+    await world.redis.hset(keys.callbackHold, { kind: 'failing' })
+    const callback = { waiting: 2, delayed: 1, failed: 1 }
+    expect(await read()).toEqual({ ...nothing, oldestSince: null, callback, receiverHeld: 'failing' })
+  })
+
   it('of an app that nobody knows is empty', async () => {
     expect(await read()).toEqual({ ...nothing, oldestSince: null })
   })
