@@ -4,7 +4,7 @@ import { CALLBACK_TYPES, type CallbackType, deadLetterIdOf } from '@wechat-outbo
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { liftTokenFault, proveApp, reportFault, resumeApp, takeProbeTurn } from '../../src/app-hold/hold.ts'
 import { createBurier } from '../../src/dead-letters/bury.ts'
-import { createHand } from '../support/hand.ts'
+import { createHand, SILENT } from '../support/hand.ts'
 import {
   APP,
   attemptMade,
@@ -131,10 +131,15 @@ describe('a message', () => {
     expect(await world.redis.keys(`${keys.callbackJobs}*`)).toEqual([])
   })
 
-  it('is settled where the queue of callbacks was spoilt by hand', async () => {
+  it('is settled at once where the queue of callbacks was spoilt by hand', async () => {
     await world.redis.set(keys.callbackWait, 'x')
-    const { id, held } = await admitted()
+    const refused: unknown[] = []
+    const report = { ...SILENT, unsettled: (trouble: unknown) => refused.push(trouble) }
+    const [id = ''] = await world.accept([text('oA')])
+    const held = await createHand(world, { tells: ALL, report }).fetch()
+    await held.run.admit(memberOf(held.run))
     expect((await held.settle(DELIVERED)).outcome).toBe('done')
+    expect(refused).toEqual([])
     expect(await world.redis.zscore(keys.sendCompleted, id)).not.toBeNull()
   })
 
