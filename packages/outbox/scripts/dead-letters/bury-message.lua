@@ -16,8 +16,8 @@
 --- include events
 local id, jobs = ARGV[1], ARGV[2]
 local isFailed = ARGV[5] == 'failed'
-local exists, settled, sending, fetches, name, idem, parked =
-  unpack(redis.call('HMGET', KEYS[1], 'timestamp', 'settled', 'sending', 'ats', 'name', 'idem', 'parked'))
+local exists, settled, sending, fetches, name, idem, parked, awaitsSince =
+  unpack(redis.call('HMGET', KEYS[1], 'timestamp', 'settled', 'sending', 'ats', 'name', 'idem', 'parked', 'awaitsSince'))
 if isFailed and not redis.call('ZSCORE', KEYS[5], id) then return 'changed' end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 'locked' end
 
@@ -25,7 +25,12 @@ local function leave()
   redis.call('ZREM', KEYS[6], id)
   if KEYS[3] == '' then return end
   redis.call('LREM', KEYS[3], 1, id)
-  wake(KEYS[3], jobs, KEYS[4])
+  local turn = wake(KEYS[3], jobs, KEYS[4])
+  -- What stood behind it has waited for the same user all the time, or since it was accepted: it does not begin anew.
+  if turn and parked == 'user' and awaitsSince then
+    local acceptedAt = redis.call('HGET', jobs .. turn, 'timestamp')
+    redis.call('HSETNX', jobs .. turn, 'awaitsSince', math.max(tonumber(awaitsSince), tonumber(acceptedAt)))
+  end
 end
 
 if not exists or settled then

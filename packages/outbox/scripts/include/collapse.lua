@@ -6,6 +6,8 @@
 --- include wake
 --- include awaiting
 local COLLAPSE_MS = 2592000000
+-- Each time that so many more keys are remembered of a person, those whose messages are over are forgotten.
+local COLLAPSE_KEYS = 64
 
 -- The older message, and how it waits: nil where there is none to replace.
 local function findOlder(message, at)
@@ -32,13 +34,24 @@ local function supersede(older, message, at)
   noteEnding(at.records, older.idem, older.id, 'superseded')
 end
 
+local function forgetEnded(known, jobs, newId)
+  if redis.call('HLEN', known) % COLLAPSE_KEYS > 0 then return end
+  local remembered = redis.call('HGETALL', known)
+  for n = 1, #remembered, 2 do
+    local id = remembered[n + 1]
+    local exists, settled = unpack(redis.call('HMGET', jobs .. id, 'timestamp', 'settled'))
+    if id ~= newId and (not exists or settled) then redis.call('HDEL', known, remembered[n]) end
+  end
+end
+
 -- collapse(message, isLater, at): replaces the older message if there is one. Returns it where the new one stands in its place in the lane
 -- already, which one that is sent later does not take.
 local function collapse(message, isLater, at)
   local known = at.collapse .. message.touser
   local older = findOlder(message, at)
-  redis.call('HSET', known, message.collapseKey, message.id)
+  local isNewKey = redis.call('HSET', known, message.collapseKey, message.id) == 1
   redis.call('PEXPIRE', known, COLLAPSE_MS)
+  if isNewKey then forgetEnded(known, at.jobs, message.id) end
   if not older then return nil end
   local lane = at.lanes .. message.touser
   local hasPlace = not isLater and redis.call('LINSERT', lane, 'BEFORE', older.id, message.id) > 0

@@ -188,3 +188,13 @@ it('is refused for a text that is cut into several', async () => {
     issues: [{ path: 'collapseKey' }],
   })
 })
+
+it('forgets keys whose messages are over, and none whose message waits', async () => {
+  const known = keys.collapse + PERSON
+  const open = await send('open')
+  for (let n = 0; n < 200; n += 1) await world.outbox().cancel(await send(`over-${n}`))
+  expect(await world.redis.hlen(known)).toBeLessThan(64 + 2)
+  expect(await world.redis.hget(known, 'open')).toBe(open)
+  const newer = await send('open')
+  await expectReplaced(open, newer)
+})

@@ -1,8 +1,12 @@
-// What an action lets go, it lets go in its own step: nothing that waits for the user waits for a timer besides.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+// How a wait ends: what an action lets go, it lets go in its own step, and waits for no timer besides; and who never acts is given up once
+// for all that waits.
+import { deadLetterIdOf } from '@wechat-outbox/messages'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { expireMessages } from '../../src/lanes/expire.ts'
 import type { Consumer } from '../../src/worker/consumer.ts'
+import { burierOn } from '../support/dead.ts'
 import { acts, createTruth, type Truth } from '../support/windows.ts'
-import { createWorld, keys, text, WAIT_MS, type World } from '../support/world.ts'
+import { APP, createWorld, keys, text, WAIT_MS, type World } from '../support/world.ts'
 
 const PERSON = 'o-release'
 
@@ -82,4 +86,49 @@ it('what has waited, and was delivered, is no longer listed by when it would hav
   await until(async () => expect(await world.redis.zcard(keys.sendCompleted)).toBe(1))
   expect(truth.taken).toEqual([first])
   expect(await world.redis.exists(keys.expiring)).toBe(0)
+})
+
+describe('when a user never acts', () => {
+  const DAY_MS = 86_400_000
+  const isWaiting = (id: string) =>
+    until(async () => expect((await world.outbox().status(id))?.status).toBe('waiting-for-user'))
+  const giveUp = async (): Promise<string[]> => {
+    const { burier, dead } = burierOn(world.store)
+    await expireMessages(burier, { store: world.store, appid: APP })
+    return dead
+  }
+  /** Two that wait, the first for longer than it may. */
+  async function waiting(acceptedAt: number): Promise<{ second: string; since: number }> {
+    await usedUp()
+    const [first = '', second = ''] = await send(2)
+    await work()
+    await isWaiting(first)
+    await stop()
+    const since = Date.now() - 8 * DAY_MS
+    await world.redis.hset(keys.sendJob(first), 'awaitsSince', since)
+    await world.redis.hset(keys.sendJob(second), 'timestamp', acceptedAt)
+    await world.redis.zadd(keys.expiring, since + 7 * DAY_MS, first)
+    expect(await giveUp()).toEqual([deadLetterIdOf(first)])
+    return { second, since }
+  }
+
+  it('what was accepted before its predecessor began to wait ends with it', async () => {
+    const { second, since } = await waiting(Date.now() - 9 * DAY_MS)
+    expect(await world.redis.hget(keys.sendJob(second), 'awaitsSince')).toBe(String(since))
+    // Its sweep at the start may be faster than this one.
+    await work()
+    await until(async () => {
+      await giveUp()
+      expect((await world.outbox().status(second))?.status).toBe('dead')
+    })
+  })
+
+  it('what was accepted later waits from then on', async () => {
+    const acceptedAt = Date.now() - 2 * DAY_MS
+    const { second } = await waiting(acceptedAt)
+    await work()
+    await isWaiting(second)
+    expect(await world.redis.zscore(keys.expiring, second)).toBe(String(acceptedAt + 7 * DAY_MS))
+    expect(await giveUp()).toEqual([])
+  })
 })
