@@ -20,8 +20,6 @@ it.each([20261128, 4711])('nobody is written to in vain but for a reason, seed %
   expect(result).toMatchObject({ outOfOrder: 0, delivered: 5000, doubles: 0 })
   expect(result.unexplained).toEqual([])
   expect(result.inRowMax).toBeLessThanOrEqual(4)
-  // The machine may stand still for a moment, so the promise is the median's; by what an action releases is shown in the outbox's own tests.
-  expect(result.releasedMs.median).toBeLessThan(1000)
 })
 
 it('nothing is lost, stuck or out of order while workers are killed, and gateways while WeChat pushes', async () => {

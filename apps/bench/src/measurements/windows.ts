@@ -21,7 +21,9 @@ export const sendsWindows: Measurement = {
     const sent = await inTurns(size.turns, ['with', 'without'], async (windows) => {
       const turn = { side: 'outbox', redis, far, shape, count, hasWindows: windows === 'with' } as const
       const taken = await takeTurn(world, turn)
-      size.progress(`${NAME} ${windows} ${Math.round(taken.perSecond)}/s`)
+      // What other processes on the machine take changes the rate, and hardly this.
+      const us = [taken.workerUs, taken.redisUs].map(Math.round).join(' and ')
+      size.progress(`${NAME} ${windows} ${Math.round(taken.perSecond)}/s, worker and Redis ${us} µs`)
       return taken
     })
     const figure = (side: 'with' | 'without', of: (sent: Sent) => number) => sent[side].map(of)
