@@ -2,29 +2,16 @@
 import { join } from 'node:path'
 import { connectRedis } from '@wechat-outbox/outbox/engine'
 import { freeLoopbackPort, type StartedProcess } from '@wechat-outbox/sandbox'
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { type Collector, startCollector } from './support/collector.ts'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { startCollector } from './support/collector.ts'
 import { logged } from './support/fleet.ts'
-import { APP, type System, startSystem, text } from './support/system.ts'
+import { APP, text } from './support/system.ts'
+import { becomes, collector, end, system, traced, useTracedSystem } from './support/traced.ts'
 
 const SUPPORT = join(import.meta.dirname, 'support')
 const WAIT = { timeout: 20_000, interval: 50 }
 
-let system: System
-let collector: Collector
-beforeEach(async () => {
-  system = await startSystem({ workers: 0 })
-  collector = await startCollector()
-})
-afterEach(async () => {
-  await system.close()
-  await collector.close()
-})
-
-const traced = () => ({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
-const end = async (started: StartedProcess) => expect(await started.stop()).toEqual({ code: 0, signal: null })
-const becomes = (id: string, status: string) =>
-  vi.waitFor(async () => expect(await system.outbox.status(id)).toMatchObject({ status }), WAIT)
+useTracedSystem()
 
 describe('a collector that', () => {
   const deliverMany = async (worker: StartedProcess): Promise<void> => {

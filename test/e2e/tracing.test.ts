@@ -2,32 +2,18 @@
 import { join } from 'node:path'
 import type { SendResult } from '@wechat-outbox/outbox'
 import { connectRedis } from '@wechat-outbox/outbox/engine'
-import { type StartedProcess, startProcess } from '@wechat-outbox/sandbox'
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { type Collector, type ReceivedSpan, startCollector } from './support/collector.ts'
-import { APP, SECRET, type System, startSystem, text } from './support/system.ts'
+import { startProcess } from '@wechat-outbox/sandbox'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { ReceivedSpan } from './support/collector.ts'
+import { APP, SECRET, text } from './support/system.ts'
+import { becomes, collector, end, system, traced, useTracedSystem } from './support/traced.ts'
 
 const SUPPORT = join(import.meta.dirname, 'support')
-const WAIT = { timeout: 20_000, interval: 50 }
 const GIVEN = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 const OTHER = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 const KEY = 'an-api-key-for-the-trace-tests'
 
-let system: System
-let collector: Collector
-beforeEach(async () => {
-  system = await startSystem({ workers: 0 })
-  collector = await startCollector()
-})
-afterEach(async () => {
-  await system.close()
-  await collector.close()
-})
-
-const traced = () => ({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
-/** What a process that ends has sent by then. */
-const end = async (started: StartedProcess | undefined) =>
-  expect(await started?.stop()).toEqual({ code: 0, signal: null })
+useTracedSystem()
 
 /** Sends from a service of its own, which traces. */
 async function sendTraced(...requests: object[]): Promise<string[]> {
@@ -39,8 +25,6 @@ async function sendTraced(...requests: object[]): Promise<string[]> {
   return (JSON.parse(receipts) as SendResult[]).flatMap((result) => ('id' in result ? [result.id] : []))
 }
 
-const becomes = (id: string, status: string) =>
-  vi.waitFor(async () => expect(await system.outbox.status(id)).toMatchObject({ status }), WAIT)
 const named = (name: RegExp): ReceivedSpan[] =>
   collector
     .spans()

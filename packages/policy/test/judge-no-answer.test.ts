@@ -1,19 +1,8 @@
 import type { Outcome } from '@wechat-outbox/messages'
 import { describe, expect, it } from 'vitest'
 import { judge, type Situation } from '../src/index.ts'
+import { situation } from './support/situation.ts'
 
-const situation: Situation = {
-  nowMs: 1_700_000_000_000,
-  random: 0.5,
-  tries: 1,
-  triesMax: 16,
-  backoffMs: 1000,
-  backoffMsMax: 300_000,
-  ifUnsure: 'resend',
-  onClosed: 'dead-letter',
-  tokenRefreshes: 0,
-  probeEveryMs: 60_000,
-}
 const decide = (outcome: Outcome, given: Situation) => judge(outcome, given).decision
 const unsure: Outcome = { kind: 'unsure', detail: 'timeout while waiting for headers' }
 const notSent: Outcome = { kind: 'not-sent', detail: 'connect ECONNREFUSED' }

@@ -1,19 +1,9 @@
 import type { Outcome } from '@wechat-outbox/messages'
 import { describe, expect, it } from 'vitest'
 import { attemptOf, judge, type Situation } from '../src/index.ts'
+import { situation as usual } from './support/situation.ts'
 
-const situation: Situation = {
-  nowMs: 1_700_000_000_000,
-  random: 0.5,
-  tries: 1,
-  triesMax: 16,
-  backoffMs: 1000,
-  backoffMsMax: 300_000,
-  ifUnsure: 'dead-letter',
-  onClosed: 'dead-letter',
-  tokenRefreshes: 0,
-  probeEveryMs: 60_000,
-}
+const situation: Situation = { ...usual, ifUnsure: 'dead-letter' }
 const gone: Outcome = { kind: 'no-media', detail: 'picture: HTTP 404', lasts: true }
 const busy: Outcome = { kind: 'no-media', detail: 'picture: HTTP 503', lasts: false }
 const decide = (outcome: Outcome, given: Partial<Situation> = {}) => judge(outcome, { ...situation, ...given }).decision

@@ -2,19 +2,8 @@
 import type { AppFault, Outcome } from '@wechat-outbox/messages'
 import { describe, expect, it } from 'vitest'
 import { judge, RETRY_AFTER_MS_MAX, SEND_ERRCODES, type Situation, TOKEN_ERRCODES } from '../src/index.ts'
+import { situation } from './support/situation.ts'
 
-const situation: Situation = {
-  nowMs: Date.parse('2026-11-22T12:00:00Z'),
-  random: 0.5,
-  tries: 1,
-  triesMax: 16,
-  backoffMs: 1000,
-  backoffMsMax: 300_000,
-  ifUnsure: 'resend',
-  onClosed: 'dead-letter',
-  tokenRefreshes: 0,
-  probeEveryMs: 60_000,
-}
 const signalOf = (outcome: Outcome, given: Partial<Situation> = {}) => judge(outcome, { ...situation, ...given }).signal
 const answered = (errcode: number): Outcome => ({ kind: 'answered', errcode, errmsg: 'text' })
 const rows = (action: string) => SEND_ERRCODES.filter((row) => row.action === action)

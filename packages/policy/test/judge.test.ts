@@ -11,20 +11,9 @@ import {
   TOKEN_REFRESHES_MAX,
   TOKEN_WAIT_MS,
 } from '../src/index.ts'
+import { situation } from './support/situation.ts'
 
-const NOW_MS = 1_700_000_000_000
-const situation: Situation = {
-  nowMs: NOW_MS,
-  random: 0.5,
-  tries: 1,
-  triesMax: 16,
-  backoffMs: 1000,
-  backoffMsMax: 300_000,
-  ifUnsure: 'resend',
-  onClosed: 'dead-letter',
-  tokenRefreshes: 0,
-  probeEveryMs: 60_000,
-}
+const NOW_MS = situation.nowMs
 const decide = (outcome: Outcome, given: Situation) => judge(outcome, given).decision
 const answered = (errcode: number, errmsg = 'text') => ({ kind: 'answered', errcode, errmsg }) satisfies Outcome
 const unsure: Outcome = { kind: 'unsure', detail: 'timeout while waiting for headers' }
