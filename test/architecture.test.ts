@@ -18,6 +18,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   runtime: ['messages', 'outbox'],
   'fake-wechat': [],
   sandbox: [],
+  'test-world': ['messages', 'outbox', 'sandbox'],
   worker: ['messages', 'policy', 'wechat', 'outbox', 'runtime'],
   gateway: ['messages', 'policy', 'wechat', 'outbox', 'runtime'],
   cli: ['messages', 'policy', 'outbox', 'runtime', 'wechat'],

@@ -110,7 +110,9 @@ describe('the image', () => {
     ]) {
       expect(isIgnored(path), path).toBe(true)
     }
-    expect(await readdir(join(folder, 'packages'))).toEqual(expect.not.arrayContaining(['sandbox', 'fake-wechat']))
+    expect(await readdir(join(folder, 'packages'))).toEqual(
+      expect.not.arrayContaining(['sandbox', 'fake-wechat', 'test-world']),
+    )
     const installed = await readdir(join(folder, 'node_modules/.pnpm'))
     expect(installed.filter((name) => /^(node|typescript|vitest|playwright-core)@/.test(name))).toEqual([])
     expect(existsSync(join(folder, 'apps/worker/test'))).toBe(false)

@@ -4,24 +4,12 @@
  */
 
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { type JobData, type Reason, readJobData } from '@wechat-outbox/messages'
-import { Outbox } from '@wechat-outbox/outbox'
-import {
-  type Consumer,
-  connectRedis,
-  createConsumer,
-  type ListedDeadLetter,
-  openStore,
-  type RedisClient,
-  type Settlement,
-  type Store,
-  whenReady,
-} from '@wechat-outbox/outbox/engine'
-import { type LocalRedis, type LocalRedisOptions, startLocalRedis } from '@wechat-outbox/sandbox'
+import type { Consumer, ListedDeadLetter, Run, Settlement } from '@wechat-outbox/outbox/engine'
+import type { LocalRedisOptions } from '@wechat-outbox/sandbox'
+import { createTestConsumer, type StoreWorld, startStoreWorld } from '@wechat-outbox/test-world'
 import { runWxo } from '../src/run.ts'
 
 export const APP = 'wx00000000000000aa'
@@ -37,14 +25,10 @@ export interface CliResult {
   readonly stderr: string
 }
 
-export interface World {
-  readonly redis: LocalRedis
-  readonly store: Store
-  readonly outbox: Outbox
+export interface World extends StoreWorld {
   /** Takes messages: a text `die 45015` dies of that code, any other is delivered. */
   consume(): Promise<Consumer>
   cli(args: readonly string[], options?: CliOptions): Promise<CliResult>
-  close(): Promise<void>
 }
 
 export interface CliOptions {
@@ -56,76 +40,30 @@ export interface CliOptions {
 }
 
 export async function startWorld(options: Partial<LocalRedisOptions> = {}): Promise<World> {
-  const dir = await mkdtemp(join(tmpdir(), 'wxo-cli-'))
-  const redis = await startLocalRedis({ dir, ...options })
-  const clients: RedisClient[] = []
-  const connect = async (): Promise<Store> => {
-    const client = connectRedis(redis.url, 'work')
-    client.on('error', () => undefined)
-    clients.push(client)
-    await whenReady(client, 10_000)
-    return openStore(client)
-  }
-  const store = await connect()
-  const outbox = new Outbox({ redis: redis.url, appid: APP })
+  const world = await startStoreWorld({ appid: APP, ...options })
   const consumers: Consumer[] = []
   return {
-    redis,
-    store,
-    outbox,
+    ...world,
     async consume() {
-      const consumer = createTestConsumer(store)
+      const consumer = createTestConsumer({ appid: APP, store: world.store, deliver: settle, concurrency: 8 })
       consumers.push(consumer)
       await consumer.run()
       return consumer
     },
-    cli: (args, cliOptions = {}) => runCli(args, { ...cliOptions, env: { REDIS_URL: redis.url, ...cliOptions.env } }),
+    cli: (args, cliOptions = {}) =>
+      runCli(args, { ...cliOptions, env: { REDIS_URL: world.redis.url, ...cliOptions.env } }),
     async close() {
       await Promise.all(consumers.map((consumer) => consumer.close(1000)))
-      await outbox.close()
-      for (const client of clients) client.disconnect()
-      await redis.stop()
-      await rm(dir, { recursive: true, force: true })
+      await world.close()
     },
   }
 }
 
-function createTestConsumer(store: Store): Consumer {
-  const hour = 3_600_000
-  return createConsumer({
-    appid: APP,
-    store,
-    async deliver(run) {
-      const read = readJobData(run.data)
-      if (read.kind !== 'ok')
-        return { kind: 'dead', reason: reasonOf(null, 'invalid-message', read.kind), attempts: [] }
-      const turn = await run.admit(read.data)
-      return turn.kind === 'go' ? settlementOf(read.data) : turn
-    },
-    explainFailure: (failedReason) => reasonOf(null, 'failed-elsewhere', failedReason),
-    explainExpiry: () => reasonOf(null, 'expired', ''),
-    isReady: () => true,
-    probeToken: () => Promise.resolve(false),
-    report: {
-      dead: () => undefined,
-      replayed: () => undefined,
-      task: () => undefined,
-      windowDisagreed: () => undefined,
-      expired: () => undefined,
-      problem: () => undefined,
-      stuck: () => undefined,
-      suspended: () => undefined,
-      resumed: () => undefined,
-      stillHeld: () => undefined,
-      unsettled: () => undefined,
-      settledAgain: () => undefined,
-    },
-    concurrency: 8,
-    stalledAfterMs: 10_000,
-    retain: { deliveredMs: hour, deliveredMax: 1000, deadMs: 24 * hour },
-    rememberMs: hour,
-    replayPerSecond: 0,
-  })
+async function settle(run: Run): Promise<Settlement> {
+  const read = readJobData(run.data)
+  if (read.kind !== 'ok') return { kind: 'dead', reason: reasonOf(null, 'invalid-message', read.kind), attempts: [] }
+  const turn = await run.admit(read.data)
+  return turn.kind === 'go' ? settlementOf(read.data) : turn
 }
 
 function settlementOf(data: JobData): Settlement {

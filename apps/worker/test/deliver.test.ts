@@ -1,22 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET, startFakeWechat } from '@wechat-outbox/fake-wechat'
-import { Outbox } from '@wechat-outbox/outbox'
-import {
-  connectRedis,
-  createConsumer,
-  createTokenStore,
-  openStore,
-  type RedisClient,
-  type Run,
-  readHold,
-  type Settlement,
-  whenReady,
-} from '@wechat-outbox/outbox/engine'
+import type { Outbox } from '@wechat-outbox/outbox'
+import { createTokenStore, type Run, readHold, type Settlement } from '@wechat-outbox/outbox/engine'
 import { expiryReason, failedElsewhereReason } from '@wechat-outbox/policy'
 import { createLogger } from '@wechat-outbox/runtime'
-import { type LocalRedis, startLocalRedis } from '@wechat-outbox/sandbox'
+import { createTestConsumer, type StoreWorld, startStoreWorld } from '@wechat-outbox/test-world'
 import { createTokenSource, createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -36,37 +23,27 @@ const noPictures: Pictures = {
 const LEASE_MS = 2000
 const appid = SANDBOX_APP_ID
 
-let dir = ''
-let server: LocalRedis
+let world: StoreWorld
 let fake: FakeWechat
 let client: WechatClient
 let outbox: Outbox
-let clients: RedisClient[] = []
 let ends: (() => Promise<unknown>)[] = []
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'wxo-deliver-'))
-  server = await startLocalRedis({ dir })
+  world = await startStoreWorld({ appid })
+  outbox = world.outbox
   fake = await startFakeWechat()
   client = createWechatClient({ baseUrl: fake.url, connections: 8, timeoutMs: 500 })
-  outbox = new Outbox({ redis: server.url, appid })
-  clients = [connectRedis(server.url, 'work'), connectRedis(server.url, 'work')]
-  for (const redis of clients) redis.on('error', () => undefined)
-  await Promise.all(clients.map((redis) => whenReady(redis, 5000)))
   ends = []
 })
 afterEach(async () => {
   for (const end of ends) await end()
-  await Promise.all([outbox.close(), client.close(), fake.close()])
-  for (const redis of clients) redis.disconnect()
-  await server.stop()
-  await rm(dir, { recursive: true, force: true })
+  await Promise.all([client.close(), fake.close()])
+  await world.close()
 })
 
 /** A worker of one app, whose runs go through `around` on their way to `deliver`. */
 async function work(around: (run: Run, options: DeliverOptions) => Promise<Settlement>): Promise<void> {
-  const [redis] = clients
-  if (redis === undefined) throw new Error('not connected')
-  const store = await openStore(redis)
+  const { store } = world
   const log = createLogger({ level: 'silent', name: 'test' })
   const recorder = createRecorder(log, appid, createWorkerMetrics(new Registry()).forApp(appid))
   const secret = SANDBOX_APP_SECRET
@@ -91,7 +68,7 @@ async function work(around: (run: Run, options: DeliverOptions) => Promise<Settl
     probeEveryMs: 200,
     onClosed: 'dead-letter' as const,
   }
-  const consumer = createConsumer({
+  const consumer = createTestConsumer({
     appid,
     store,
     deliver: (run) => around(run, { tokens, pictures: noPictures, client, recorder, ...limits }),
@@ -99,12 +76,9 @@ async function work(around: (run: Run, options: DeliverOptions) => Promise<Settl
     explainExpiry: expiryReason,
     isReady: () => tokens.isReady(),
     probeToken: async () => (await tokens.probe()).kind === 'token',
-    report: { ...recorder, stuck: () => undefined },
+    report: recorder,
     concurrency: 4,
     stalledAfterMs: LEASE_MS,
-    retain: { deliveredMs: 60_000, deliveredMax: 1000, deadMs: 60_000 },
-    rememberMs: 60_000,
-    replayPerSecond: 0,
   })
   await consumer.run()
   ends.push(() => consumer.close(1000))
@@ -227,9 +201,7 @@ describe('a message whose token WeChat refuses', () => {
     const refused = [...Array.from({ length: 5 }, () => 'token-refreshed'), 'suspended']
     await vi.waitFor(async () => expect(await outcomesOf(id)).toEqual(refused), 10_000)
     // For a minute, however often other faults are probed: here every 200 ms.
-    const [redis] = clients
-    if (redis === undefined) throw new Error('no client')
-    const { since = 0, until = 0 } = (await readHold(await openStore(redis), appid))?.fault ?? {}
+    const { since = 0, until = 0 } = (await readHold(world.store, appid))?.fault ?? {}
     expect(until - since).toBe(60_000)
     expect(fake.ledger.tokenCalls()).toHaveLength(4)
   })
@@ -237,16 +209,16 @@ describe('a message whose token WeChat refuses', () => {
 
 describe('a message that expires between two tries', () => {
   it('is dead without another call, and says what stood in the way', async () => {
-    const [redis] = clients
+    const { redis } = world.store
     const { id } = await outbox.send({ ...text('too late'), expiresAt: Date.now() - 1 })
     const busy = { at: 1, outcome: 'retry', ms: 1, errcode: -1, errmsg: 'system error' }
     const history = JSON.stringify([JSON.stringify({ attempts: [busy] })])
-    await redis?.hset(`{wxo:${appid}}:send:${id}`, 'stacktrace', history)
+    await redis.hset(`{wxo:${appid}}:send:${id}`, 'stacktrace', history)
     await work(deliver)
     await vi.waitFor(async () => expect((await outbox.status(id))?.status).toBe('dead'), 10_000)
     expect((await outbox.status(id))?.attempts).toEqual([busy])
     const letter = JSON.parse(
-      (await redis?.hget(`{wxo:${appid}}:dead-letter:d-${id.slice(2)}`, 'data')) ?? '{}',
+      (await redis.hget(`{wxo:${appid}}:dead-letter:d-${id.slice(2)}`, 'data')) ?? '{}',
     ) as object
     expect(letter).toMatchObject({ reason: { name: 'expired', errcode: -1, errmsg: 'system error' } })
     expect(fake.ledger.sendCount()).toBe(0)
@@ -255,9 +227,9 @@ describe('a message that expires between two tries', () => {
 
 describe('a message whose earlier run died with its call open', () => {
   const dieOnce = async (ifUnsure: 'resend' | 'dead-letter'): Promise<string> => {
-    const [redis] = clients
+    const { redis } = world.store
     const { id } = await outbox.send({ ...text(ifUnsure), ifUnsure })
-    await redis?.hset(`{wxo:${appid}}:send:${id}`, 'sending', String(Date.now() - 3000))
+    await redis.hset(`{wxo:${appid}}:send:${id}`, 'sending', String(Date.now() - 3000))
     await work(deliver)
     return id
   }

@@ -1,24 +1,10 @@
 /** What the tests of the gateway share: a Redis with real dead letters in it, a gateway, and requests as raw as they need. */
-import { mkdtemp, rm } from 'node:fs/promises'
+
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Reason } from '@wechat-outbox/messages'
-import { Outbox } from '@wechat-outbox/outbox'
-import {
-  APPS_KEY,
-  type Consumer,
-  connectRedis,
-  createConsumer,
-  openStore,
-  type RedisClient,
-  type Run,
-  type Settlement,
-  type Store,
-  whenReady,
-} from '@wechat-outbox/outbox/engine'
+import { APPS_KEY, type Consumer, openStore, type Run, type Settlement } from '@wechat-outbox/outbox/engine'
 import { createLogger } from '@wechat-outbox/runtime'
-import { type LocalRedis, startLocalRedis } from '@wechat-outbox/sandbox'
+import { createTestConsumer, type StoreWorld, startStoreWorld } from '@wechat-outbox/test-world'
 import { expect, vi } from 'vitest'
 import { type RunningGateway, readGatewayConfig, startGateway } from '../../src/index.ts'
 
@@ -37,41 +23,13 @@ const windowClosed: Reason = {
   source: 'https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/kf-mgnt/kf-message/sendCustomMessage.html',
 }
 
-export interface World {
-  readonly redis: LocalRedis
-  readonly store: Store
-  readonly outbox: Outbox
-  connect(): Promise<RedisClient>
-  close(): Promise<void>
-}
+export type World = StoreWorld
 
 export async function startWorld(): Promise<World> {
-  const dir = await mkdtemp(join(tmpdir(), 'gateway-'))
-  const redis = await startLocalRedis({ dir, appendonly: false })
-  const open: RedisClient[] = []
-  const connect = async (): Promise<RedisClient> => {
-    const client = connectRedis(redis.url, 'work')
-    client.on('error', () => undefined)
-    open.push(client)
-    await whenReady(client, 5000)
-    return client
-  }
-  const outbox = new Outbox({ redis: redis.url, appid: APPID })
-  const store = await openStore(await connect())
+  const world = await startStoreWorld({ appid: APPID, appendonly: false })
   // As if a worker had served it: the gateway takes messages for no other app.
-  await store.redis.sadd(APPS_KEY, APPID)
-  return {
-    redis,
-    outbox,
-    connect,
-    store,
-    async close() {
-      await outbox.close()
-      for (const client of open) client.disconnect()
-      await redis.stop()
-      await rm(dir, { recursive: true, force: true })
-    },
-  }
+  await world.store.redis.sadd(APPS_KEY, APPID)
+  return world
 }
 
 /** A consumer that declares every message dead, unless it is told what to do, and every dead letter replayed, as real ones are. */
@@ -79,7 +37,7 @@ export async function startUndertaker(
   world: World,
   options: { appid?: string; replayPerSecond?: number; settle?: (run: Run) => Settlement } = {},
 ): Promise<Consumer> {
-  const consumer = createConsumer({
+  const consumer = createTestConsumer({
     appid: options.appid ?? APPID,
     store: await openStore(await world.connect()),
     deliver: async (run) => {
@@ -91,26 +49,7 @@ export async function startUndertaker(
     },
     explainFailure: () => windowClosed,
     explainExpiry: () => windowClosed,
-    isReady: () => true,
-    probeToken: () => Promise.resolve(false),
-    report: {
-      dead: () => undefined,
-      replayed: () => undefined,
-      task: () => undefined,
-      windowDisagreed: () => undefined,
-      expired: () => undefined,
-      problem: (problem) => console.error('undertaker', problem),
-      stuck: () => undefined,
-      suspended: () => undefined,
-      resumed: () => undefined,
-      stillHeld: () => undefined,
-      unsettled: () => undefined,
-      settledAgain: () => undefined,
-    },
-    concurrency: 50,
-    stalledAfterMs: 10_000,
-    retain: { deliveredMs: 3_600_000, deliveredMax: 1000, deadMs: 86_400_000 },
-    rememberMs: 3_600_000,
+    report: { problem: (problem) => console.error('undertaker', problem) },
     replayPerSecond: options.replayPerSecond ?? 0,
   })
   await consumer.run()

@@ -1,19 +1,9 @@
 /** A Redis, a fake WeChat and the tokens of any number of processes, for one test file. Live bindings: the hooks fill them. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET, startFakeWechat } from '@wechat-outbox/fake-wechat'
-import {
-  appPrefix,
-  connectRedis,
-  createTokenStore,
-  type News,
-  openStore,
-  type Store,
-  whenReady,
-} from '@wechat-outbox/outbox/engine'
+import { appPrefix, createTokenStore, type News, type Store } from '@wechat-outbox/outbox/engine'
 import { createLogger } from '@wechat-outbox/runtime'
-import { type LocalRedis, startLocalRedis } from '@wechat-outbox/sandbox'
+import type { LocalRedis } from '@wechat-outbox/sandbox'
+import { type StoreWorld, startStoreWorld } from '@wechat-outbox/test-world'
 import { createTokenSource, createWechatClient, type WechatClient } from '@wechat-outbox/wechat'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import type { RefreshResult } from '../../src/token-refresh.ts'
@@ -31,7 +21,7 @@ export const tokenKey = `${appPrefix(SANDBOX_APP_ID)}:token`
 export const lockKey = `${tokenKey}:lock`
 export const failureKey = `${tokenKey}:failure`
 
-let dir = ''
+let world: StoreWorld
 export let server: LocalRedis
 export let fake: FakeWechat
 let client: WechatClient
@@ -41,14 +31,11 @@ export const results: RefreshResult[] = []
 
 export function useTokenWorld(): void {
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'wxo-worker-tokens-'))
-    server = await startLocalRedis({ dir })
+    world = await startStoreWorld({ appid: SANDBOX_APP_ID })
+    server = world.redis
+    store = world.store
     fake = await startFakeWechat()
     client = createWechatClient({ baseUrl: fake.url, connections: 10, timeoutMs: FETCH_TIMEOUT_MS })
-    const redis = connectRedis(server.url, 'work')
-    redis.on('error', () => undefined)
-    await whenReady(redis, 5000)
-    store = await openStore(redis)
   })
   beforeEach(async () => {
     await store.redis.flushall()
@@ -59,10 +46,8 @@ export function useTokenWorld(): void {
   })
   afterAll(async () => {
     await client.close()
-    store.redis.disconnect()
     await fake.close()
-    await server.stop()
-    await rm(dir, { recursive: true, force: true })
+    await world.close()
   })
 }
 
