@@ -37,9 +37,7 @@ export function faultDetail(error: unknown, phase: Phase): string {
 export function requestFault(error: unknown): string {
   const code = codeOf(error)
   const isConnecting =
-    ['connect', 'getaddrinfo'].includes(String(propertyOf(error, 'syscall'))) ||
-    TLS_CODE.test(code) ||
-    CONNECT_CODES.has(code)
+    propertyOf(error, 'syscall') === 'connect' || isOfLookup(error) || TLS_CODE.test(code) || CONNECT_CODES.has(code)
   return faultDetail(error, isConnecting ? 'connecting' : 'sent')
 }
 
@@ -52,7 +50,12 @@ function connectFault(code: string, error: unknown): string {
   // CONNECT was answered with another status than 200, or not at all.
   if (code === 'UND_ERR_ABORTED' || code === 'UND_ERR_PRX_CONN') return 'the proxy gives no connection'
   if (TLS_CODE.test(code)) return `tls ${code}`
-  return propertyOf(error, 'syscall') === 'getaddrinfo' ? `dns ${code}` : `connect ${code}`
+  return isOfLookup(error) ? `dns ${code}` : `connect ${code}`
+}
+
+/** Of the system's resolver, or of c-ares, which names its question: `queryA`. */
+function isOfLookup(error: unknown): boolean {
+  return /^(?:getaddrinfo$|query)/u.test(String(propertyOf(error, 'syscall')))
 }
 
 function answerFault(code: string, phase: Phase): string {

@@ -11,6 +11,7 @@ import { isIP, type LookupFunction } from 'node:net'
 import { buildConnector, type Dispatcher } from 'undici'
 import { createDispatcher, type ProxySettings } from './dispatcher.ts'
 import { requestFault } from './faults.ts'
+import { createNameLookup } from './name-lookup.ts'
 import { isPublicAddress } from './public-address.ts'
 import { readBytes } from './read-bytes.ts'
 
@@ -20,7 +21,7 @@ export interface PublicClientOptions {
   /** Calls under way at once for one origin; further ones wait, within their time. */
   readonly connections: number
   readonly proxy?: ProxySettings | undefined
-  /** Finds the addresses of a name; the system's resolver unless given. */
+  /** Finds the addresses of a name; unless given, the system's resolver those of allowed hosts, and the name servers all others. */
   readonly lookup?: LookupFunction
 }
 
@@ -71,7 +72,7 @@ const NO_PUBLIC_ADDRESS = 'the host has no public address'
 class PrivateAddressError extends Error {}
 
 export function createPublicClient(options: PublicClientOptions): PublicClient {
-  const { connections, proxy, lookup = lookupDns as LookupFunction } = options
+  const { connections, proxy, lookup } = options
   const allowed = new Set(options.allowedHosts.map((host) => bare(host.toLowerCase())))
   const mayCall = (host: string) => allowed.has(host) || isPublicAddress(host)
   const agent = createDispatcher({
@@ -79,7 +80,7 @@ export function createPublicClient(options: PublicClientOptions): PublicClient {
     timeoutMs: TIMEOUT_MS_MAX,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     proxy,
-    connect: buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false, lookup: publicLookup(lookup, allowed) }),
+    connect: buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false, lookup: lookupOf(allowed, lookup) }),
   })
 
   async function follow(request: PublicRequest, signal: AbortSignal): Promise<PublicAnswer> {
@@ -101,7 +102,9 @@ export function createPublicClient(options: PublicClientOptions): PublicClient {
     async request(request) {
       const late = AbortSignal.timeout(Math.max(0, Math.floor(Math.min(request.timeoutMs, TIMEOUT_MS_MAX))))
       try {
-        return await follow(request, request.signal === undefined ? late : AbortSignal.any([late, request.signal]))
+        const signal = request.signal === undefined ? late : AbortSignal.any([late, request.signal])
+        // Undici lets nobody go who waits for a connection.
+        return await Promise.race([follow(request, signal), failureOn(signal)])
       } catch (error) {
         if (error instanceof PrivateAddressError) return { kind: 'refused', detail: NO_PUBLIC_ADDRESS }
         if (late.aborted) return { kind: 'broken', detail: 'timeout' }
@@ -110,6 +113,14 @@ export function createPublicClient(options: PublicClientOptions): PublicClient {
     },
     close: () => agent.destroy(),
   }
+}
+
+function failureOn(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const fail = (): void => reject(signal.reason)
+  if (signal.aborted) fail()
+  else signal.addEventListener('abort', fail, { once: true })
+  return promise
 }
 
 /** What keeps a URL from being called, before anything is asked of a name server. */
@@ -161,10 +172,12 @@ export function nextUrl(from: string, target: string): { url: string; problem?: 
 }
 
 /** Answers with the public addresses alone, and with an error where there are none. */
-function publicLookup(lookup: LookupFunction, allowed: ReadonlySet<string>): LookupFunction {
+function lookupOf(allowed: ReadonlySet<string>, lookup: LookupFunction | undefined): LookupFunction {
+  const lookupAllowed = lookup ?? (lookupDns as LookupFunction)
+  const lookupOther = lookup ?? createNameLookup()
   return (host, options, callback) => {
-    if (allowed.has(host.toLowerCase())) return lookup(host, options, callback)
-    lookup(host, { ...options, all: true }, (error, found) => {
+    if (allowed.has(host.toLowerCase())) return lookupAllowed(host, options, callback)
+    lookupOther(host, { ...options, all: true }, (error, found) => {
       if (error !== null) return callback(error, [])
       const addresses = (typeof found === 'string' ? [] : found).filter(({ address }) => isPublicAddress(address))
       const [first] = addresses
