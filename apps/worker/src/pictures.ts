@@ -10,8 +10,9 @@
 import type { Outcome } from '@wechat-outbox/messages'
 import { type MediaStore, messageOf, pictureDigest, within } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
-import { createGate, type Gate, type PublicClient, type WechatClient } from '@wechat-outbox/wechat'
+import type { Gate, PublicClient, WechatClient } from '@wechat-outbox/wechat'
 import { fetchPicture, type NoMedia } from './fetch-picture.ts'
+import { createPicturePlaces } from './picture-places.ts'
 import type { Token, Tokens } from './tokens.ts'
 
 /** A picture that WeChat has. */
@@ -67,8 +68,6 @@ const KNOWN_MAX = 1000
 /** A picture that is not there is asked for again after this. */
 const GONE_MS = 5000
 const FLIGHTS_MAX = 256
-/** Of one app at once: a slow server of its pictures leaves places to other apps. */
-const APP_PLACES = 4
 /** Waiting for a place, fetching, uploading, and for Redis, which may be away. */
 const FLIGHT_MS_MAX = 60_000
 
@@ -195,7 +194,7 @@ function flightOf(options: PicturesOptions, signal: AbortSignal): (url: string) 
     return shared.kind === 'stored' ? { url, sha256, mediaId: shared.media.mediaId } : shared
   }
 
-  const appPlaces = createGate(APP_PLACES)
+  const ofApp = createPicturePlaces(places)
   const tried = (url: string): Promise<Picture | Failure> =>
     fly(url).catch((error: unknown) => {
       // Redis refuses: nothing of the message can be settled now, either.
@@ -203,20 +202,12 @@ function flightOf(options: PicturesOptions, signal: AbortSignal): (url: string) 
       return failed(passing('upload: Redis could not be asked for the media id'))
     })
   return (url) => {
-    const flight = inPlace(appPlaces, () => inPlace(places, () => tried(url)))
-    return within(flight, FLIGHT_MS_MAX, failed(passing(`picture: not there after ${FLIGHT_MS_MAX / 1000} s`)))
+    const isOver = AbortSignal.any([signal, AbortSignal.timeout(FLIGHT_MS_MAX)])
+    const flight = ofApp.inPlace(url, () => tried(url), isOver)
+    return within(flight, FLIGHT_MS_MAX, undefined).then(
+      (ended) => ended ?? failed(passing(`picture: not there after ${FLIGHT_MS_MAX / 1000} s`)),
+    )
   }
-}
-
-function inPlace<T>(places: Gate, run: () => Promise<T>): Promise<T> {
-  return new Promise((resolve) => {
-    places.enter(() => {
-      void run()
-        .finally(() => places.leave())
-        .then(resolve)
-      return true
-    })
-  })
 }
 
 /** No message was sent, so an upload that nobody answered is no doubt about one. */
