@@ -175,12 +175,17 @@ describe('a picture by its URL', () => {
     60_000,
   )
 
-  it.each(['http://127.1.2.4/a.png', 'http://[::1]/a.png', 'http://0x7f.1.2.4/a.png'])(
-    'at no public address is not asked for: %s',
+  it.each(['http://127.1.2.4/a.png', 'http://[::1]/a.png', 'http://0x7f.1.2.4/a.png', 'http://localhost./a.png'])(
+    'at no public address is not asked for, neither as a picture nor as a thumb: %s',
     async (url) => {
-      const id = await send('o-private', url)
-      await ended(id, 'dead')
-      expect(await reasonOf(id)).toMatchObject({ name: 'media-unavailable', errmsg: 'picture: not a public address' })
+      const miniprogrampage = { title: 't', pagepath: 'p', thumb_url: url }
+      const card = { touser: 'o-private-card', msgtype: 'miniprogrampage' as const, miniprogrampage }
+      const ids = [await send('o-private', url), (await system.outbox.send(card)).id]
+      for (const id of ids) {
+        await ended(id, 'dead')
+        const errmsg = url.includes('localhost') ? 'the host has no public address' : 'not a public address'
+        expect(await reasonOf(id)).toMatchObject({ name: 'media-unavailable', errmsg: `picture: ${errmsg}` })
+      }
     },
     60_000,
   )
