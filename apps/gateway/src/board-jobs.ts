@@ -24,6 +24,27 @@ export function changeJobs(adapter: BullMQAdapter, change: (json: JobJson) => Jo
   adapter.getJobs = async (...range) => (await getJobs(...range)).map(changed)
 }
 
+/** A job of BullMQ's has no marks of ours, so those of the jobs that are shown are read beside it. */
+export function markAwaitingUser(
+  adapter: BullMQAdapter,
+  awaiting: (ids: readonly string[]) => Promise<ReadonlySet<string>>,
+): void {
+  const marked = async (jobs: readonly Job[]): Promise<Job[]> => {
+    const ids = await awaiting(jobs.map(({ id }) => id ?? ''))
+    return jobs.map((job) => {
+      const toJSON = job.toJSON.bind(job)
+      return ids.has(job.id ?? '') ? Object.assign(job, { toJSON: () => ({ ...toJSON(), awaitsUser: true }) }) : job
+    })
+  }
+  const getJob = adapter.getJob.bind(adapter)
+  const getJobs = adapter.getJobs.bind(adapter)
+  adapter.getJob = async (id) => {
+    const job = await getJob(id)
+    return job ? (await marked([job]))[0] : job
+  }
+  adapter.getJobs = async (...range) => marked(await getJobs(...range))
+}
+
 /** Of a job that other programs have failed the stack trace stays: there it is one. */
 export function tellAttempts(json: JobJson): JobJson {
   const history = readHistory(json.stacktrace)

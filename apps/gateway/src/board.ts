@@ -11,6 +11,7 @@ import {
   DEAD_LETTER_QUEUE,
   type Hold,
   messageOf,
+  readAwaitingUser,
   SEND_QUEUE,
   type Store,
   type UnservedApp,
@@ -18,7 +19,7 @@ import {
 } from '@wechat-outbox/outbox/engine'
 import { Queue } from 'bullmq'
 import { holdSentence, holdWords } from './board-hold.ts'
-import { changeJobs, tellAttempts } from './board-jobs.ts'
+import { changeJobs, type JobJson, markAwaitingUser, tellAttempts } from './board-jobs.ts'
 import { maskAdapter, maskRoute } from './board-mask.ts'
 import { callbackName, deadLetterName, maskOpenid, messageName } from './mask.ts'
 
@@ -151,10 +152,14 @@ function adaptersOf(appid: string, store: Store, { showContent, stateOf }: Shown
     readOnlyMode: true,
   })
   const openidOf = showContent ? String : maskOpenid
-  send.setFormatter('name', (job) => messageName(job.name, job.data, openidOf))
+  send.setFormatter('name', (job: { awaitsUser?: boolean } & JobJson) => {
+    const name = messageName(job.name, job.data, openidOf)
+    return job.awaitsUser === true ? `${name} · waits for its user` : name
+  })
   dead.setFormatter('name', (job) => deadLetterName(job.name, job.data, openidOf))
   callbacks.setFormatter('name', (job) => callbackName(job.name, job.data, openidOf))
   changeJobs(send, tellAttempts)
+  markAwaitingUser(send, (ids) => readAwaitingUser(store, appid, ids))
   for (const adapter of [send, dead, callbacks]) refuseForeignKeys(adapter)
   const adapters = { messages: [send, dead], callbacks }
   if (showContent) return adapters

@@ -102,6 +102,18 @@ describe('what a receiver is told', () => {
   }, 25_000)
 })
 
+it('marks the messages that wait for their users', async () => {
+  const later = { msgtype: 'text', text: { content: 'later' }, sendAt: Date.now() + 3_600_000 } as const
+  const { id } = await world.outbox.send({ ...later, touser: 'oAwaits' })
+  const { id: other } = await world.outbox.send({ ...later, touser: 'oWaits' })
+  await world.store.redis.hset(`{wxo:${APPID}}:send:${id}`, 'parked', 'user')
+  const send = (await readQueues(`?activeQueue=${SEND}&status=delayed`)).find(({ name }) => name === SEND)
+  expect(send?.jobs.find((job) => job.id === id)?.name).toMatch(/^text · \S+ · waits for its user$/)
+  expect(send?.jobs.find((job) => job.id === other)?.name).toMatch(/^text · \S+$/)
+  expect((await ask(gateway.port, `GET ${API}/${SEND}/${id}`)).text).toContain('waits for its user')
+  for (const one of [id, other]) await world.outbox.cancel(one)
+})
+
 describe('what there cannot be', () => {
   const keyNames = async (queue: string) => {
     const prefix = `{wxo:${APPID}}:${queue}:`

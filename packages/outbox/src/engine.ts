@@ -142,6 +142,7 @@ export {
 export {
   type ActionOfUser,
   type Noted,
+  readAwaitingUser,
   readWindow,
   readWindowStates,
   recordAction,

@@ -90,3 +90,10 @@ export async function readWindowStates(store: Store, appid: string, people: read
   })
   return Promise.all(read)
 }
+
+/** Which of these jobs of the queue `send` wait for the next action of their users. */
+export async function readAwaitingUser(store: Store, appid: string, ids: readonly string[]): Promise<Set<string>> {
+  const keys = appKeys(appid)
+  const marks = await Promise.all(ids.map((id) => store.redis.hget(keys.sendJob(id), 'parked')))
+  return new Set(ids.filter((_, at) => marks[at] === 'user'))
+}
