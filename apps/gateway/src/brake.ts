@@ -8,7 +8,7 @@ const FREE_FAILURES = 4
 const PAUSE_MS = 250
 const PAUSE_MS_MAX = 5000
 const ADDRESSES_MAX = 1000
-/** An address that has been quiet for as long begins anew: others may stand behind it by then. */
+/** An address without a failure for as long begins anew: by then other people may have it. */
 const FORGOTTEN_AFTER_MS = 900_000
 
 export interface BrakeOptions {

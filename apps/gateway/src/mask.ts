@@ -1,5 +1,5 @@
 /**
- * What the dashboard shows of a message: everything that helps to understand its fate – reasons, attempts, times – and
+ * What the dashboard shows of a message: everything that helps to understand what became of it – reasons, attempts, times – and
  * nothing that was written to a person. It shows what it knows and hides the rest, names included, because job data may be
  * anybody's: a newer version's, metadata, or added by hand.
  */

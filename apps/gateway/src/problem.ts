@@ -131,7 +131,7 @@ const REDIS_AWAY: Problem = {
   detail: 'Redis is not available. Repeat it in a moment; with an idempotency key that is always safe.',
 }
 
-/** What ioredis and BullMQ say when the connection, and not the command, is the trouble. */
+/** What ioredis and BullMQ say when the connection, and not the command, is at fault. */
 const connectionLost =
   /Connection is closed|Stream isn't writeable|ECONN|EPIPE|ETIMEDOUT|Socket timeout|timed out|max retries per request|LOADING|CLUSTERDOWN|MASTERDOWN/i
 

@@ -10,7 +10,7 @@ import { MEDIA_ROUTE } from './v1/media-operation.ts'
 /** Probes ask by whatever address a pod has, learn nothing and change nothing. */
 const OPEN_ROUTES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz'])
 
-/** WeChat's SDKs send their JSON as what they please; what lets them in is a token that no page elsewhere knows. */
+/** WeChat's SDKs send their JSON with any content type; what lets them in is a token that no page elsewhere knows. */
 const ANY_TYPE_PREFIX = '/cgi-bin/'
 
 /** The operator's page works without JavaScript, and so by forms. */

@@ -8,7 +8,7 @@ import { readWorkerConfig } from '@wechat-outbox/worker'
 
 const CREDENTIALS = ['WECHAT_APP_ID', 'WECHAT_APP_SECRET', 'WECHAT_APPS_FILE'] as const
 
-/** Only who gave neither credentials nor a Redis gets the sandbox: half a configuration is a mistake, not a wish to play. */
+/** Only who gave neither credentials nor a Redis gets the sandbox: half a configuration is a mistake, and does not ask for the sandbox. */
 export function modeOf(env: Environment): 'sandbox' | 'real' {
   return CREDENTIALS.some((name) => env[name]) || env['REDIS_URL'] ? 'real' : 'sandbox'
 }

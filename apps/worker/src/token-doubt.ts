@@ -1,7 +1,7 @@
 /**
  * Is it the token, or is it WeChat? New tokens are refused until they are some tenths of a second old, and good ones now and then.
  * Whoever replaces a token for that ends a good one, and gets one that is new and refused again. So a refused token is used once
- * more wherever something speaks for it; a token that is dead costs a few refused calls more, and those cost no message a try.
+ * more wherever there is a reason to expect success; a token that is dead costs a few refused calls more, and those cost no message a try.
  */
 import type { Standing } from './token-cache.ts'
 

@@ -12,7 +12,7 @@ import { finderOf, holdsAny } from './decodings.ts'
 /** The most characters (UTF-16 units) of an `errmsg` that are kept. */
 export const ERRMSG_CHARS_MAX = 300
 
-/** Looked at for names and encodings, so that a huge text costs no more than a long one. What lies behind it is dropped unseen. */
+/** Looked at for names and encodings, so that a huge text costs no more than a long one. What comes after it is dropped without being read. */
 const ERRMSG_CHARS_READ = 4096
 
 /** Of a secret whose end was cut off with the text's. */

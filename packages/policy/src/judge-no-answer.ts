@@ -12,7 +12,7 @@ import {
   unsureReason,
 } from './reasons.ts'
 
-/** The longest `Retry-After` that is honoured: past it the header is more likely a mistake than a wish. */
+/** The longest `Retry-After` that is honoured: a longer one is more likely a mistake. */
 export const RETRY_AFTER_MS_MAX = 3_600_000
 
 type NoAnswer = Extract<Outcome, { kind: 'not-sent' | 'refused' | 'unsure' }>

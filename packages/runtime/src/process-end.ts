@@ -7,7 +7,7 @@
  */
 import type { Writable } from 'node:stream'
 
-/** A terminal, npm, pnpm and systemd each pass a signal on, INT beside TERM; what comes so soon is the same wish. */
+/** A terminal, npm, pnpm and systemd each pass a signal on, INT beside TERM; what comes so soon is the same request to end. */
 const SAME_WISH_MS = 2000
 /** What an end that is cut short may take. */
 const CUT_MS_MAX = 5000
@@ -20,7 +20,7 @@ export interface EndWishes {
   readonly cut: AbortSignal
 }
 
-/** From now on SIGTERM and SIGINT are wishes, and writing to stdout and stderr neither ends the process nor holds it up. */
+/** From now on SIGTERM and SIGINT are requests to end, and writing to stdout and stderr neither ends the process nor holds it up. */
 export function listenForEnd(): EndWishes {
   const first = Promise.withResolvers<NodeJS.Signals>()
   const cut = new AbortController()

@@ -70,7 +70,7 @@ function answerFault(code: string, phase: Phase): string {
 function codeOf(error: unknown): string {
   const code = propertyOf(error, 'code')
   if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{0,63}$/u.test(code)) return code
-  // When several addresses were tried, the first failure speaks for all.
+  // When several addresses were tried, the first failure is reported for all.
   return error instanceof AggregateError && error.errors.length > 0 ? codeOf(error.errors[0]) : 'UNKNOWN'
 }
 

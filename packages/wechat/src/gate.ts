@@ -30,7 +30,7 @@ export function createGate(places: number): Gate {
     },
     leave() {
       // The place goes straight to the one who has waited longest and still wants it. A loop and not a call from one to
-      // the next: thousands may decline at once.
+      // the next: thousands may have given up at once.
       for (const next of waiting) {
         waiting.delete(next)
         if (next()) return

@@ -2,7 +2,7 @@
  * Exchanges with one origin over a bounded number of kept connections. A call always comes to an end: one timer spans
  * waiting, connecting, writing and reading, and the pool's own timers stand behind it.
  *
- * Only HTTP/1.1, one request at a time on a connection: then the fate of a request depends on nothing but itself.
+ * Only HTTP/1.1, one request at a time on a connection: then what becomes of a request depends on nothing but itself.
  */
 import { Call, type Exchanged } from './call.ts'
 import { createDispatcher, type ProxySettings } from './dispatcher.ts'

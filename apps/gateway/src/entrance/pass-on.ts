@@ -1,7 +1,7 @@
 /**
  * Typing and uploads go on to WeChat, with the token that the workers keep in Redis or fetch when they are asked to: the
  * gateway has no app's secret. A refused token is reported, and the call repeated once. Without a good token the answer is WeChat's own "busy", which clients repeat later; a 40001 would make them ask
- * for a new token of the gateway's, and that was not the trouble.
+ * for a new token of the gateway's, which would not help.
  */
 import { type IncomingMessage } from 'node:http'
 import { within } from '@wechat-outbox/outbox/engine'

@@ -96,7 +96,7 @@ interface Erasure extends Whose {
   readonly queues: readonly JobsOf[]
 }
 
-/** A queue more is a line more. */
+/** Every queue that may hold a person's jobs. */
 function queuesOf(whose: Whose): readonly JobsOf[] {
   const { keys } = whose
   return [

@@ -15,7 +15,7 @@ import { type JobLook, lookAtJob, readEnded } from './status.ts'
 
 export type Cancellation = 'cancelled' | 'too-late' | 'unknown'
 
-/** A message that is fetched so often under our eyes is being sent. */
+/** A message that was fetched so often while it was being cancelled is being sent. */
 const LOOKS_MAX = 5
 
 interface Message {

@@ -1,10 +1,10 @@
 /**
  * Redis answers before its replicas have what it has stored, and a failover loses what they had not: whoever may not lose that
- * waits for a replica, with WAIT. That command speaks of what was written on its own connection and of nothing
+ * waits for a replica, with WAIT. That command is about what was written on its own connection and nothing
  * else, so it goes to the server that ran the script, over the connection that its answer came by; where that has changed in
  * between, nobody knows.
  *
- * While it waits, Redis serves nothing else on the connection. So one WAIT is under way at a time, and the next one speaks for
+ * While it waits, Redis serves nothing else on the connection. So one WAIT is under way at a time, and the next one confirms
  * all that was stored meanwhile.
  */
 import { Cluster, Command, type Redis } from 'ioredis'

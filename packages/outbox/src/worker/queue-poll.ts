@@ -105,7 +105,7 @@ export function createQueuePoll(options: QueuePollOptions): QueuePoll {
 /**
  * Two looks make a stalled job: it is over the lock's end by less than one interval. While Redis refuses writes no lock is renewed,
  * and the answers of WeChat wait in their workers to be recorded. So after a look that was refused the looks begin anew:
- * whoever is alive has recorded what it knows before anybody's message is taken over.
+ * every live worker has recorded what it knows before any message is taken over.
  */
 function watchStalled(
   backend: RedisQueueBackend,

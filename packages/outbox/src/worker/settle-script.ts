@@ -1,4 +1,4 @@
-/** What a worker passes to `settle.lua` and what that returns: pure translations, so that the settler is about time and trouble alone. */
+/** What a worker passes to `settle.lua` and what that returns: pure translations, so that the settler is about timing and failures alone. */
 import { JOB_DATA_VERSION, type WindowDisagreement } from '@wechat-outbox/messages'
 import type { JobJson } from 'bullmq'
 import type { AppKeys } from '../redis/keys.ts'
@@ -171,7 +171,7 @@ export function readAnswer(answered: readonly unknown[], n: number, item: Item):
 /** What every message of ours begins with. */
 const OURS = /^\{"v":\d+,"touser":"/
 
-/** BullMQ hands no job to anybody whose data is no JSON; then its text is handed over, and dies of what it is. */
+/** BullMQ does not return a job whose data is no JSON; here it is returned with that text as its data, and the message dies as invalid. */
 function asJson(data: string): string {
   if (OURS.test(data)) return data
   try {
