@@ -44,7 +44,7 @@ export type CliEnv = z.output<typeof schema>
 /** @throws ConfigError with every problem, never with a value */
 export function readCliEnv(env: Environment): CliEnv {
   const { values, problems } = inspectEnv(schema, withProxyNames(env))
-  // The rule of the worker, which sends secrets there: what it would refuse at start is worth hearing from `doctor`.
+  // The rule of the worker, which sends secrets there: what it would refuse at start `doctor` reports.
   if (baseUrlProblems(values).length > 0) problems.push(`WECHAT_API_BASE_URL ${BASE_URL_RULE}`)
   // An API key goes there.
   if (baseUrlProblems({ ...values, WECHAT_API_BASE_URL: values.WXO_GATEWAY_URL }).length > 0) {

@@ -42,7 +42,7 @@ export function createAppSet(serve: (app: AppConfig) => ServedApp): AppSet {
     serving.delete(appid)
     if (left === undefined) return
     const ended = left.finally(() => leaving.delete(ended))
-    // Whoever closes the set waits for it too, and hears of a fault.
+    // Closing the set waits for it too, and reports a fault.
     ended.catch(() => undefined)
     leaving.add(ended)
   }

@@ -50,7 +50,7 @@ export async function deliver(run: Run, options: DeliverOptions): Promise<Settle
   const replace = async (bad: Token, startedAt: number): Promise<void> => {
     refused = { value: bad.value, inARow: refused.value === bad.value ? refused.inARow + 1 : 1 }
     const replaced = await options.tokens.replace(bad, { startedAt, inARow: refused.inARow })
-    // One that was there already was only news to this process, and says nothing about the app.
+    // One that was there already was only new to this process, and says nothing about the app.
     if (replaced.kind === 'token' && replaced.fresh) tokenRefreshes += 1
   }
   for (let calls = 0; calls < CALLS_MAX; calls += 1) {
@@ -106,7 +106,7 @@ async function prepare(run: Run, { recorder }: DeliverOptions): Promise<Prepared
   }
 }
 
-/** WeChat has it, and the run that heard so had lost its message. Whether that is so Redis says: another program may have written such data. */
+/** WeChat has it, and the run that got that answer had lost its message. Redis decides whether that is so: another program may have written such data. */
 async function withoutContent(run: Run, message: { readonly touser: string }): Promise<Settlement> {
   const turn = await run.admit(message)
   if (turn.kind !== 'go') return turn

@@ -35,7 +35,7 @@ export interface Context {
   readonly canRenewMedia?: boolean
 }
 
-/** The store hears first what the call says about the app, because an app that is held is why a message waits instead of dying. */
+/** What the call says about the app is stored first, because an app that is held is why a message waits instead of dying. */
 export async function decisionOn(outcome: Outcome, context: Context, options: DeliverOptions): Promise<Decision> {
   const { decision, ifHeld, signal } = judge(outcome, situationOf(context, options))
   // The call is not over yet: it is made again at once. And what a picture's server did says nothing about the app.

@@ -32,7 +32,7 @@ export interface TokenCache {
   /** One claim at a time in this process, whatever made it necessary: who comes later shares its result. */
   obtain(wanted: Wanted): Promise<Refreshed>
   drop(value: string): void
-  /** Hears of no more news. */
+  /** Ends the subscription to changes of the token. */
   close(): void
 }
 
@@ -93,7 +93,7 @@ export function createTokenCache(options: TokenCacheOptions): TokenCache {
     // Redis is away: the next use of the token asks it again.
     look().catch(() => undefined)
   }
-  /** Whoever asks has found none in Redis. All processes hear it, and the claim lets one of them fetch. */
+  /** Whoever asks has found none in Redis. All processes are notified, and the claim lets one of them fetch. */
   const onWanted = (): unknown => obtain({ mode: 'need' }).catch(() => undefined)
 
   const close = store.listen(hear, onWanted)

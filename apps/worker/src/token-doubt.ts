@@ -24,7 +24,7 @@ export interface Evidence {
 
 /** What nobody has seen accepted yet is tried again at these ages, in ms; after the first its source is asked, where that is free. */
 const YOUNG_AGES_MS = [200, 600, 1200, 2000, 3000]
-/** For so long the word of the source holds that a token is the current one. */
+/** For so long the source's answer that a token is the current one is trusted. */
 export const WORD_HOLDS_MS = 60_000
 export const STRAYS_MAX = 3
 const SECOND_STRAY_PAUSE_MS = 200

@@ -44,7 +44,7 @@ export type Refreshed =
 
 /** WeChat renews a stable token in its last five minutes, while the old one still serves. */
 export const RENEW_AHEAD_MS_MAX = 300_000
-/** Beside the news, which may be missed. */
+/** Beside the notification, which may be missed. */
 const POLL_MS = 100
 const AFTER_REFUSAL = { firstMs: 60_000, mostMs: 60_000 }
 const AFTER_SILENCE = { firstMs: 15_000, mostMs: 60_000 }

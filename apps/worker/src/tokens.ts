@@ -1,6 +1,6 @@
 /**
  * The token of one app in one process. It is cached here and, unless its source is local, shared through Redis and fetched
- * by one process of many (`token-refresh.ts`). All of them hear of a new one when it is stored; one that has missed it finds
+ * by one process of many (`token-refresh.ts`). All of them are notified when a new one is stored; one that has missed it finds
  * out when WeChat refuses the old one, and then takes what is there.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -36,7 +36,7 @@ export interface Tokens {
   condemn(bad: Token): Promise<void>
   /** Asks the source now, but not within 15 s of a failure, over all processes, nor while new tokens are known to be refused. */
   probe(): Promise<TokenResult>
-  /** Hears of no more news. */
+  /** Ends the subscription to changes of the token. */
   close(): void
 }
 
@@ -141,7 +141,7 @@ const pauseMsOf = (cache: TokenCache): number => cache.standing()?.pauseMs ?? 0
 async function currentOf(cache: TokenCache): Promise<TokenResult | PausedToken> {
   for (const until = performance.now() + PAUSE_WAIT_MS_MAX; ; ) {
     if (cache.token() === undefined) {
-      // Redis is asked each time: a failure that has ended without this process's having heard would hold the app again.
+      // Redis is asked each time: a failure that has ended without this process's knowledge would hold the app again.
       const result = resultOf(await cache.obtain({ mode: 'need' }))
       if (result.kind !== 'token' || pauseMsOf(cache) <= 0) return result
     }

@@ -2,7 +2,7 @@ import { finderOf, holdsAny } from './decodings.ts'
 
 /**
  * A text that came from outside on its way into Redis, a log line or a dashboard: one line, short, and without anything
- * that looks like a token, a secret or a part of a URL. WeChat, the proxies before it and companies' token servers like to
+ * that looks like a token, a secret or a part of a URL. WeChat, the proxies before it and companies' token servers often
  * repeat the URL that they were called with, whole or in parts, as it is or encoded.
  *
  * It is cleaned once, where it is read: `wechat` cleans what an answer says, `readJobData` what is wrong with stored data,

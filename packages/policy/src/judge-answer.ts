@@ -26,7 +26,7 @@ export function judgeAnswer(outcome: Extract<Outcome, { kind: 'answered' }>, sit
 
 const behaviours: Readonly<Record<ErrcodeAction, Behaviour>> = {
   delivered: () => heldOrNot(DELIVERED, { kind: 'delivered' }),
-  // -1 is WeChat's own word that it was busy: `ifUnsure` is about calls that nobody answered.
+  // -1 is WeChat's own answer that it was busy: `ifUnsure` is about calls that nobody answered.
   retry: ({ said }, situation) => heldOrNot(retry(said, situation), { kind: 'reached' }),
   'refresh-token': refreshToken,
   dead: killMessage,
@@ -63,7 +63,7 @@ function stepBack({ reason }: Answer, situation: Situation): Judgement {
 /** A new token deserves an immediate try. If WeChat refuses every one of them, something is wrong with the app. */
 function refreshToken({ said, reason }: Answer, situation: Situation): Judgement {
   if (situation.tokenRefreshes < TOKEN_REFRESHES_MAX) return heldOrNot(again(said, situation), { kind: 'reached' })
-  // Each probe costs a handful of tokens, and the endpoint is to hear of us five times a minute at most.
+  // Each probe costs a handful of tokens, and the endpoint is to be called five times a minute at most.
   const fault = {
     ...appFault('suspend', { cause: 'send', reason }, situation),
     ...probedEachMinute(situation.probeEveryMs),

@@ -21,6 +21,6 @@ export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): 
 function visible(part: Part): unknown {
   if (Array.isArray(part)) return part.map(visible)
   if (typeof part === 'string') return printableLines(part)
-  // hono takes every object that says `isEscaped` at its word, and what was read from JSON may say it. What it makes is a String.
+  // hono trusts every object that has `isEscaped`, and what was read from JSON may have it. What it makes is a String.
   return typeof part === 'object' && !(part instanceof String) ? String(part) : part
 }

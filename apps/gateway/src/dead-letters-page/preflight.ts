@@ -64,7 +64,7 @@ async function countFilter(store: Store, appid: string, filter: ShownFilter) {
   const { counts: by } = counts
   const without = await countNotReplayable(store, appid, { of: { filter: asked.filter }, max: WINDOWS_MAX })
   const unreadable = without?.reduce((all, { count }) => all + count, 0)
-  // None is no news: what cannot be read is only seen when its turn comes.
+  // None proves nothing: what cannot be read is only seen when its turn comes.
   return {
     counts,
     ...prospectsOf(less(by, without ?? [])),

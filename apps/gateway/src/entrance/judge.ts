@@ -49,7 +49,7 @@ function isObject(value: unknown): value is JsonObject {
 
 const PROBLEMS_SHOWN_MAX = 3
 
-/** Null for an error that is a bug here and no word about the message. */
+/** Null for an error that is a bug here and not about the message. */
 export function refusalOf(error: unknown): Refusal | null {
   if (!(error instanceof OutboxError)) return null
   switch (error.code) {

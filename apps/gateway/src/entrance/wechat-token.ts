@@ -37,7 +37,7 @@ export function createWechatTokens(): WechatTokens {
   }
 }
 
-/** A good token is refused at times: for so long its source's word that it is the current one holds against that. */
+/** A good token is refused at times: for so long its source's answer that it is the current one counts for more. */
 const WORD_HOLDS_MS = 60_000
 
 async function obtain(tokens: TokenStore, refused: string | undefined): Promise<StoredToken | undefined> {

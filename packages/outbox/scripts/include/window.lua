@@ -43,7 +43,7 @@ local function countReply(key, calledAt)
   return nil
 end
 
--- WeChat's servers may hear of an action later than we do.
+-- WeChat's servers may learn of an action later than we do.
 local NEWS_MS = 10000
 local EARLY_TRIES = 3
 

@@ -6,8 +6,8 @@
 --   ARGV[1] fence   ARGV[2] ms the lock lasts   ARGV[3] 'need', 'ahead' (for a longer one than there is) or 'probe' (ask
 --   the endpoint whatever stands here)   ARGV[4] the value that WeChat refused, or ''   ARGV[5] ms before its end from
 --   which a token is renewed, a quarter of its lifetime at most   ARGV[6] ms between a failure and a probe
---   ARGV[7] the channel on which all processes hear that the token is refused   ARGV[8] ms since the refused call began
---   ARGV[9] ms for which the word of the source holds against a single refusal   ARGV[10] the first pause in ms   ARGV[11] the
+--   ARGV[7] the channel on which all processes learn that the token is refused   ARGV[8] ms since the refused call began
+--   ARGV[9] ms for which the source's answer counts for more than a single refusal   ARGV[10] the first pause in ms   ARGV[11] the
 --   longest   ARGV[12] how often the token may be repeated without asking the source each time
 -- Returns {'token', …} as of include/token, {'failure', errcode or '', detail, ms until the next fetch}, {'busy'}, or {'lock',
 -- version or '0', the refused value that the fetch is to replace or '', how often the source has repeated it, ms since it

@@ -1,7 +1,7 @@
 --- include tell
 -- WeChat has taken a call with a token: that is remembered, and refusals before it are forgotten, and with them the pause.
 --   KEYS[1] token
---   ARGV[1] the value   ARGV[2] the channel on which all processes hear of it
+--   ARGV[1] the value   ARGV[2] the channel on which all processes learn of it
 -- Returns 1 if there was something to forget.
 if redis.call('HGET', KEYS[1], 'value') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'accepted', '1')

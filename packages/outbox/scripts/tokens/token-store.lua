@@ -5,7 +5,7 @@
 -- and comes again is the current one: it is used again, after a pause that grows with each time.
 --   KEYS[1] token   KEYS[2] lock   KEYS[3] failure
 --   ARGV[1] value   ARGV[2] parameter   ARGV[3] lifetime in ms   ARGV[4] version it replaces, '0' for none
---   ARGV[5] the lock's fence   ARGV[6] the channel on which all processes hear of it   ARGV[7] the first pause in ms,
+--   ARGV[5] the lock's fence   ARGV[6] the channel on which all processes learn of it   ARGV[7] the first pause in ms,
 --   or 0: this is about no call   ARGV[8] the longest
 -- Returns the version, which rises only when the value is another one, or 0 if it was refused.
 local stored = readToken(KEYS[1])

@@ -4,7 +4,7 @@
 -- it, and one of them fetches.
 --   KEYS[1] token   KEYS[2] failure   KEYS[3] present while no refusal is taken from here
 --   ARGV[1] the refused value or ''   ARGV[2] ms between two refusals that are taken   ARGV[3] the channel
--- Returns how many heard it on this server, or -1: there will be none, because a fetch has failed a moment ago or a token
+-- Returns how many received it on this server, or -1: there will be none, because a fetch has failed a moment ago or a token
 -- was refused too soon after another.
 local token = readToken(KEYS[1])
 if ARGV[1] ~= '' and token[1] == ARGV[1] and token[6] ~= '1' then

@@ -117,7 +117,7 @@ export function createEnqueuer(open: () => Promise<Store>, { replicated = false 
   }
 }
 
-/** What writes the messages of an app in batches. `settled` hears of each batch that has its answers. */
+/** What writes the messages of an app in batches. `settled` is called for each batch that has its answers. */
 function createWriter(
   replicaWait: ReplicaWait | undefined,
   settled: (batch: readonly Pending[]) => void,

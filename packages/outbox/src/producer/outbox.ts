@@ -227,7 +227,7 @@ export class Outbox {
     return { appid: app.appid, id }
   }
 
-  /** Every call: refused after `close`, finished before it, and what Redis says in words of ours. */
+  /** Every call: refused after `close`, finished before it, and errors of Redis become those of this package. */
   async #guarded<T>(call: () => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) throw new OutboxError('WXO_CLOSED', 'the Outbox has been closed')
     const made = call()

@@ -57,7 +57,7 @@ export function connectRedis(url: string, use: ConnectionUse): RedisClient {
   })
   guardClient(client, peers)
   // Each call that waits for Redis listens, and each app's workers do: many are no leak, and Node need not warn of one.
-  // Not 0, Node's own word for no limit: BullMQ adds its listeners to the limit it finds, and would make it three.
+  // Not 0, which to Node means no limit: BullMQ adds its listeners to the limit it finds, and would make it three.
   client.setMaxListeners(Number.POSITIVE_INFINITY)
   if (use === 'work') batchWrites(client)
   return client

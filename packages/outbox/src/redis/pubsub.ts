@@ -16,7 +16,7 @@ export interface News {
 }
 
 /**
- * A cluster's client changes the node it hears from without a word, and no client notices a subscription that its server
+ * A cluster's client changes the node that it is subscribed at without an event, and no client notices a subscription that its server
  * has forgotten. So now and then it subscribes again, which costs nothing where all is well, and everybody looks.
  */
 const RENEW_EVERY_MS = 60_000

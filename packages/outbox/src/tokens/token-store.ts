@@ -122,7 +122,7 @@ export interface TokenStore {
   prove(value: string): Promise<void>
   /**
    * For those who cannot fetch: asks whoever can for a token, and reports the value that WeChat has refused, at most once
-   * a minute for all who report. False: none will come, because nobody hears it, a fetch has just failed, or it was
+   * a minute for all who report. False: none will come, because nobody is subscribed, a fetch has just failed, or it was
    * reported too soon. True promises nothing; `read` tells.
    */
   want(refused?: string): Promise<boolean>

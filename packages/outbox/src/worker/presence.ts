@@ -16,7 +16,7 @@ export interface PresenceOptions {
 }
 
 export interface Presence {
-  /** Resolves when Redis has heard it, or has refused to. */
+  /** Resolves when Redis has answered, or has refused it. */
   start(): Promise<void>
   stop(): void
 }

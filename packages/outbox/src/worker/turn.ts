@@ -1,4 +1,4 @@
-/** Asking for a turn: what a run may hear, and how long it waits for it in memory. */
+/** Asking for a turn: what a run may be answered, and how long it waits for it in memory. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export type Turn =
