@@ -4,6 +4,7 @@ import { printableLines } from '@wechat-outbox/runtime'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { addApp } from './commands/app.ts'
 import { addCallback } from './commands/callback.ts'
+import { addCancel } from './commands/cancel.ts'
 import { addDead } from './commands/dead.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addForget } from './commands/forget.ts'
@@ -22,7 +23,7 @@ import type { Session } from './session.ts'
 export type Act = (command: (session: Session, terminal: Terminal) => Promise<number | void>) => Promise<void>
 
 const AFTER_HELP = `
-Environment: REDIS_URL (required, except by key new), WECHAT_APP_ID, WECHAT_API_BASE_URL, for doctor WECHAT_APP_SECRET or WECHAT_APPS_FILE, IDEMPOTENCY_TTL_HOURS, TEXT_BYTES_MAX, TEXT_SPLIT, LC_ALL, LC_MESSAGES, LANG, NO_COLOR.
+Environment: REDIS_URL (required, except by key new), WECHAT_APP_ID, WECHAT_API_BASE_URL, for doctor WECHAT_APP_SECRET or WECHAT_APPS_FILE, IDEMPOTENCY_TTL_HOURS, TEXT_BYTES_MAX, TEXT_SPLIT, for pictures from files WXO_GATEWAY_URL and WXO_API_KEY, LC_ALL, LC_MESSAGES, LANG, NO_COLOR.
 Exit codes: 0 done, 1 failed, 2 wrong usage. Times are UTC.`
 
 export function createProgram(act: Act, { stdout, stderr }: Streams): Command {
@@ -46,6 +47,7 @@ export function createProgram(act: Act, { stdout, stderr }: Streams): Command {
     .exitOverride()
   addSend(program, act)
   addShow(program, act)
+  addCancel(program, act)
   addDead(program, act)
   addTask(program, act)
   addWindow(program, act)
