@@ -71,12 +71,7 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
     labelNames: ['app', 'result'],
     registers,
   })
-  const callbacks = new Counter({
-    name: 'wxo_callbacks_total',
-    help: 'Calls to the receivers of callbacks: taken or failed; and events that are told no more: given-up, dropped.',
-    labelNames: ['app', 'outcome'],
-    registers,
-  })
+  const callbacks = createCallbackCounter(registers)
   const duration = new Histogram({
     name: 'wxo_send_duration_seconds',
     help: 'How long calls to WeChat took.',
@@ -113,6 +108,15 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
       }
     },
   }
+}
+
+function createCallbackCounter(registers: Registry[]): Counter<'app' | 'outcome'> {
+  return new Counter({
+    name: 'wxo_callbacks_total',
+    help: 'Calls to the receivers of callbacks: taken or failed; and events that are told no more: given-up, dropped.',
+    labelNames: ['app', 'outcome'],
+    registers,
+  })
 }
 
 type Labels = 'app' | 'outcome' | 'errcode'

@@ -98,16 +98,6 @@ export function addBacklogMetrics(registry: Registry, options: BacklogMetricsOpt
         for (const { appid: app, waiting } of reading.unserved) unserved.set({ app }, waiting)
       }),
   })
-  const held: Gauge<'app' | 'reason'> = new Gauge({
-    name: 'wxo_callbacks_held',
-    help: '1 for an app whose receiver of callbacks is told nothing: failing, and tried now and then, or gone.',
-    labelNames: ['app', 'reason'],
-    registers,
-    collect: () =>
-      fill(held, ({ backlogs }) => {
-        for (const [app, { receiverHeld: reason }] of backlogs) if (reason !== undefined) held.set({ app, reason }, 1)
-      }),
-  })
   addMemoryMetrics(registers, fill)
   const up: Gauge<never> = new Gauge({
     name: 'wxo_redis_up',
@@ -142,6 +132,16 @@ function addHoldMetrics(registers: Registry[], fill: Fill): void {
           if (operator !== undefined) paused.set({ app, by: 'operator' }, 1)
           if (pausedElsewhere) paused.set({ app, by: 'bullmq' }, 1)
         }
+      }),
+  })
+  const held: Gauge<'app' | 'reason'> = new Gauge({
+    name: 'wxo_callbacks_held',
+    help: '1 for an app whose receiver of callbacks is told nothing: failing, and tried now and then, or gone.',
+    labelNames: ['app', 'reason'],
+    registers,
+    collect: () =>
+      fill(held, ({ backlogs }) => {
+        for (const [app, { receiverHeld: reason }] of backlogs) if (reason !== undefined) held.set({ app, reason }, 1)
       }),
   })
 }

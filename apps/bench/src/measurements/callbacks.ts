@@ -12,6 +12,12 @@ const NAME = 'sends-callbacks'
 const COUNT = 50_000
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
+const PARTS: Readonly<Record<string, string>> = {
+  commands: 'commands in Redis per message',
+  redis: 'CPU of Redis per message',
+  worker: 'CPU of the worker per message',
+}
+
 export const sendsCallbacks: Measurement = {
   name: NAME,
   rows: [NAME, `${NAME}/commands`, `${NAME}/redis`, `${NAME}/worker`],
@@ -32,18 +38,21 @@ export const sendsCallbacks: Measurement = {
     const figure = (side: 'with' | 'without', of: (sent: Sent) => number) => sent[side].map(of)
     const rate = ({ perSecond }: Sent): number => perSecond
     const what = 'Sends whose outcomes are told to a receiver that is dead, beside sends that are told to nobody'
-    const row = (name: string, of: string, unit: string) => ({ name: `${NAME}/${name}`, what: `… ${of}`, unit })
-    const besides = (name: string, of: string, unit: string, value: (sent: Sent) => number) =>
-      beside(row(name, of, unit), figure('with', value), figure('without', value))
+    const besides = (name: string, unit: string, value: (sent: Sent) => number) =>
+      beside(
+        { name: `${NAME}/${name}`, what: `… ${PARTS[name]}`, unit },
+        figure('with', value),
+        figure('without', value),
+      )
     return [
       compared(
         { name: NAME, what, unit: 'messages/s', target: atLeast(0.97) },
         figure('with', rate),
         figure('without', rate),
       ),
-      besides('commands', 'commands in Redis per message', 'commands', ({ commands }) => commands),
-      besides('redis', 'CPU of Redis per message', 'µs', ({ redisUs }) => redisUs),
-      besides('worker', 'CPU of the worker per message', 'µs', ({ workerUs }) => workerUs),
+      besides('commands', 'commands', ({ commands }) => commands),
+      besides('redis', 'µs', ({ redisUs }) => redisUs),
+      besides('worker', 'µs', ({ workerUs }) => workerUs),
     ]
   },
 }

@@ -12,10 +12,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SharedWait } from '../bullmq/shared-wait.ts'
+import type { Retain } from '../erase/strip.ts'
 import { messageOf } from '../errors.ts'
 import { appKeys } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
-import type { KeepDelivered } from '../worker/trim.ts'
 import type { Tells } from './tells.ts'
 import { type EndedCall, type TakenEvent, type Turn, type TurnRule, takeTurn } from './turn.ts'
 
@@ -62,10 +62,10 @@ export interface DelivererOptions {
   readonly sharedWait: SharedWait | undefined
   readonly receiver: Receiver
   readonly onProblem: (problem: { what: string; error: string }) => void
-  /** How long told events, and given-up ones, are kept for a replay. */
-  readonly keep: { readonly told: KeepDelivered; readonly givenUpMs: number }
+  /** Told events are kept for a replay like delivered messages, those that were given up like dead letters. */
+  readonly retain: Retain
   /** For tests. */
-  readonly pauses?: Partial<Pauses> | undefined
+  readonly callbackPauses?: Partial<Pauses> | undefined
 }
 
 /** The times that a receiver knows from `docs/callbacks.md`. */
@@ -115,56 +115,25 @@ const LOOK_WHILE_HELD_MS = 15_000
 const AFTER_FAULT_MS_MAX = 5000
 
 export function createDeliverer(options: DelivererOptions): Deliverer {
-  const { appid, receiver, onProblem } = options
-  const { report } = receiver
-  const pauses = { ...PAUSES, ...options.pauses }
+  const { receiver, onProblem } = options
+  const pauses = { ...PAUSES, ...options.callbackPauses }
   const rule = ruleOf(options, pauses)
-  const marker = appKeys(appid).callbackMarker
   const stop = new AbortController()
-  const cut = new AbortController()
-  const calls = new Set<Promise<void>>()
-  let ended: EndedCall[] = []
-  /** Ends the wait of the loop. */
-  let wake: () => void = () => undefined
+  const pause = createPause(options, stop.signal)
+  const calls = createCalls(receiver, pauses.retryMs, () => pause.end())
   let faults = 0
   let running: Promise<void> = Promise.resolve()
 
-  async function call(event: TakenEvent): Promise<void> {
-    const started = performance.now()
-    const called = await receiver.call(event, cut.signal)
-    const ms = performance.now() - started
-    if (called.kind === 'taken') {
-      ended.push({ id: event.id, as: 'taken' })
-      report.told({ event, outcome: 'taken', ms })
-    } else if (cut.signal.aborted) ended.push({ id: event.id, as: 'back' })
-    else {
-      const { why } = called
-      const one = failedCall(event, called, pauses.retryMs)
-      ended.push(one)
-      report.told({ event, outcome: one.as === 'given-up' ? 'given-up' : 'failed', why, ms })
-    }
-  }
-
-  function start(event: TakenEvent): void {
-    const under = call(event).finally(() => {
-      calls.delete(under)
-      wake()
-    })
-    calls.add(under)
-  }
-
   /** What has ended is kept until Redis has it; if it never does, the leases end, and the events are told again. */
   async function turn(wanted: number): Promise<Turn | undefined> {
-    const batch = ended
-    ended = []
+    const ended = calls.takeEnded()
     try {
-      const made = await takeTurn(options, rule, { ended: batch, wanted })
+      const made = await takeTurn(options, rule, { ended, wanted })
       faults = 0
-      if (made.became !== undefined) report.receiver({ became: made.became, heldForMs: made.heldForMs })
-      if (made.dropped + made.tooOld > 0) report.lost({ dropped: made.dropped, tooOld: made.tooOld })
+      tell(receiver.report, made)
       return made
     } catch (error) {
-      ended = [...batch, ...ended]
+      calls.putBack(ended)
       // One line for a row of faults: whoever watches Redis says more.
       if (faults === 0) onProblem({ what: 'callbacks', error: messageOf(error) })
       faults += 1
@@ -174,35 +143,15 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
 
   async function loop(): Promise<void> {
     while (!stop.signal.aborted) {
-      const made = await turn(CALLBACKS_AT_ONCE - calls.size)
+      const made = await turn(calls.room())
       if (made === undefined) {
         const ms = Math.min(50 * 2 ** Math.min(faults, 10), AFTER_FAULT_MS_MAX)
         await sleep(ms, undefined, { signal: stop.signal }).catch(() => undefined)
         continue
       }
-      for (const event of made.events) start(event)
-      await wait(made)
+      for (const event of made.events) calls.start(event)
+      if (!calls.hasEnded()) await pause.begin(made, calls.room() === 0)
     }
-  }
-
-  /** Until a call has ended or, where one more could be made, there is an event for it. */
-  async function wait({ dueInMs = LOOK_EVERY_MS, heldForMs }: Turn): Promise<void> {
-    if (ended.length > 0 || stop.signal.aborted) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    wake = () => resolve()
-    const { sharedWait } = options
-    const isHeld = heldForMs !== undefined && heldForMs > 0
-    const isFull = calls.size >= CALLBACKS_AT_ONCE
-    const lookMs = sharedWait === undefined ? LOOK_WITHOUT_WAIT_MS : LOOK_EVERY_MS
-    const ms = isHeld ? Math.min(heldForMs, LOOK_WHILE_HELD_MS) : Math.min(dueInMs, lookMs)
-    const timer = isFull ? undefined : setTimeout(resolve, ms + 1)
-    const waiting = isFull || isHeld ? undefined : sharedWait?.wait(marker, ms + 1)
-    waiting?.heard.then(wake, wake)
-    stop.signal.addEventListener('abort', wake)
-    await promise
-    stop.signal.removeEventListener('abort', wake)
-    clearTimeout(timer)
-    waiting?.cancel(new Error('over'))
   }
 
   return {
@@ -211,13 +160,90 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     },
     async close(signal) {
       stop.abort()
+      await running
+      await calls.finish(signal)
+      if (calls.hasEnded()) await turn(0)
+    },
+  }
+}
+
+function tell(report: CallbackReport, { became, heldForMs, dropped, tooOld }: Turn): void {
+  if (became !== undefined) report.receiver({ became, heldForMs })
+  if (dropped + tooOld > 0) report.lost({ dropped, tooOld })
+}
+
+/** The calls under way, and those that have ended and that Redis does not know of yet. */
+function createCalls({ call: callReceiver, report }: Receiver, retryMs: readonly number[], onEnded: () => void) {
+  const cut = new AbortController()
+  const open = new Set<Promise<void>>()
+  let ended: EndedCall[] = []
+
+  async function call(event: TakenEvent): Promise<void> {
+    const { id } = event
+    const started = performance.now()
+    const called = await callReceiver(event, cut.signal)
+    const ms = performance.now() - started
+    if (called.kind === 'taken') {
+      ended.push({ id, as: 'taken' })
+      return report.told({ event, outcome: 'taken', ms })
+    }
+    // What this side broke off says nothing about the receiver.
+    if (cut.signal.aborted) return void ended.push({ id, as: 'back' })
+    const failed = failedCall(event, called, retryMs)
+    ended.push(failed)
+    report.told({ event, outcome: failed.as === 'given-up' ? 'given-up' : 'failed', why: called.why, ms })
+  }
+
+  return {
+    room: (): number => CALLBACKS_AT_ONCE - open.size,
+    hasEnded: (): boolean => ended.length > 0,
+    start(event: TakenEvent): void {
+      const one = call(event).finally(() => {
+        open.delete(one)
+        onEnded()
+      })
+      open.add(one)
+    },
+    takeEnded(): EndedCall[] {
+      const taken = ended
+      ended = []
+      return taken
+    },
+    putBack(taken: readonly EndedCall[]): void {
+      ended = [...taken, ...ended]
+    },
+    /** Resolves when all have ended, or were broken off by the signal. */
+    async finish(signal: AbortSignal): Promise<void> {
       const abort = (): void => cut.abort()
       signal.addEventListener('abort', abort)
       if (signal.aborted) abort()
-      await running
-      while (calls.size > 0) await Promise.all(calls)
+      while (open.size > 0) await Promise.all(open)
       signal.removeEventListener('abort', abort)
-      if (ended.length > 0) await turn(0)
+    },
+  }
+}
+
+/** What a deliverer waits for between two turns: the end of a call or, where one more could be made, an event for it. */
+function createPause({ appid, sharedWait }: DelivererOptions, stopped: AbortSignal) {
+  const marker = appKeys(appid).callbackMarker
+  let end: () => void = () => undefined
+  return {
+    end: (): void => end(),
+    async begin({ dueInMs = LOOK_EVERY_MS, heldForMs }: Turn, isFull: boolean): Promise<void> {
+      if (stopped.aborted) return
+      const { promise, resolve } = Promise.withResolvers<void>()
+      end = () => resolve()
+      const isHeld = heldForMs !== undefined && heldForMs > 0
+      const lookMs = sharedWait === undefined ? LOOK_WITHOUT_WAIT_MS : LOOK_EVERY_MS
+      const ms = isHeld ? Math.min(heldForMs, LOOK_WHILE_HELD_MS) : Math.min(dueInMs, lookMs)
+      const timer = isFull ? undefined : setTimeout(resolve, ms + 1)
+      const waiting = isFull || isHeld ? undefined : sharedWait?.wait(marker, ms + 1)
+      waiting?.heard.then(end, end)
+      stopped.addEventListener('abort', end)
+      await promise
+      stopped.removeEventListener('abort', end)
+      clearTimeout(timer)
+      waiting?.cancel(new Error('over'))
     },
   }
 }
@@ -234,12 +260,12 @@ function failedCall(
   return { id, as: isGone ? 'gone' : 'failed', waitMs: Math.max(waitMs, askedMs), why }
 }
 
-function ruleOf({ receiver, keep }: DelivererOptions, { holdMs, holdMsMax, leaseMs, ageMsMax }: Pauses): TurnRule {
+function ruleOf({ receiver, retain }: DelivererOptions, { holdMs, holdMsMax, leaseMs, ageMsMax }: Pauses): TurnRule {
   return {
     print: receiver.print,
     leaseMs,
-    keepTold: keep.told,
-    keepGivenUpMs: keep.givenUpMs,
+    keepTold: { ms: retain.deliveredMs, count: retain.deliveredMax },
+    keepGivenUpMs: retain.deadMs,
     failuresMax: FAILURES_MAX,
     pauseMs: holdMs,
     pauseMsMax: holdMsMax,

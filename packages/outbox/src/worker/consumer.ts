@@ -9,8 +9,8 @@ import { Ended } from '../bullmq/backend.ts'
 import { IDLE_S, openBackend } from '../bullmq/idle-backend.ts'
 import type { SharedWait } from '../bullmq/shared-wait.ts'
 import { STALLED_COUNT_MAX } from '../bullmq/stalled.ts'
-import { createDeliverer, type Deliverer, type DelivererOptions, type Receiver } from '../callbacks/deliverer.ts'
-import { createBurier, type ExpiryOf } from '../dead-letters/bury.ts'
+import { createDeliverer, type DelivererOptions, type Receiver } from '../callbacks/deliverer.ts'
+import { type Burier, createBurier, type ExpiryOf } from '../dead-letters/bury.ts'
 import type { Retain } from '../erase/strip.ts'
 import { isRefusal, messageOf } from '../errors.ts'
 import { type AppKeys, appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
@@ -47,7 +47,7 @@ export interface ConsumerOptions {
   /** Who is told of outcomes; nobody unless given. */
   readonly receiver?: Receiver | undefined
   /** For tests. */
-  readonly callbackPauses?: DelivererOptions['pauses']
+  readonly callbackPauses?: DelivererOptions['callbackPauses']
   /** Messages in work at the same time. */
   readonly concurrency: number
   /** Calls started per second, over all workers of the app; no second, wherever it begins, has a tenth more. */
@@ -100,26 +100,17 @@ const LAST_SETTLEMENTS_MS = 2000
 const POLL_MS_MAX = 5000
 
 export function createConsumer(options: ConsumerOptions): Consumer {
-  const { appid, store, report, probeToken } = options
-  const burier = createBurier({
-    appid,
-    store,
-    explain: options.explainFailure,
-    explainExpiry: options.explainExpiry,
-    holdMaxMs: options.closedRule?.holdMaxMs,
-    tells: options.receiver?.tells,
-    onDead: report.dead,
-    onOccupied: (id) => report.problem({ what: 'a dead letter of that id is another message’s', error: '', id }),
-  })
+  const { appid, store, report, probeToken, receiver, sharedWait } = options
+  const burier = burierFor(options)
   const [sendWatchdog, deadWatchdog] = ([SEND_QUEUE, DEAD_LETTER_QUEUE] as const).map((queue) =>
     createWatchdog({ idleMs: STUCK_AFTER_MS, onStuck: report.stuck, hasWork: () => poll.sawWork(queue) }),
   ) as [Watchdog, Watchdog]
-  const keeper = createHoldKeeper({ appid, store, report, probeToken, tells: options.receiver?.tells })
+  const keeper = createHoldKeeper({ appid, store, report, probeToken, tells: receiver?.tells })
   const settler = settlerFor(options)
   const worker = createSendWorker(options, { settler, keeper, watchdog: sendWatchdog })
   const replayer = createReplayer({
     ...options,
-    sharedWait: options.sharedWait,
+    sharedWait,
     perSecond: options.replayPerSecond,
     watchdog: deadWatchdog,
     onReplayed: report.replayed,
@@ -128,7 +119,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   })
   const poll = queuePollFor(options, settler)
   const sweeper = createSweeper(options, { burier, keeper })
-  const deliverer = delivererFor(options)
+  const deliverer = receiver && createDeliverer({ ...options, receiver, sharedWait, onProblem: report.problem })
   const presence = createPresence({ ...options, sayEveryMs: options.sweepEveryMs })
   return {
     async run() {
@@ -184,6 +175,20 @@ function workerOptions({ store, appid, stalledAfterMs, sharedWait }: ConsumerOpt
   }
 }
 
+function burierFor(options: ConsumerOptions): Burier {
+  const { appid, store, report } = options
+  return createBurier({
+    appid,
+    store,
+    explain: options.explainFailure,
+    explainExpiry: options.explainExpiry,
+    holdMaxMs: options.closedRule?.holdMaxMs,
+    tells: options.receiver?.tells,
+    onDead: report.dead,
+    onOccupied: (id) => report.problem({ what: 'a dead letter of that id is another message’s', error: '', id }),
+  })
+}
+
 function settlerFor(options: ConsumerOptions): Settler {
   const { appid, store, stalledAfterMs, retain, maxPerSecond, isReady, report, closedRule } = options
   return new Settler({
@@ -195,20 +200,6 @@ function settlerFor(options: ConsumerOptions): Settler {
     closedRule,
     // A turn that has to keep to a rate is a wait, which is asked for.
     isReady: () => maxPerSecond === undefined && isReady(),
-  })
-}
-
-function delivererFor(options: ConsumerOptions): Deliverer | undefined {
-  const { appid, store, sharedWait, receiver, report, retain, callbackPauses: pauses } = options
-  if (receiver === undefined) return undefined
-  return createDeliverer({
-    appid,
-    store,
-    sharedWait,
-    receiver,
-    onProblem: report.problem,
-    keep: { told: { ms: retain.deliveredMs, count: retain.deliveredMax }, givenUpMs: retain.deadMs },
-    pauses,
   })
 }
 

@@ -1,93 +1,20 @@
-// Every event is told at least once, and a receiver that fails is left alone for a while: what a deliverer makes of each answer, of its own end,
-// and of a Redis that refuses.
-import { CALLBACK_TYPES } from '@wechat-outbox/messages'
+// Every event is told at least once: what a deliverer makes of each answer, of its own end, and of a Redis that refuses.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import {
-  type Called,
-  createDeliverer,
-  type Deliverer,
-  type Pauses,
-  type ToldEvent,
-} from '../../src/callbacks/deliverer.ts'
-import { countCallbacks, readCallbacks, replayCallbacks, resumeCallbacks } from '../../src/callbacks/operate.ts'
-import type { TakenEvent } from '../../src/callbacks/turn.ts'
+import type { Called } from '../../src/callbacks/deliverer.ts'
+import { deliverersIn, FAILED, TAKEN } from '../support/deliverers.ts'
 import { whileRefusing } from '../support/refusals.ts'
-import { APP, createWorld, keys, WAIT_MS, type World } from '../support/world.ts'
+import { createWorld, keys, WAIT_MS, type World } from '../support/world.ts'
 
 let world: World
-const open: Deliverer[] = []
 beforeAll(async () => {
   world = await createWorld()
 })
 beforeEach(() => world.redis.flushall())
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((deliverer) => deliverer.close(AbortSignal.timeout(0))))
-})
+const { add, callbacks, close, deliver } = deliverersIn(() => world)
+afterEach(close)
 afterAll(() => world.close())
 
 const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: WAIT_MS, interval: 10 })
-const TAKEN: Called = { kind: 'taken' }
-const FAILED: Called = { kind: 'failed', why: 'status 500' }
-const GONE: Called = { kind: 'failed', why: 'status 410', isGone: true }
-const callbacks = () => readCallbacks(world.store, APP)
-
-/** Adds events as the scripts do. */
-async function add(...names: string[]): Promise<void> {
-  for (const name of names) {
-    const id = `c-${name}-dead`
-    const data = JSON.stringify({ id: name, appid: APP })
-    await world.redis.hset(keys.callbackJob(id), {
-      name: 'message.dead',
-      data,
-      opts: '{}',
-      timestamp: Date.now(),
-      delay: 0,
-    })
-    await world.redis.lpush(keys.callbackWait, id)
-  }
-  await world.redis.zadd(keys.callbackMarker, 0, '0')
-}
-
-interface Watched {
-  readonly deliverer: Deliverer
-  readonly calls: TakenEvent[]
-  readonly told: ToldEvent[]
-  readonly became: string[]
-  readonly lost: { dropped: number; tooOld: number }[]
-  readonly problems: string[]
-}
-
-function deliver(
-  answer: (event: TakenEvent, signal: AbortSignal) => Called | Promise<Called>,
-  { print = 'p', ...pauses }: Partial<Pauses> & { print?: string } = {},
-): Watched {
-  const watched = { calls: [] as TakenEvent[], told: [] as ToldEvent[], became: [] as string[] }
-  const more = { lost: [] as { dropped: number; tooOld: number }[], problems: [] as string[] }
-  const deliverer = createDeliverer({
-    appid: APP,
-    store: world.store,
-    sharedWait: world.sharedWait,
-    receiver: {
-      tells: new Set(CALLBACK_TYPES),
-      print,
-      async call(event, signal) {
-        watched.calls.push(event)
-        return answer(event, signal)
-      },
-      report: {
-        told: (one) => watched.told.push(one),
-        receiver: ({ became }) => watched.became.push(became),
-        lost: (lost) => more.lost.push(lost),
-      },
-    },
-    onProblem: ({ error }) => more.problems.push(error),
-    keep: { told: { ms: 3_600_000, count: 100 }, givenUpMs: 3_600_000 },
-    pauses,
-  })
-  deliverer.run()
-  open.push(deliverer)
-  return { deliverer, ...watched, ...more }
-}
 
 describe('an event', () => {
   it('is told, and kept for a while', async () => {
@@ -232,121 +159,3 @@ describe('an event', () => {
     },
   )
 })
-
-describe('a receiver', () => {
-  const many = (from: number, count: number) => Array.from({ length: count }, (_, n) => String(from + n))
-
-  it('that fails five times in a row is held: it is tried with one event at a time, after growing pauses', async () => {
-    let isWell = false
-    const { calls, became, told } = deliver(() => (isWell ? TAKEN : FAILED), { holdMs: 60, holdMsMax: 120 })
-    await add(...many(0, 40))
-    await until(() => expect(became).toContain('held'))
-    const inFirst = calls.length
-    expect(inFirst).toBeLessThanOrEqual(16)
-    await until(() => expect(became).toEqual(['held', 'again', 'again']))
-    expect(calls.length).toBe(inFirst + 2)
-    const { hold } = await callbacks()
-    expect(hold).toMatchObject({ kind: 'failing', reason: 'status 500' })
-    isWell = true
-    await until(async () => expect(await callbacks()).toMatchObject({ waiting: 0, hold: null }))
-    expect(became.at(-1)).toBe('resumed')
-    expect(told.filter(({ outcome }) => outcome === 'taken').length).toBe(40 - inFirst - 2)
-  })
-
-  it('that takes one now and then is not held', async () => {
-    let n = 0
-    const { became, told } = deliver(() => ((n += 1) % 5 === 0 ? TAKEN : FAILED))
-    for (const name of many(0, 20)) {
-      await add(name)
-      await until(() => expect(told.length).toBe(Number(name) + 1))
-    }
-    expect(became).toEqual([])
-  })
-
-  it('that is held wakes nobody with what is added', async () => {
-    const { calls, became } = deliver(() => FAILED, { holdMs: 3_600_000, holdMsMax: 3_600_000 })
-    await add(...many(0, 5))
-    await until(() => expect(became).toEqual(['held']))
-    await until(async () => expect(await world.redis.zcard(keys.callbackDelayed)).toBe(5))
-    const before = await turns()
-    for (const name of many(5, 200)) await add(name)
-    expect((await turns()) - before).toBeLessThanOrEqual(1)
-    expect(calls).toHaveLength(5)
-  })
-
-  it('that is gone gets nothing more until an operator resumes it', async () => {
-    const answers = [GONE]
-    const first = deliver(() => answers.shift() ?? TAKEN)
-    await add('1')
-    await until(() => expect(first.became).toEqual(['held']))
-    await add('2', '3')
-    expect(await callbacks()).toMatchObject({
-      waiting: 2,
-      delayed: 1,
-      hold: { kind: 'gone', reason: 'status 410', until: null },
-    })
-    await first.deliverer.close(AbortSignal.timeout(0))
-    expect(first.calls).toHaveLength(1)
-    const before = await turns()
-    const other = deliver(() => TAKEN)
-    await until(async () => expect(await turns()).toBeGreaterThan(before))
-    await other.deliverer.close(AbortSignal.timeout(0))
-    expect(other.calls).toEqual([])
-    expect(await resumeCallbacks(world.store, APP)).toBe(true)
-    expect(await resumeCallbacks(world.store, APP)).toBe(false)
-    const next = deliver(() => TAKEN)
-    await until(() => expect(next.calls.map(({ id }) => id)).toEqual(['c-2-dead', 'c-3-dead']))
-  })
-
-  it('of other settings is tried at once', async () => {
-    const first = deliver(() => GONE)
-    await add('1')
-    await until(() => expect(first.became).toEqual(['held']))
-    await first.deliverer.close(AbortSignal.timeout(0))
-    await add('2')
-    const next = deliver(() => TAKEN, { print: 'other' })
-    await until(() => expect(next.calls.map(({ id }) => id)).toEqual(['c-2-dead']))
-    expect(next.became).toEqual(['resumed'])
-    expect(await callbacks()).toMatchObject({ hold: null })
-  })
-})
-
-describe('a replay', () => {
-  it('tells again what was told or given up in a time, under the same ids', async () => {
-    const first = deliver((event) => (event.id === 'c-2-dead' ? FAILED : TAKEN), { retryMs: [] })
-    await add('1', '2')
-    await until(async () => expect(await callbacks()).toMatchObject({ told: 1, givenUp: 1 }))
-    await first.deliverer.close(AbortSignal.timeout(0))
-    const now = world.store.clock.now()
-    const replay = { appid: APP, since: now - 60_000, until: now + 60_000, onlyGivenUp: true }
-    expect(await countCallbacks(world.store, { ...replay, since: now + 30_000 })).toEqual({ told: 0, givenUp: 0 })
-    expect(await countCallbacks(world.store, replay)).toEqual({ told: 0, givenUp: 1 })
-    expect(await replayCallbacks(world.store, replay)).toEqual({ told: 0, givenUp: 1 })
-    expect(await replayCallbacks(world.store, { ...replay, onlyGivenUp: false })).toEqual({ told: 1, givenUp: 0 })
-    expect(await callbacks()).toMatchObject({ waiting: 2, told: 0, givenUp: 0 })
-    const next = deliver(() => TAKEN)
-    await until(() =>
-      expect(next.calls.map(({ id, tries }) => [id, tries])).toEqual([
-        ['c-2-dead', 0],
-        ['c-1-dead', 0],
-      ]),
-    )
-    await until(async () => expect(await callbacks()).toMatchObject({ told: 2, waiting: 0 }))
-  })
-
-  it('adds no more than may wait', async () => {
-    const waiting = Array.from({ length: 1000 }, (_, n) => `c-old-${n}`)
-    for (let n = 0; n < 100; n += 1) await world.redis.rpush(keys.callbackWait, ...waiting)
-    await world.redis.zadd(keys.callbackFailed, 5, 'c-1-dead')
-    const replay = { appid: APP, since: 0, until: 10, onlyGivenUp: false }
-    expect(await replayCallbacks(world.store, replay)).toEqual({ told: 0, givenUp: 0 })
-    expect(await callbacks()).toMatchObject({ waiting: 100_000, givenUp: 1 })
-  })
-})
-
-/** Scripts that Redis has run. */
-async function turns(): Promise<number> {
-  const stats = await world.redis.info('commandstats')
-  const [, calls = '0'] = /cmdstat_evalsha:calls=(\d+)/.exec(stats) ?? []
-  return Number(calls)
-}
