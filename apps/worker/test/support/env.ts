@@ -21,7 +21,7 @@ export function appsFiles() {
   afterAll(() => rmSync(dir, { recursive: true, force: true }))
   return {
     inDir: (name: string): string => join(dir, name),
-    fileOf(content: unknown): Environment {
+    fileOf: (content: unknown): Environment => {
       files += 1
       const path = join(dir, `apps-${files}.json`)
       writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))

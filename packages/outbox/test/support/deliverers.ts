@@ -87,7 +87,7 @@ export function deliverersIn(at: () => World) {
     deliver,
     turns,
     callbacks: (): Promise<Callbacks> => readCallbacks(at().store, APP),
-    async close(): Promise<void> {
+    close: async (): Promise<void> => {
       await Promise.all(open.splice(0).map((deliverer) => deliverer.close(AbortSignal.timeout(0))))
     },
   }
