@@ -68,6 +68,19 @@ it.each([
   },
 )
 
+it('where the app is paused, it goes when that goes on', async () => {
+  await usedUp()
+  const [first = ''] = await send(1)
+  await work()
+  await until(async () => expect((await world.outbox().status(first))?.status).toBe('waiting-for-user'))
+  await world.send.pause()
+  await acts(world, PERSON)
+  expect((await world.outbox().status(first))?.status).toBe('queued')
+  expect(truth.taken).toEqual([])
+  await world.send.resume()
+  await until(() => expect(truth.taken).toEqual([first]))
+})
+
 it('no backoff ends with an action that is no matter of windows', async () => {
   await acts(world, PERSON)
   const [first = ''] = await send(1)
