@@ -1,28 +1,13 @@
 /** A token that WeChat has refused and that its source gives again: it is the current one, and used again after a pause. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { connectRedis } from '../../src/redis/connection.ts'
-import { createNews, type News } from '../../src/redis/pubsub.ts'
-import { createTokenStore, type TokenClaim, type TokenStore } from '../../src/tokens/token-store.ts'
-import { APP, createWorld, keys, type World } from '../support/world.ts'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import type { TokenClaim } from '../../src/tokens/token-store.ts'
+import { claim as claimOf, other as tokens, useTokenStores, world } from '../support/token-stores.ts'
+import { keys } from '../support/world.ts'
 
-let world: World
-let tokens: TokenStore
-let news: News
-beforeAll(async () => {
-  world = await createWorld()
-  news = createNews(connectRedis(world.url, 'work'))
-})
-beforeEach(async () => {
-  await world.redis.flushall()
-  tokens = createTokenStore(world.store, APP, news)
-  await fetched('one', {})
-})
-afterAll(async () => {
-  news.close()
-  await world.close()
-})
+useTokenStores()
+beforeEach(() => fetched('one', {}))
 
-const claim = (given: Partial<TokenClaim>) => tokens.claim({ mode: 'need', lockMs: 10_000, aheadMs: 300_000, ...given })
+const claim = (given: Partial<TokenClaim>) => claimOf(tokens, given)
 /** Claims, and stores what the source gives. */
 async function fetched(value: string, given: Partial<TokenClaim>, pauses?: boolean): Promise<void> {
   const claimed = await claim(given)

@@ -1,42 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { connectRedis } from '../../src/redis/connection.ts'
-import { createNews, type News } from '../../src/redis/pubsub.ts'
-import { createTokenStore, type TokenClaim, type TokenLock, type TokenStore } from '../../src/tokens/token-store.ts'
-import { APP, createWorld, keys, type World } from '../support/world.ts'
+import { describe, expect, it, vi } from 'vitest'
+import { createTokenStore } from '../../src/tokens/token-store.ts'
+import { claim, fetched, locked, other, put, tokens, useTokenStores, world } from '../support/token-stores.ts'
+import { keys } from '../support/world.ts'
 
-let world: World
-let tokens: TokenStore
-/** A second process, as far as the store can tell. */
-let other: TokenStore
-let news: News
-beforeAll(async () => {
-  world = await createWorld()
-  news = createNews(connectRedis(world.url, 'work'))
-})
-beforeEach(async () => {
-  await world.redis.flushall()
-  tokens = createTokenStore(world.store, APP)
-  other = createTokenStore(world.store, APP, news)
-})
-afterAll(async () => {
-  news.close()
-  await world.close()
-})
+useTokenStores()
 
-const fetched = (value: string, lifetimeMs = 7_200_000) => ({ value, parameter: 'access_token', lifetimeMs })
-const claim = (store: TokenStore, given: Partial<TokenClaim> = {}) =>
-  store.claim({ mode: 'need', lockMs: 10_000, aheadMs: 300_000, ...given })
-async function locked(store: TokenStore, given: Partial<TokenClaim> = {}): Promise<TokenLock> {
-  const claimed = await claim(store, given)
-  if (claimed.kind !== 'lock') throw new Error(`no lock but ${claimed.kind}`)
-  return claimed.lock
-}
-/** Stores a token as a fetch would. */
-async function put(value: string, lifetimeMs?: number, bad?: string): Promise<void> {
-  const lock = await locked(tokens, { bad })
-  expect(await lock.store(fetched(value, lifetimeMs))).toBe(true)
-  await lock.release()
-}
 const untilUnlocked = () => vi.waitFor(async () => expect(await world.redis.exists(keys.tokenLock)).toBe(0), 5000)
 const ends = (leftMs: number) => world.redis.hset(keys.token, 'expiresAt', String(Date.now() + leftMs))
 const wait = { firstMs: 15_000, mostMs: 60_000 }

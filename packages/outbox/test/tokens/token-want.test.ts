@@ -1,40 +1,9 @@
 // A token that is wanted by who cannot fetch one: the gateway.
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
-import { connectRedis } from '../../src/redis/connection.ts'
-import { createNews, type News } from '../../src/redis/pubsub.ts'
-import { createTokenStore, type TokenLock, type TokenStore } from '../../src/tokens/token-store.ts'
-import { APP, createWorld, keys, type World } from '../support/world.ts'
+import { expect, it, vi } from 'vitest'
+import { locked, other, put, tokens, useTokenStores, world } from '../support/token-stores.ts'
+import { keys } from '../support/world.ts'
 
-let world: World
-let tokens: TokenStore
-/** A worker's, which listens. */
-let other: TokenStore
-let news: News
-beforeAll(async () => {
-  world = await createWorld()
-  news = createNews(connectRedis(world.url, 'work'))
-})
-beforeEach(async () => {
-  await world.redis.flushall()
-  tokens = createTokenStore(world.store, APP)
-  other = createTokenStore(world.store, APP, news)
-})
-afterAll(async () => {
-  news.close()
-  await world.close()
-})
-
-async function locked(): Promise<TokenLock> {
-  const claimed = await tokens.claim({ mode: 'need', lockMs: 10_000, aheadMs: 300_000 })
-  if (claimed.kind !== 'lock') throw new Error(`no lock but ${claimed.kind}`)
-  return claimed.lock
-}
-/** Stores a token as a fetch would. */
-async function put(value: string): Promise<void> {
-  const lock = await locked()
-  expect(await lock.store({ value, parameter: 'access_token', lifetimeMs: 7_200_000 })).toBe(true)
-  await lock.release()
-}
+useTokenStores()
 
 it('a wanted token is heard of by whoever listens, and hopeless where nobody does', async () => {
   expect(await tokens.want()).toBe(false)
@@ -49,7 +18,7 @@ it('a wanted token is heard of by whoever listens, and hopeless where nobody doe
 it('a wanted token is hopeless for as long as a failure is remembered', async () => {
   const end = other.listen(() => undefined)
   await vi.waitFor(async () => expect(await tokens.want()).toBe(true), 5000)
-  await (await locked()).fail({ detail: 'down' }, { firstMs: 15_000, mostMs: 15_000 })
+  await (await locked(tokens)).fail({ detail: 'down' }, { firstMs: 15_000, mostMs: 15_000 })
   expect(await tokens.want()).toBe(false)
   end()
 })
