@@ -262,7 +262,9 @@ function createAppConsumer({ appid, maxPerSecond, onClosed }: AppConfig, options
     appid,
     store,
     sharedWait,
-    deliver: (run) => deliver(run, traces ? { ...delivery, recorder: traces.begin(run, recorder) } : delivery),
+    deliver: traces
+      ? async (run) => deliver(run, { ...delivery, recorder: traces.begin(run, recorder) })
+      : (run) => deliver(run, delivery),
     onSettled: traces && ((...settled) => traces.settled(...settled)),
     explainFailure: failedElsewhereReason,
     explainExpiry: (last, of) => (of === 'expired' ? expiryReason(last) : unansweredReason(last)),
