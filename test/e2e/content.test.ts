@@ -85,7 +85,7 @@ async function sendAll(): Promise<string[]> {
   expect(String(long['id'])).toMatch(/^m-/)
   delivered.push(String(long['id']), `${long['id']}p2`)
   const query = new URLSearchParams({ grant_type: 'client_credential', appid: APP, secret: APP_SECRET })
-  const { access_token: token } = (await (await fetch(`${gateway}/cgi-bin/token?${query}`)).json()) as Record<
+  const { access_token: token } = (await (await fetch(`${gateway}/cgi-bin/token?${String(query)}`)).json()) as Record<
     string,
     string
   >

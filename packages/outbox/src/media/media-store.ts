@@ -20,7 +20,7 @@ export type UploadedMedia = { readonly kind: 'uploaded'; readonly mediaId: strin
 export interface SharedUpload<Failure> {
   /** Uploads the picture, in `uploadMsMax` at most. Called only by who has the right to. */
   readonly upload: () => Promise<UploadedMedia | Failure>
-  /** So long the right to upload lasts: the death of a process that has it costs the others no more. */
+  /** So long the right to upload lasts at most. It is renewed meanwhile: the death of its process costs the others four seconds. */
   readonly uploadMsMax: number
   /** How long another process's upload is waited for. */
   readonly waitMs: number
@@ -44,6 +44,9 @@ export function pictureDigest(bytes: Buffer): string {
 /** Three days, less what a message may wait between the look for its id and its call, and what clocks differ by. */
 const KEPT_MS = 70 * 3_600_000
 const POLL_MS = 100
+/** The right to upload ends so soon after its process has. */
+const RIGHT_MS = 4000
+const RENEW_EVERY_MS = 1000
 
 export function createMediaStore({ redis, clock }: Store, appid: string): MediaStore {
   const keys = appKeys(appid)
@@ -51,19 +54,27 @@ export function createMediaStore({ redis, clock }: Store, appid: string): MediaS
     ({ kind: 'stored', media: { mediaId, expiresAt: Math.floor(clock.now() + leftMs) } }) as const
   const deleteIf = (key: string, value: string): Promise<number> =>
     runScript(redis, { name: 'delete-if', keys: [key], args: [value] })
+  const extendIf = (key: string, value: string, ms: number): Promise<number> =>
+    runScript(redis, { name: 'extend-if', keys: [key], args: [value, ms] })
   return {
     async share(sha256, { upload, uploadMsMax, waitMs }) {
       const media = keys.media(sha256)
       const lock = keys.mediaLock(sha256)
       const fence = randomUUID()
       for (const until = performance.now() + waitMs; ; await sleep(POLL_MS)) {
-        const call = { name: 'media-claim', keys: [media, lock], args: [fence, uploadMsMax + 1000] } as const
+        const rightUntil = performance.now() + uploadMsMax + 1000
+        const rightMs = () => Math.min(RIGHT_MS, Math.ceil(rightUntil - performance.now()))
+        const call = { name: 'media-claim', keys: [media, lock], args: [fence, rightMs()] } as const
         const [kind, id = '', leftMs = 0] = await runScript<[string, string?, number?]>(redis, call)
         if (kind === 'media') return stored([id, leftMs])
         if (kind === 'busy') {
           if (performance.now() >= until) return { kind: 'busy' }
           continue
         }
+        // What Redis refuses now it takes a second later. Should the right end, another uploads the picture as well.
+        const renewing = setInterval(() => {
+          if (rightMs() > 0) extendIf(lock, fence, rightMs()).catch(() => undefined)
+        }, RENEW_EVERY_MS)
         try {
           const made = await upload()
           // A failure may have any other kind.
@@ -71,6 +82,7 @@ export function createMediaStore({ redis, clock }: Store, appid: string): MediaS
           const { mediaId } = made
           return stored(await runScript(redis, { name: 'media-store', keys: [media], args: [mediaId, KEPT_MS] }))
         } finally {
+          clearInterval(renewing)
           await deleteIf(lock, fence)
         }
       }

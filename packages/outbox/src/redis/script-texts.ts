@@ -15,7 +15,7 @@ const folders = {
   lanes: ['backlog', 'heal', 'mend-lane'],
   media: ['media-claim', 'media-store'],
   producer: ['cancel', 'send'],
-  shared: ['delete-if'],
+  shared: ['delete-if', 'extend-if'],
   tasks: ['take-back', 'task-cancel', 'task-create', 'task-select'],
   tokens: [
     'access-token-issue',

@@ -1,6 +1,6 @@
 // What a picture is known as, and that one process of many uploads it.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { createMediaStore, type MediaStore } from '../../src/media/media-store.ts'
 import { APP, createWorld, keys, WAIT_MS, type World } from '../support/world.ts'
 
@@ -64,6 +64,34 @@ it('waits no longer than it may for a process that has died over it, whose right
   expect(await media.share(SHA, { upload, uploadMsMax: 500, waitMs: 0 })).toEqual({ kind: 'busy' })
   expect(await media.share(SHA, { ...limits, upload })).toMatchObject({ kind: 'stored', media: { mediaId: 'M-1' } })
   expect(count()).toBe(1)
+})
+
+it('lasts some seconds beyond its process, and as long as the upload of one that lives', async () => {
+  const done = Promise.withResolvers<void>()
+  const upload = async () => {
+    await done.promise
+    return { kind: 'uploaded', mediaId: 'M-1' } as const
+  }
+  const shared = media.share(SHA, { upload, uploadMsMax: 15_000, waitMs: 0 })
+  const left = () => world.redis.pttl(keys.mediaLock(SHA))
+  await vi.waitFor(async () => expect(await left()).toBeGreaterThan(0), WAIT_MS)
+  expect(await left()).toBeLessThanOrEqual(4000)
+  for (let n = 0; n < 2; n += 1) {
+    // It becomes less only with time, so it grows where it was renewed alone.
+    let least = await left()
+    await vi.waitFor(
+      async () => {
+        const now = await left()
+        const before = least
+        least = Math.min(least, now)
+        expect(now).toBeGreaterThan(before)
+      },
+      { timeout: WAIT_MS, interval: 20 },
+    )
+  }
+  done.resolve()
+  expect(await shared).toMatchObject({ kind: 'stored' })
+  expect(await left()).toBe(-2)
 })
 
 it('goes by the first of two ids where an upload outlasted its right', async () => {
