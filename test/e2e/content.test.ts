@@ -81,9 +81,9 @@ async function sendAll(): Promise<string[]> {
       link: { title: CONTENT, description: CONTENT, url: `https://${CONTENT}.example`, thumb_url: pictureUrl },
     }),
   ].map(({ id }) => id)
-  const long = await post(v1, text(to(6), Array.from({ length: 400 }, () => CONTENT).join(' ')))
-  expect(String(long['id'])).toMatch(/^m-/)
-  delivered.push(String(long['id']), `${long['id']}p2`)
+  const { id: long } = await post(v1, text(to(6), Array.from({ length: 400 }, () => CONTENT).join(' ')))
+  expect(String(long)).toMatch(/^m-/)
+  delivered.push(String(long), `${String(long)}p2`)
   const query = new URLSearchParams({ grant_type: 'client_credential', appid: APP, secret: APP_SECRET })
   const { access_token: token } = (await (await fetch(`${gateway}/cgi-bin/token?${String(query)}`)).json()) as Record<
     string,
