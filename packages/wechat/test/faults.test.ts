@@ -1,21 +1,19 @@
 import type { Socket } from 'node:net'
-import type { Outcome } from '@wechat-outbox/messages'
 import { describe, expect, it, vi } from 'vitest'
 import { faultDetail } from '../src/faults.ts'
 import { call, openClient } from './support/clients.ts'
-import { ANSWER_BYTES_MAX, FAULTY_ANSWERS, HANG_TIMEOUT_MS } from './support/faulty-answers.ts'
+import { ANSWER_BYTES_MAX, FAULTY_ANSWERS, HANG_TIMEOUT_MS, limitFor, PATIENCE_MS } from './support/faulty-answers.ts'
 import { OK, rawServer } from './support/raw-server.ts'
 
-/** For faults that end by themselves: long enough that the timeout is never what ends them. */
-const patient = { timeoutMs: 20_000 }
+const patient = { timeoutMs: PATIENCE_MS }
 const options = { ...patient, answerBytesMax: ANSWER_BYTES_MAX }
-const limitFor = (outcome: Outcome) =>
-  'detail' in outcome && outcome.detail.startsWith('timeout') ? { timeoutMs: HANG_TIMEOUT_MS } : patient
 
 describe('a request that was written', () => {
   it.each(FAULTY_ANSWERS)('meets $name', async ({ respond, outcome }) => {
     const server = await rawServer({ onRequest: respond })
-    await expect(openClient(server.url, { ...options, ...limitFor(outcome) }).send(call)).resolves.toEqual(outcome)
+    await expect(openClient(server.url, { ...options, timeoutMs: limitFor(outcome) }).send(call)).resolves.toEqual(
+      outcome,
+    )
     expect(server.requests).toHaveLength(1)
   })
 
@@ -25,7 +23,7 @@ describe('a request that was written', () => {
     const client = openClient(server.url, { ...options, connections: 1 })
     for (const fault of FAULTY_ANSWERS) {
       respond = fault.respond
-      await expect(client.send({ ...call, ...limitFor(fault.outcome) })).resolves.toEqual(fault.outcome)
+      await expect(client.send({ ...call, timeoutMs: limitFor(fault.outcome) })).resolves.toEqual(fault.outcome)
       respond = (socket) => socket.write(OK)
       await expect(client.send(call)).resolves.toMatchObject({ kind: 'answered' })
     }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { APPID, call, openClient, SECRET, TOKEN } from './support/clients.ts'
-import { ANSWER_BYTES_MAX, FAULTY_ANSWERS, HANG_TIMEOUT_MS } from './support/faulty-answers.ts'
+import { ANSWER_BYTES_MAX, FAULTY_ANSWERS, limitFor, PATIENCE_MS } from './support/faulty-answers.ts'
 import { answer, rawServer } from './support/raw-server.ts'
 
 /** Whatever may identify the call: none of it belongs into a log line, a dead letter or a dashboard. */
@@ -37,15 +37,15 @@ const echoOfUrl = (errcode: number) => (socket: Socket, request: string) => {
 }
 
 const responders = [
-  ...FAULTY_ANSWERS.map(({ name, respond }) => ({ name, respond })),
-  { name: 'an echo', respond: echo(1) },
-  { name: 'an echo of the URL', respond: echoOfUrl(1) },
+  ...FAULTY_ANSWERS.map(({ name, respond, outcome }) => ({ name, respond, timeoutMs: limitFor(outcome) })),
+  { name: 'an echo', respond: echo(1), timeoutMs: PATIENCE_MS },
+  { name: 'an echo of the URL', respond: echoOfUrl(1), timeoutMs: PATIENCE_MS },
 ]
 
 describe('nothing that comes back from a call', () => {
-  it.each(responders)('holds a token, a secret or a URL: $name', async ({ respond }) => {
+  it.each(responders)('holds a token, a secret or a URL: $name', async ({ respond, timeoutMs }) => {
     const server = await rawServer({ onRequest: respond })
-    const client = openClient(server.url, { timeoutMs: HANG_TIMEOUT_MS, answerBytesMax: ANSWER_BYTES_MAX })
+    const client = openClient(server.url, { timeoutMs, answerBytesMax: ANSWER_BYTES_MAX })
     const results = await Promise.all([
       client.send(call),
       client.fetchToken({ kind: 'classic', appid: APPID, secret: SECRET }),

@@ -12,14 +12,20 @@ export interface FaultyAnswer {
   readonly outcome: Outcome
 }
 
-/** The client of these answers has this timeout and this limit on answers. */
+/** For answers that hang. */
 export const HANG_TIMEOUT_MS = 150
+/** For faults that end by themselves: long enough that the timeout is never what ends them, on a busy machine either. */
+export const PATIENCE_MS = 20_000
 export const ANSWER_BYTES_MAX = 2048
 
 const unsure = (detail: string): Outcome => {
   const [, status] = /^HTTP (\d+)/u.exec(detail) ?? []
   return status === undefined ? { kind: 'unsure', detail } : { kind: 'unsure', detail, status: Number(status) }
 }
+/** The timeout of a client that meets this outcome. */
+export const limitFor = (outcome: Outcome): number =>
+  'detail' in outcome && outcome.detail.startsWith('timeout') ? HANG_TIMEOUT_MS : PATIENCE_MS
+
 const html = (request: string) => `<html><body>Bad gateway: ${request}</body></html>`
 const write = (text: (request: string) => string) => (socket: Socket, request: string) =>
   void socket.write(text(request))
