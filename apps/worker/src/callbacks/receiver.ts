@@ -60,7 +60,7 @@ export function createReceiver({ callback, allowedHosts, proxy, now, report }: R
   }
 }
 
-/** The same on every try. Undefined where other hands have put something into the queue. */
+/** The same on every try. Undefined where another program has put something into the queue. */
 function bodyOf({ type, at, data }: TakenEvent): string | undefined {
   try {
     const body: CallbackBody = {

@@ -63,7 +63,7 @@ local function giveUp(id, why)
   redis.pcall('HSET', queue .. id, 'finishedOn', now, 'failedReason', why)
 end
 
--- What cannot be written in the event itself, because hands have spoilt it, keeps no other from being noted; a Redis that refuses to write
+-- What cannot be written in the event itself, because another program has spoilt it, keeps no other from being noted; a Redis that refuses to write
 -- does so with the first command.
 local function note(id, as, waitMs, why)
   -- Nobody's any more: told by another worker, or removed.

@@ -1,5 +1,5 @@
 -- What an app's receiver is told of, as jobs of the queue `callback`. An event is written in the step that makes true what it tells of, and
--- so it is there exactly when that is. No step fails for it, though: hands may have spoilt the queue.
+-- so it is there exactly when that is. No step fails for it, though: another program may have spoilt the queue.
 --   eventId(type, of)         of: id of the message, or of the app and of the moment
 --   noteEvent(queue, event)   event.type, event.of, event.data (JSON), event.at (epoch ms). Returns its id
 --   queueEvents(queue, ids)   lets workers tell those that were noted. Beyond the limit the oldest go that were not tried yet, and are counted

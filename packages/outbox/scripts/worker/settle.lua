@@ -199,7 +199,7 @@ local function judgeRefusal(run, history)
 end
 
 local function die(run, letterId, json, more)
-  -- A lane that hands have spoilt fails here, before there is a letter of a message that is still open.
+  -- A lane that another program has spoilt fails here, before there is a letter of a message that is still open.
   if run.touser ~= '' then redis.call('LLEN', lanes .. run.touser) end
   more = cjson.decode(more)
   local outcome = more.ifAgain and judgeRefusal(run, more.ifAgain) or 'done'
