@@ -34,6 +34,8 @@ end
 
 local function holdIt(as, why, untilMs)
   kind, till = as, untilMs
+  -- Failures before it would have been forgotten.
+  redis.call('PERSIST', hold)
   redis.call('HSET', hold, 'kind', as, 'reason', why, 'since', now, 'until', untilMs or '', 'print', print, 'pause', pauseMs)
   became = 'held'
 end
@@ -53,7 +55,6 @@ local function noteFailure(id, as, waitMs, why)
     -- Failures with a day between them are not in a row.
     redis.call('PEXPIRE', hold, 86400000)
     if row < tonumber(rowMax) then return end
-    redis.call('PERSIST', hold)
     holdIt('failing', why, now + pauseMs)
   end
 end

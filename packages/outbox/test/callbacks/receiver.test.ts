@@ -80,6 +80,17 @@ describe('a receiver', () => {
     await until(() => expect(next.calls.map(({ id }) => id)).toEqual(['c-2-dead', 'c-3-dead']))
   })
 
+  it('that is gone after failures is not forgotten with them', async () => {
+    const answers = [FAILED, GONE]
+    const { told, became } = deliver(() => answers.shift() ?? TAKEN)
+    await add('1')
+    await until(() => expect(told).toHaveLength(1))
+    await until(async () => expect(await world.redis.ttl(keys.callbackHold)).toBeGreaterThan(0))
+    await add('2')
+    await until(() => expect(became).toEqual(['held']))
+    expect(await world.redis.ttl(keys.callbackHold)).toBe(-1)
+  })
+
   it('of other settings is tried at once', async () => {
     const first = deliver(() => GONE)
     await add('1')
