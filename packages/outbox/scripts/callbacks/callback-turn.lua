@@ -3,7 +3,7 @@
 -- receiver that fails is held: it gets one event at a time, after growing pauses, until it takes one. One that answered 410 gets none
 -- until its settings change or an operator says so.
 --   KEYS[1] wait   KEYS[2] delayed   KEYS[3] completed   KEYS[4] failed   KEYS[5] marker   KEYS[6] hold   KEYS[7] dropped
---   ARGV[1] prefix of the queue's keys   ARGV[2] print of the receiver's settings   ARGV[3] events wanted   ARGV[4] lease in ms
+--   ARGV[1] prefix of the queue's keys   ARGV[2] print of the receiver's settings, '' where its caller knows of no receiver   ARGV[3] events wanted   ARGV[4] lease in ms
 --   ARGV[5] told events are kept for so many seconds   ARGV[6] and so many   ARGV[7] given-up ones for so many seconds
 --   ARGV[8] failures in a row that hold the receiver   ARGV[9] first pause in ms   ARGV[10] longest   ARGV[11] oldest event that is told, in ms
 --   ARGV[12..] four for each call: id of the event, what it came to, ms until it is tried again or '', why it failed or ''
@@ -91,7 +91,7 @@ local function note(id, as, waitMs, why)
 end
 
 -- Of another receiver, or of other settings.
-if (kind or row) and of ~= print then lift() end
+if print ~= '' and (kind or row) and of ~= print then lift() end
 for n = FIRST, #ARGV, WIDTH do note(unpack(ARGV, n, n + WIDTH - 1)) end
 
 -- What has waited for too long for a receiver that takes nothing. Bounded: the rest is there for the next turn.
@@ -145,7 +145,7 @@ end
 
 trimDelivered(completed, queue, { now = now, seconds = keepSeconds, count = keepCount })
 trimDelivered(failed, queue, { now = now, seconds = keepFailedSeconds, count = FAILED_MAX })
-local lost = redis.call('GET', dropped)
+local lost = print ~= '' and redis.call('GET', dropped)
 if lost then redis.call('DEL', dropped) end
 local due = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
 local heldUntil = kind == 'gone' and 'gone' or kind and string.format('%.0f', tonumber(till)) or ''

@@ -68,6 +68,12 @@ export interface DelivererOptions {
   readonly callbackPauses?: Partial<Pauses> | undefined
 }
 
+/** What the rule of a turn is made of. */
+interface RuleOf {
+  readonly receiver: Pick<Receiver, 'print'>
+  readonly retain: Retain
+}
+
 /** The times that a receiver knows from `docs/callbacks.md`. */
 export interface Pauses {
   /** After the first try, after the second, and so on; then an event is given up. */
@@ -260,7 +266,16 @@ function failedCall(
   return { id, as: isGone ? 'gone' : 'failed', waitMs: Math.max(waitMs, askedMs), why }
 }
 
-function ruleOf({ receiver, retain }: DelivererOptions, { holdMs, holdMsMax, leaseMs, ageMsMax }: Pauses): TurnRule {
+/**
+ * For an app without a receiver, which may have had one: what was told of people does not stay for longer than it would with one, and what
+ * was never told is given up in its time.
+ */
+export async function expireEvents(at: { store: Store; appid: string; retain: Retain }): Promise<void> {
+  const rule = ruleOf({ receiver: { print: '' }, retain: at.retain }, PAUSES)
+  await takeTurn(at, rule, { ended: [], wanted: 0 })
+}
+
+function ruleOf({ receiver, retain }: RuleOf, { holdMs, holdMsMax, leaseMs, ageMsMax }: Pauses): TurnRule {
   return {
     print: receiver.print,
     leaseMs,

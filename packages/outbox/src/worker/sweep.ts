@@ -1,5 +1,6 @@
 /** What a crash or another program left undone, and what has grown too old: at start and every 30 seconds, one sweep at a time. */
 import type { HoldKeeper } from '../app-hold/keeper.ts'
+import { expireEvents, type Receiver } from '../callbacks/deliverer.ts'
 import type { Burier } from '../dead-letters/bury.ts'
 import { expireDeadLetters } from '../dead-letters/list.ts'
 import { createStripper, type Retain } from '../erase/strip.ts'
@@ -13,6 +14,8 @@ export interface SweeperOptions {
   readonly appid: string
   readonly store: Store
   readonly retain: Retain
+  /** With one the deliverer sees to the events. */
+  readonly receiver?: Receiver | undefined
   readonly report: {
     readonly expired: (count: number) => void
     readonly problem: (problem: { what: string; error: string }) => void
@@ -24,7 +27,7 @@ export interface SweeperOptions {
 const SWEEP_EVERY_MS = 30_000
 
 export function createSweeper(options: SweeperOptions, { burier, keeper }: { burier: Burier; keeper: HoldKeeper }) {
-  const { appid, store, retain, report, sweepEveryMs = SWEEP_EVERY_MS } = options
+  const { appid, store, retain, receiver, report, sweepEveryMs = SWEEP_EVERY_MS } = options
   const stripper = createStripper({ store, appid, retain })
   let timer: NodeJS.Timeout | undefined
   let current: Promise<void> = Promise.resolve()
@@ -37,6 +40,7 @@ export function createSweeper(options: SweeperOptions, { burier, keeper }: { bur
       await healLanes(store, appid)
       await trimDelivered(store, appid, { ms: retain.deliveredMs, count: retain.deliveredMax })
       await stripper.strip()
+      if (receiver === undefined) await expireEvents({ store, appid, retain })
       const expired = await expireDeadLetters(store, { appid, before: store.clock.now() - retain.deadMs })
       if (expired > 0) report.expired(expired)
     } catch (error) {

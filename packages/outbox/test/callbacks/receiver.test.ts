@@ -1,5 +1,6 @@
 // A receiver that fails is left alone for a while, and is told again what it has missed.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { expireEvents } from '../../src/callbacks/deliverer.ts'
 import { countCallbacks, replayCallbacks, resumeCallbacks } from '../../src/callbacks/operate.ts'
 import { deliverersIn, FAILED, GONE, TAKEN } from '../support/deliverers.ts'
 import { APP, createWorld, keys, WAIT_MS, type World } from '../support/world.ts'
@@ -102,6 +103,23 @@ describe('a receiver', () => {
     expect(next.became).toEqual(['resumed'])
     expect(await callbacks()).toMatchObject({ hold: null })
   })
+})
+
+it('that there is no more leaves nothing behind for longer: what was told and what was not goes in its time', async () => {
+  const retain = { deliveredMs: 3_600_000, deliveredMax: 1, deadMs: 3_600_000 }
+  await add('1', '2', '3', '4')
+  await world.redis.hset(keys.callbackJob('c-4-dead'), 'timestamp', 1)
+  for (const name of ['1', '2']) {
+    await world.redis.lrem(keys.callbackWait, 1, `c-${name}-dead`)
+    await world.redis.zadd(keys.callbackCompleted, Date.now(), `c-${name}-dead`)
+  }
+  await world.redis.rpoplpush(keys.callbackWait, keys.callbackWait)
+  await world.redis.hset(keys.callbackHold, { kind: 'gone', print: 'p', since: 1, until: '', reason: 'status 410' })
+  await world.redis.set(keys.callbackDropped, 7)
+  await expireEvents({ store: world.store, appid: APP, retain })
+  expect(await callbacks()).toMatchObject({ told: 1, waiting: 1, givenUp: 1, hold: { kind: 'gone' } })
+  // For a worker that has a receiver, if there is one.
+  expect(await world.redis.get(keys.callbackDropped)).toBe('7')
 })
 
 describe('a replay', () => {
