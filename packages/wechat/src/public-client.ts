@@ -35,6 +35,8 @@ export interface PublicRequest {
   readonly timeoutMs: number
   /** Of the answer's body. Bodies are never decompressed. */
   readonly bytesMax: number
+  /** The answer is there with its head: its body is thrown away, `bytesMax` of it at most, and may break off or never end. */
+  readonly ignoresBody?: boolean
   /** 0: a redirect is an answer like any other. Only a GET may follow any. */
   readonly redirectsMax: number
   readonly signal?: AbortSignal | undefined
@@ -134,7 +136,7 @@ function problemOf(text: string, mayCall: (host: string) => boolean): string | u
 
 async function exchange(
   agent: Dispatcher,
-  { url, method, headers, body, bytesMax, signal }: PublicRequest,
+  { url, method, headers, body, bytesMax, ignoresBody = false, signal }: PublicRequest,
 ): Promise<PublicAnswer> {
   const { origin, pathname, search } = new URL(url)
   const answer = await agent.request({
@@ -149,6 +151,11 @@ async function exchange(
   const tooLarge = { kind: 'too-large', status, detail: `larger than ${bytesMax} bytes` } as const
   const fields = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as const)
   const given = Object.fromEntries(fields)
+  if (ignoresBody) {
+    // So that the connection can serve the next call.
+    void answer.body.dump({ limit: bytesMax }).catch(() => undefined)
+    return { kind: 'answered', status, headers: given, body: NOTHING }
+  }
   const isSuccess = answer.statusCode >= 200 && answer.statusCode <= 299
   if (!isSuccess || Number(given['content-length']) > bytesMax) {
     // Nobody reads it; what its stream fails with is of no use.

@@ -45,6 +45,21 @@ const PART = 'a'.repeat(4096)
 const tooLarge = { kind: 'too-large' }
 const broken = { kind: 'broken' }
 
+describe('an answer whose body is of no interest', () => {
+  const ignoring = { method: 'POST', body: '{}', redirectsMax: 0, ignoresBody: true, timeoutMs: 60_000 } as const
+  it.each([
+    ['never ends', endless(`${OK}content-length: 9000000000000000\r\n\r\n`, PART)],
+    ['does not come', { onRequest: (socket: Socket) => void socket.write(`${OK}content-length: 10\r\n\r\n`) }],
+    ['breaks off', { onRequest: (socket: Socket) => void socket.end(`${OK}content-length: 10\r\n\r\nabc`) }],
+  ])('is there with its head, when the body %s', async (_, behaviour) => {
+    const server = await rawServer(behaviour)
+    expect(await open()(server.url.replace('127.0.0.1', 'pictures.test'), ignoring)).toMatchObject({
+      kind: 'answered',
+      status: 200,
+    })
+  })
+})
+
 describe('an answer that never ends', () => {
   it.each([
     ['headers', OK, `x-a: ${'b'.repeat(500)}\r\n`, broken],

@@ -36,7 +36,7 @@ export function createReceiver({ callback, allowedHosts, proxy, now, report }: R
 
   async function call(event: TakenEvent, signal: AbortSignal): Promise<Called> {
     const body = bodyOf(event)
-    if (body === undefined) return { kind: 'failed', why: 'the event cannot be read' }
+    if (body === undefined) return { kind: 'unreadable', why: 'the event cannot be read' }
     const nowMs = now()
     const answer = await client.request({
       url,
@@ -45,6 +45,7 @@ export function createReceiver({ callback, allowedHosts, proxy, now, report }: R
       body,
       timeoutMs: CALL_MS_MAX,
       bytesMax: ANSWER_BYTES_MAX,
+      ignoresBody: true,
       redirectsMax: 0,
       signal,
     })

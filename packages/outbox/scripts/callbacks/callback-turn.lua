@@ -7,7 +7,7 @@
 --   ARGV[5] told events are kept for so many seconds   ARGV[6] and so many   ARGV[7] given-up ones for so many seconds
 --   ARGV[8] failures in a row that hold the receiver   ARGV[9] first pause in ms   ARGV[10] longest   ARGV[11] oldest event that is told, in ms
 --   ARGV[12..] four for each call: id of the event, what it came to, ms until it is tried again or '', why it failed or ''
---     taken   back (no call was made)   failed   gone (410)   given-up (its last try has failed)
+--     taken   back (no call was made)   failed   gone (410)   given-up (its last try has failed)   unreadable (nor was one made)
 -- Returns {now, when the earliest delayed event is due or '', until when the receiver is held, '' or 'gone', what has become of the
 -- receiver: 'held', 'again', 'resumed' or '', how many events were dropped since the last turn, how many were given up for their age,
 -- then for each event {id, type, data, when it became true, tries before}}.
@@ -18,6 +18,7 @@ local wait, delayed, completed, failed, marker, hold, dropped = unpack(KEYS)
 local queue, print = ARGV[1], ARGV[2]
 local room, leaseMs, keepSeconds, keepCount, keepFailedSeconds, rowMax, pauseMs, pauseMsMax, ageMsMax = unpack(ARGV, 3, 11)
 local FIRST, WIDTH = 12, 4
+local TOO_OLD = 'too old'
 -- As many as can be pending.
 local FAILED_MAX = 100000
 local now = nowMs()
@@ -59,8 +60,12 @@ local function noteFailure(id, as, waitMs, why)
   end
 end
 
+local old = 0
 local function giveUp(id, why)
+  -- Somebody has removed it.
+  if redis.call('EXISTS', queue .. id) == 0 then return end
   redis.call('ZADD', failed, now, id)
+  if why == TOO_OLD then old = old + 1 end
   redis.pcall('HSET', queue .. id, 'finishedOn', now, 'failedReason', why)
 end
 
@@ -70,11 +75,18 @@ local function note(id, as, waitMs, why)
   -- Nobody's any more: told by another worker, or removed.
   local isThere = redis.call('ZREM', delayed, id) == 1
   if as == 'taken' and kind ~= 'gone' then lift() end
-  if as ~= 'taken' and as ~= 'back' then noteFailure(id, as, waitMs, why) end
+  if as == 'failed' or as == 'gone' or as == 'given-up' then noteFailure(id, as, waitMs, why) end
+  if (as == 'back' or as == 'unreadable') and kind == 'failing' and id == prober then
+    -- The receiver was not tried.
+    till, prober = now, nil
+    redis.call('HSET', hold, 'until', now)
+    redis.call('HDEL', hold, 'prober')
+  end
   if not isThere then return end
   if as == 'back' then
-    if id == prober then redis.call('HDEL', hold, 'prober') end
     redis.call('RPUSH', wait, id)
+    -- Its worker may ask for nothing more.
+    redis.call('ZADD', marker, '0', '0')
     return
   end
   redis.pcall('HINCRBY', queue .. id, 'atm', 1)
@@ -82,7 +94,7 @@ local function note(id, as, waitMs, why)
     redis.call('ZADD', completed, now, id)
     redis.pcall('HSET', queue .. id, 'finishedOn', now, 'returnvalue', '"taken"')
     redis.pcall('HDEL', queue .. id, 'failedReason')
-  elseif as == 'given-up' then
+  elseif as == 'given-up' or as == 'unreadable' then
     giveUp(id, why)
   else
     redis.call('ZADD', delayed, delayedScore(delayed, now + tonumber(waitMs)), id)
@@ -94,22 +106,20 @@ end
 if print ~= '' and (kind or row) and of ~= print then lift() end
 for n = FIRST, #ARGV, WIDTH do note(unpack(ARGV, n, n + WIDTH - 1)) end
 
--- What has waited for too long for a receiver that takes nothing. Bounded: the rest is there for the next turn.
-local old = 0
-while old < 100 do
+-- What has waited for too long for a receiver that takes nothing: since it became true, or since it was replayed. Bounded: the rest is
+-- there for the next turn.
+for _ = 1, 100 do
   local id = redis.call('LINDEX', wait, -1)
   if not id then break end
-  local isRead, at = pcall(redis.call, 'HGET', queue .. id, 'timestamp')
-  at = isRead and tonumber(at or '') or 0
-  if at > now - ageMsMax then break end
+  local isRead, times = pcall(redis.call, 'HMGET', queue .. id, 'again', 'timestamp')
+  local since = isRead and tonumber(times[1] or times[2] or '') or 0
+  if since > now - ageMsMax then break end
   redis.call('RPOP', wait)
-  if at > 0 then giveUp(id, 'too old') end
-  old = old + 1
+  if since > 0 then giveUp(id, TOO_OLD) end
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', (now - ageMsMax) * 0x1000, 'LIMIT', 0, 100)) do
   redis.call('ZREM', delayed, id)
-  giveUp(id, 'too old')
-  old = old + 1
+  giveUp(id, TOO_OLD)
 end
 
 if kind == 'gone' then room = 0 end
@@ -120,21 +130,30 @@ end
 local answer = {}
 local function hand(id)
   local isRead, job = pcall(redis.call, 'HMGET', queue .. id, 'name', 'data', 'timestamp', 'atm')
+  -- A Redis that is full refuses a ZADD as the first write of a script, and nothing could be told of what fills it.
+  redis.call('ZREM', delayed, id)
   if not isRead or not job[1] then
-    redis.call('ZREM', delayed, id)
+    redis.call('DEL', queue .. id)
     return
   end
   redis.call('ZADD', delayed, (now + leaseMs) * 0x1000, id)
   redis.call('HSET', queue .. id, 'delay', leaseMs, 'processedOn', now)
   answer[#answer + 1] = { id, job[1], job[2] or '', job[3] or '0', job[4] or '0' }
 end
-if room > 0 then
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', (now + 1) * 0x1000 - 1, 'LIMIT', 0, room)) do hand(id) end
+-- The newest is the probe: what has failed may be what its receiver refuses always, and would be refused again.
+if room > 0 and kind == 'failing' then
+  local id = redis.call('LPOP', wait)
+  if id then hand(id) end
+end
+if room > #answer then
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', (now + 1) * 0x1000 - 1, 'LIMIT', 0, room - #answer)) do hand(id) end
   while #answer < room do
     local id = redis.call('RPOP', wait)
     if not id then break end
     hand(id)
   end
+end
+if room > 0 then
   if kind == 'failing' and answer[1] then
     till = now + leaseMs
     redis.call('HSET', hold, 'prober', answer[1][1], 'until', till)

@@ -27,9 +27,11 @@ end
 
 local function tellResumed(prefix)
   local key = callbacksOf(prefix) .. 'suspended'
-  local data = redis.call('GET', key)
+  local data = redis.pcall('GET', key)
   if not data then return end
   redis.call('DEL', key)
+  -- Another program has put something else there.
+  if type(data) ~= 'string' then return end
   tellOfApp(prefix, 'app.resumed', data)
 end
 

@@ -317,6 +317,9 @@ for n = FIRST, #ARGV, WIDTH do
   if run.wants then wanted = wanted + 1 end
 end
 
+-- Before anything that may fail: a settlement that is repeated tells nothing.
+queueEvents(callbacks, told)
+
 local onlyBullmq = ''
 if wanted > 0 then
   promoteDue(at)
@@ -339,7 +342,6 @@ if wanted > 0 then
   if rateMax or redis.call('EXISTS', prioritized) == 1 then onlyBullmq = '1' end
 end
 
-queueEvents(callbacks, told)
 if hasDelivered then trimDelivered(completed, jobs, { now = now, seconds = keepSeconds, count = keepCount }) end
 
 if hasEmitted then redis.call('XTRIM', events, 'MAXLEN', '~', eventsMax) end

@@ -21,6 +21,8 @@ import { type EndedCall, type TakenEvent, type Turn, type TurnRule, takeTurn } f
 
 export type Called =
   | { readonly kind: 'taken' }
+  /** No call can be made of the event, which says nothing about the receiver. */
+  | { readonly kind: 'unreadable'; readonly why: string }
   /** `why` holds no part of a URL. `isGone`: the receiver wants no more. `retryAfterMs`: it has said when to come back. */
   | {
       readonly kind: 'failed'
@@ -197,7 +199,8 @@ function createCalls({ call: callReceiver, report }: Receiver, retryMs: readonly
     if (cut.signal.aborted) return void ended.push({ id, as: 'back' })
     const failed = failedCall(event, called, retryMs)
     ended.push(failed)
-    report.told({ event, outcome: failed.as === 'given-up' ? 'given-up' : 'failed', why: called.why, ms })
+    const isOver = failed.as === 'given-up' || failed.as === 'unreadable'
+    report.told({ event, outcome: isOver ? 'given-up' : 'failed', why: called.why, ms })
   }
 
   return {
@@ -256,9 +259,11 @@ function createPause({ appid, sharedWait }: DelivererOptions, stopped: AbortSign
 
 function failedCall(
   { id, tries }: TakenEvent,
-  { why, isGone, retryAfterMs = 0 }: Extract<Called, { kind: 'failed' }>,
+  called: Exclude<Called, { kind: 'taken' }>,
   retryMs: readonly number[],
 ): EndedCall {
+  if (called.kind === 'unreadable') return { id, as: 'unreadable', why: called.why }
+  const { why, isGone, retryAfterMs = 0 } = called
   const waitMs = retryMs[tries]
   if (waitMs === undefined) return { id, as: 'given-up', why }
   // Nobody asks for more than the longest pause that there is anyway.

@@ -18,10 +18,10 @@ export interface TakenEvent {
   readonly tries: number
 }
 
-/** What a call came to. `back`: none was made. */
+/** What a call came to. `back`: none was made. `unreadable`: none can be made. */
 export interface EndedCall {
   readonly id: string
-  readonly as: 'taken' | 'back' | 'failed' | 'gone' | 'given-up'
+  readonly as: 'taken' | 'back' | 'failed' | 'gone' | 'given-up' | 'unreadable'
   /** Until it is tried again. */
   readonly waitMs?: number
   /** Holds no part of a URL. */

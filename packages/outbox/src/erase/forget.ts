@@ -128,6 +128,14 @@ function forgetEvent({ store, keys, dryRun }: Whose, id: string): Promise<Answer
   })
 }
 
+/** What was told of a message while others were looked for: SCAN need not name a key that was made meanwhile. */
+async function forgetEventsOf(erasure: Erasure, id: string): Promise<void> {
+  for (const ending of ['delivered', 'dead', 'expired-waiting']) {
+    const event = `c-${id.slice(2)}-${ending}`
+    counted(erasure, erasure.keys.callbackJob(event), await forgetEvent(erasure, event))
+  }
+}
+
 function forgetLetter({ store, keys, touser, dryRun }: Whose, id: string, data: unknown): Promise<Answer> {
   const letter = letterIn(data)
   const message = letter?.messageId ?? `m-${id.slice(2)}`
@@ -170,7 +178,9 @@ async function eraseJobs(erasure: Erasure, names: readonly string[]): Promise<vo
     const read = await Promise.all(found.map((name) => readJson(() => store.redis.hget(name, 'data'), touser)))
     for (const [n, name] of found.entries()) {
       if (read[n] === undefined || personIn(read[n]) !== touser) continue
-      counted(erasure, name, await forget(name.slice(prefix.length), read[n]))
+      const id = name.slice(prefix.length)
+      counted(erasure, name, await forget(id, read[n]))
+      if (prefix !== erasure.keys.callbackJobs) await forgetEventsOf(erasure, id)
     }
   }
 }

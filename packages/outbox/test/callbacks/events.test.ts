@@ -258,6 +258,16 @@ describe('an app', () => {
     expect(await types()).toEqual(TYPES)
   })
 
+  it('goes on although another program has spoilt what is told then', async () => {
+    await reportFault(world.store, APP, fault())
+    await world.redis.del(keys.callbackSuspended)
+    await world.redis.lpush(keys.callbackSuspended, 'x')
+    await resumeApp(world.store, APP)
+    expect(await world.redis.exists(keys.callbackSuspended, keys.hold)).toBe(0)
+    expect(await world.redis.hget(keys.sendMeta, 'paused')).toBeNull()
+    expect(await types()).toEqual(['app.suspended'])
+  })
+
   it('goes on by the delivery of its probe', async () => {
     await reportFault(world.store, APP, fault({ cause: 'send' }))
     await vi.waitFor(async () => expect(await takeProbeTurn(world.store, APP)).toEqual({ kind: 'probing' }))
