@@ -1,7 +1,7 @@
 -- A message that no run settles becomes a dead letter: its job failed by other programs, it expired while it waited, or its user did
 -- nothing for too long. Only if it is
 -- still as its caller saw it; so what the caller read is what the letter says.
---   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane or '' for a message without a recipient   KEYS[4] parked lanes
+--   KEYS[1] job   KEYS[2] its lock   KEYS[3] lane; of a message without a recipient, one that nobody has   KEYS[4] parked lanes
 --   KEYS[5] failed   KEYS[6] messages that expire
 --   ARGV[1] id   ARGV[2] prefix of jobs   ARGV[3] prefix of the queue of dead letters   ARGV[4] fetches that its caller saw
 --   ARGV[5] 'failed', 'expired' or 'unanswered'   ARGV[6] id of the dead letter   ARGV[7] the letter (JSON), or '' for a message that WeChat has
@@ -23,7 +23,6 @@ if redis.call('EXISTS', KEYS[2]) == 1 then return 'locked' end
 
 local function leave()
   redis.call('ZREM', KEYS[6], id)
-  if KEYS[3] == '' then return end
   redis.call('LREM', KEYS[3], 1, id)
   local turn = wake(KEYS[3], jobs, KEYS[4])
   -- What stood behind it has waited for the same user all the time, or since it was accepted: it does not begin anew.

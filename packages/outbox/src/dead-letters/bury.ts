@@ -129,10 +129,16 @@ async function burying({ id, fields, letter, as, told }: Burying, { appid, store
   const touser = parts?.touser ?? recipientIn(readJobHash(fields)?.data)
   const { letterId, letter: json = '', more = {} } = parts?.dead ?? { letterId: deadLetterIdOf(id) }
   const event = [keys.callbackJobs, told?.type ?? '', told?.data ?? '']
-  const lane = touser === undefined ? '' : keys.lane(touser)
   const kind = await runScript<Buried['kind']>(store.redis, {
     name: 'bury-message',
-    keys: [keys.sendJob(id), keys.sendLock(id), lane, keys.parkedLanes, keys.sendFailed, keys.expiring],
+    keys: [
+      keys.sendJob(id),
+      keys.sendLock(id),
+      keys.lane(touser ?? ''),
+      keys.parkedLanes,
+      keys.sendFailed,
+      keys.expiring,
+    ],
     args: [id, keys.sendJobs, keys.deadJobs, fields['ats'] ?? '0', as, letterId, json, JSON.stringify(more), ...event],
   })
   if (kind === 'dead') return letter === undefined ? { kind: 'changed' } : { kind, id: letterId, letter }
