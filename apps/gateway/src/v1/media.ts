@@ -17,6 +17,7 @@ import {
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WechatTokens } from '../entrance/wechat-token.ts'
 import { type Problem, sendProblem } from '../problem.ts'
+import { createShares, type Shares } from '../shares.ts'
 import type { V1Deps } from './add-v1.ts'
 import { guarded, invalid, noQuery, readParameters } from './read.ts'
 
@@ -24,26 +25,35 @@ export interface MediaDeps {
   readonly client: Pick<WechatClient, 'upload'>
   readonly tokens: WechatTokens
   readonly bytesMax: number
+  /** Of pictures whose uploads are under way: an upload goes on when its caller has left. */
+  readonly bytes: Shares
   readonly log: Logger
 }
 
 /** One call, the wait for a connection included. */
 const UPLOAD_MS_MAX = 12_000
-/** Calls at once; others wait for one of them to end. The bodies that wait are bounded (`body-limits.ts`). */
+/** Calls at once; others wait for one of them to end. */
 const CONNECTIONS = 8
+const MEBIBYTE = 1_048_576
+const BYTES = { total: 64 * MEBIBYTE, each: 32 * MEBIBYTE }
 /** How long the right to upload the picture lasts: a wait for a token, and a call. */
 const RIGHT_MS = UPLOAD_MS_MAX + 3000
 /** Clients wait some thirty seconds. */
 const ANSWER_MS_MAX = 25_000
 
 const NO_PICTURE: Problem = { status: 415, code: 'content-type', detail: 'The body is no PNG, JPEG or GIF.' }
+const TOO_MANY: Problem = {
+  status: 429,
+  code: 'too-many-requests',
+  detail: 'As many pictures are being uploaded as the gateway, or the app, may have. Repeat it in a moment.',
+}
 const LATE: Problem = {
   status: 503,
   code: 'timeout',
   detail: 'The upload took too long. Repeat it: the same bytes are uploaded once.',
 }
 
-interface MediaSettings extends Omit<MediaDeps, 'client'> {
+interface MediaSettings extends Omit<MediaDeps, 'client' | 'bytes'> {
   readonly wechatBaseUrl: string
   readonly allowHttp: boolean
   readonly proxy?: ProxySettings | undefined
@@ -55,7 +65,7 @@ export function createMediaUploads(
 ): MediaDeps {
   const client = createWechatClient({ baseUrl, allowHttp, proxy, connections: CONNECTIONS, timeoutMs: UPLOAD_MS_MAX })
   app.addHook('onClose', () => client.close())
-  return { ...deps, client }
+  return { ...deps, client, bytes: createShares(BYTES) }
 }
 
 export async function uploadMedia(deps: V1Deps, request: FastifyRequest, reply: FastifyReply) {
@@ -64,8 +74,10 @@ export async function uploadMedia(deps: V1Deps, request: FastifyRequest, reply: 
   if (!Buffer.isBuffer(bytes) || bytes.length === 0) throw invalid([{ path: '', message: 'is empty' }])
   const kind = pictureKindOf(bytes)
   if (kind === undefined) return sendProblem(reply, NO_PICTURE)
+  const leave = deps.media.bytes.take(bytes.length, [`app ${appid}`])
+  if (leave === null) return sendProblem(reply, TOO_MANY)
   const upload = guarded(async () => obtain({ appid, store: await deps.store() }, { bytes, kind }, deps.media))
-  const obtained = await within(upload, ANSWER_MS_MAX, LATE)
+  const obtained = await within(upload.finally(leave), ANSWER_MS_MAX, LATE)
   return 'status' in obtained ? sendProblem(reply, obtained) : obtained
 }
 
