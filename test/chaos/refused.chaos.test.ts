@@ -12,7 +12,7 @@ const FAULTS = faultCounts({
 })
 
 /** Nothing dies here and no connection breaks, so nothing excuses a double, a death or a message that waits for nobody. */
-it('sends nothing twice and lets nothing die because Redis refuses', { timeout: 300_000 }, async () => {
+it('sends nothing twice and lets nothing die because Redis refuses', { timeout: 480_000 }, async () => {
   const result = await runChaos({
     seed: chaosSeed(),
     size: { messages: 5000, hot: 400, producers: 2 },
@@ -21,7 +21,7 @@ it('sends nothing twice and lets nothing die because Redis refuses', { timeout: 
     leaseMs: 10_000,
     concurrency: 16,
     ahead: 600,
-    producingMsMax: 180_000,
+    producingMsMax: 300_000,
     settlingMsMax: 90_000,
   })
   console.log(result.report)
