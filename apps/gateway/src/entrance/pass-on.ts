@@ -5,7 +5,6 @@
  */
 import { type IncomingMessage } from 'node:http'
 import { within } from '@wechat-outbox/outbox/engine'
-import { isTokenRefusal } from '@wechat-outbox/policy'
 import type { Relay, RelayedCall } from '@wechat-outbox/wechat'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Shares } from '../shares.ts'
@@ -14,6 +13,7 @@ import { readJsonBody } from './body.ts'
 import { type Sender, senderOf } from './credentials.ts'
 import type { EntranceDeps } from './deps.ts'
 import { tidyUploadForm } from './upload-form.ts'
+import { withToken } from './wechat-token.ts'
 
 const TOO_LARGE: Refusal = { errcode: 40_009, detail: 'the upload is too large', status: 413 }
 const LATE: Refusal = { errcode: -1, detail: 'the upload did not arrive in time', status: 408 }
@@ -123,20 +123,20 @@ async function pass(
   { relay, log, tokens }: PassOnDeps,
 ): Promise<Answer> {
   const unsaid = (reason: string): Refusal => notPassed({ sender, path: call.path, log }, reason)
-  let refused: { readonly value: string; readonly errcode: number } | undefined
-  for (;;) {
-    const token = await tokens.get(sender, refused?.value)
-    if (token === undefined) {
-      return unsaid(refused === undefined ? 'there is no token of this app' : refusedBy(refused))
-    }
-    const passed = await relay.pass({ ...call, token })
-    if (passed.kind === 'broken') return unsaid(passed.detail)
-    if (!isTokenRefusal(passed.errcode)) return passed.answer
-    const again = refused === undefined
-    refused = { value: token.value, errcode: passed.errcode }
-    if (again) continue
-    await tokens.report(sender, token.value)
-    return unsaid(refusedBy(refused))
+  const passed = await withToken(
+    { tokens, at: sender },
+    (token) => relay.pass({ ...call, token }),
+    (result) => (result.kind === 'broken' ? undefined : result.errcode),
+  )
+  switch (passed.kind) {
+    case 'no-token':
+      return unsaid(
+        passed.errcode === undefined ? 'there is no token of this app' : `WeChat refuses the token (${passed.errcode})`,
+      )
+    case 'broken':
+      return unsaid(passed.detail)
+    default:
+      return passed.answer
   }
 }
 
@@ -150,5 +150,3 @@ function notPassed({ sender, path, log }: NotPassed, reason: string): Refusal {
   log.warn({ event: 'entrance.not-passed-on', appid: sender.appid, path, reason })
   return { errcode: -1, detail: 'WeChat could not be asked, try again later' }
 }
-
-const refusedBy = ({ errcode }: { readonly errcode: number }): string => `WeChat refuses the token (${errcode})`

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createTokenStore, type Store, type StoredToken, type TokenStore } from '@wechat-outbox/outbox/engine'
+import { isTokenRefusal } from '@wechat-outbox/policy'
 
 /** Whoever uploads is waiting, and after this clients lose patience. */
 const WAIT_MS_MAX = 3000
@@ -34,6 +35,36 @@ export function createWechatTokens(): WechatTokens {
     async report({ appid, store }, refused) {
       await createTokenStore(store, appid).want(refused)
     },
+  }
+}
+
+/** `errcode`: with which WeChat has refused the one that there was. */
+export interface NoToken {
+  readonly kind: 'no-token'
+  readonly errcode?: number
+}
+
+/**
+ * Makes a call with the app's token; with another one once more where WeChat refuses that, and reports the second.
+ * `refusalOf`: the errcode of a result, if that is about the token.
+ */
+export async function withToken<T>(
+  { tokens, at }: { readonly tokens: WechatTokens; readonly at: { readonly appid: string; readonly store: Store } },
+  call: (token: StoredToken) => Promise<T>,
+  refusalOf: (result: T) => number | undefined,
+): Promise<T | NoToken> {
+  let refused: { readonly value: string; readonly errcode: number } | undefined
+  for (;;) {
+    const token = await tokens.get(at, refused?.value)
+    if (token === undefined) return { kind: 'no-token', ...(refused && { errcode: refused.errcode }) }
+    const result = await call(token)
+    const errcode = refusalOf(result)
+    if (errcode === undefined || !isTokenRefusal(errcode)) return result
+    if (refused !== undefined) {
+      await tokens.report(at, token.value)
+      return { kind: 'no-token', errcode }
+    }
+    refused = { value: token.value, errcode }
   }
 }
 

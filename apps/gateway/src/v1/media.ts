@@ -4,7 +4,7 @@
  * whichever process has them. Of the bytes nothing is stored.
  */
 import { createMediaStore, pictureDigest, type Store, type StoredToken, within } from '@wechat-outbox/outbox/engine'
-import { isTokenRefusal, sendErrcode } from '@wechat-outbox/policy'
+import { sendErrcode } from '@wechat-outbox/policy'
 import type { Logger } from '@wechat-outbox/runtime'
 import {
   createWechatClient,
@@ -15,7 +15,7 @@ import {
   type WechatClient,
 } from '@wechat-outbox/wechat'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { WechatTokens } from '../entrance/wechat-token.ts'
+import { type WechatTokens, withToken } from '../entrance/wechat-token.ts'
 import { type Problem, sendProblem } from '../problem.ts'
 import { createShares, type Shares } from '../shares.ts'
 import type { V1Deps } from './add-v1.ts'
@@ -112,32 +112,28 @@ interface Failed {
   readonly problem: Problem
 }
 
-/** A refused token is replaced once, as for everything that the gateway passes on. */
-async function upload(place: Place, { bytes, kind }: Picture, deps: MediaDeps) {
-  const { tokens, client, log } = deps
-  const { appid } = place
-  let refused: StoredToken | undefined
-  for (;;) {
-    const token = await tokens.get(place, refused?.value)
-    if (token === undefined) return failed(away('There is no token of this app just now.'))
+async function upload(at: Place, { bytes, kind }: Picture, { tokens, client, log }: MediaDeps) {
+  const { appid } = at
+  const call = async (token: StoredToken): Promise<Uploaded> => {
     const started = performance.now()
     const uploaded = await client.upload({ token, bytes, kind })
     const durationMs = Math.round(performance.now() - started)
     if (uploaded.kind === 'uploaded') {
       log.info({ event: 'media.uploaded', appid, type: kind.type, bytes: bytes.length, durationMs })
-      return uploaded
+    } else {
+      log.warn({ event: 'media.not-uploaded', appid, outcome: uploaded.kind, errcode: errcodeOf(uploaded), durationMs })
     }
-    const errcode = uploaded.kind === 'answered' ? uploaded.errcode : undefined
-    log.warn({ event: 'media.not-uploaded', appid, outcome: uploaded.kind, errcode, durationMs })
-    if (errcode === undefined || !isTokenRefusal(errcode)) return failed(problemOfUpload(uploaded))
-    if (refused !== undefined) {
-      await tokens.report(place, token.value)
-      return failed(away('WeChat refuses the token of this app.'))
-    }
-    refused = token
+    return uploaded
   }
+  const uploaded = await withToken({ tokens, at }, call, errcodeOf)
+  if (uploaded.kind === 'uploaded') return uploaded
+  if (uploaded.kind !== 'no-token') return failed(problemOfUpload(uploaded))
+  const isRefused = uploaded.errcode !== undefined
+  return failed(away(isRefused ? 'WeChat refuses the token of this app.' : 'There is no token of this app just now.'))
 }
 
+const errcodeOf = (uploaded: Uploaded): number | undefined =>
+  uploaded.kind === 'answered' ? uploaded.errcode : undefined
 const failed = (problem: Problem): Failed => ({ kind: 'failed', problem })
 const away = (detail: string): Problem => ({ status: 503, code: 'wechat-away', detail: `${detail} Repeat it later.` })
 
