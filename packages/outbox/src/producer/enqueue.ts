@@ -3,16 +3,15 @@
  * together or not at all, because one script (`send.lua`) makes them. Calls made at the same time share a script, in which
  * each message stands by itself: one that is refused refuses no other.
  *
- * The order of the calls is kept, because one connection carries the batches one after the other. A full batch leaves at
- * once, so that Redis works on it while the next is being made, and so does a message while no other is under way. The
- * rest leaves at the end of the turn of the event loop. A Redis Cluster whose slots move redirects or refuses single commands,
- * which the client repeats while later ones go through: there, an app has one batch under way.
+ * A full batch leaves at once, so that Redis works on it while the next is being made, and so does a message while no other
+ * is under way. The rest leaves at the end of the turn of the event loop.
  *
- * A script that Redis does not know is sent again as a whole, by the client: nothing has been done then. Nothing else is
- * sent twice.
+ * Per person, the order of the calls is kept: a message leaves once those to the same person that left before have their
+ * answers. One connection alone does not keep it. The client repeats a script that Redis does not know, and one that a
+ * Redis Cluster redirects or refuses while a slot moves, and a later batch may be stored before the repeat. In these cases
+ * nothing has been done; nothing else is sent twice.
  */
 import { type CheckedRequest, type JobData, newJobData, type OnClosed, partIdOf } from '@wechat-outbox/messages'
-import { Cluster } from 'ioredis'
 import { OutboxError, storeError } from '../errors.ts'
 import { COMMAND_WAIT_MS } from '../redis/connection.ts'
 import { appKeys, idempotencyDigest, storeKeys } from '../redis/keys.ts'
@@ -49,13 +48,14 @@ export interface Enqueuer {
 
 /** Messages in one script: Redis serves nobody else while it runs, some 40 µs for each. */
 const BATCH_MAX = 50
-/** A message and its followers. */
 const jobsOf = ({ message: { followers } }: Pending): number => 1 + (followers?.length ?? 0)
 /** Messages that wait for Redis's answer in this process. Beyond that the producer has to slow down. */
 const PENDING_MAX = 20_000
 
 interface Pending {
   readonly message: NewMessage
+  /** When it was called, of `performance.now()`. */
+  readonly since: number
   readonly resolve: (enqueued: Enqueued) => void
   readonly reject: (error: OutboxError) => void
 }
@@ -112,58 +112,73 @@ export function createEnqueuer(open: () => Promise<Store>, { replicated = false 
           return reject(new OutboxError('WXO_UNAVAILABLE', `${PENDING_MAX} messages already wait for Redis's answer`))
         }
         pending += 1
-        add({ message, resolve, reject })
+        add({ message, since: performance.now(), resolve, reject })
       }),
   }
 }
 
-/** What writes the messages of an app in batches. `settled` is called for each batch that has its answers. */
+/** What writes messages of an app in batches. `settled` is called for messages that have their answers. */
 function createWriter(
   replicaWait: ReplicaWait | undefined,
-  settled: (batch: readonly Pending[]) => void,
+  settled: (items: readonly Pending[]) => void,
 ): (into: Store, appid: string, items: readonly Pending[]) => void {
   const noteApp = createStoredApps()
-  /** On a cluster: what waits for the batch that is under way, of each app that has one. */
-  const behind = new Map<string, Pending[]>()
+  /** Of each person of an app: the batch that is under way, and what waits until it has its answer. */
+  const underWay = new Map<string, { readonly batch: readonly Pending[]; readonly behind: Pending[] }>()
+  const personOf = (appid: string, { message }: Pending): string => `${appid} ${message.data.touser}`
 
-  async function writeInTurn(where: Where, items: readonly Pending[]): Promise<void> {
-    const before = behind.get(where.appid)
-    if (before !== undefined) return void before.push(...items)
-    const queue = [...items]
-    behind.set(where.appid, queue)
-    while (queue.length > 0) {
-      const startedAt = performance.now()
-      const [batch = []] = batchesOf(queue.slice(0, BATCH_MAX))
-      queue.splice(0, batch.length)
-      settled(await write(where, batch))
-      // Whoever waits behind has waited as long, and may be kept no longer.
-      if (performance.now() - startedAt >= COMMAND_WAIT_MS) settled(refuse(queue.splice(0), noAnswer()))
+  function writeAll(where: Where, items: readonly Pending[]): void {
+    for (const batch of batchesOf(where.appid, items)) void writeBatch(where, batch)
+  }
+
+  /** Of some 50 jobs at most: a message and its followers are not parted. */
+  function batchesOf(appid: string, items: readonly Pending[]): readonly (readonly Pending[])[] {
+    const batches: Pending[][] = []
+    let batch: Pending[] = []
+    let jobs = 0
+    for (const item of items) {
+      if (jobs > 0 && jobs + jobsOf(item) > BATCH_MAX) {
+        batch = []
+        jobs = 0
+      }
+      const person = personOf(appid, item)
+      const before = underWay.get(person)
+      if (before !== undefined && before.batch !== batch) {
+        before.behind.push(item)
+        continue
+      }
+      if (before === undefined) underWay.set(person, { batch, behind: [] })
+      if (batch.push(item) === 1) batches.push(batch)
+      jobs += jobsOf(item)
     }
-    behind.delete(where.appid)
+    return batches
+  }
+
+  async function writeBatch(where: Where, batch: readonly Pending[]): Promise<void> {
+    const refused = await write(where, batch)
+    settled(batch)
+    const next: Pending[] = []
+    for (const item of batch) {
+      const person = personOf(where.appid, item)
+      next.push(...(underWay.get(person)?.behind ?? []))
+      underWay.delete(person)
+    }
+    // A Redis that is away or refuses would refuse these as well, and they have waited already.
+    if (refused !== undefined) return settled(refuse(next, refused))
+    settled(refuse(next.filter(hasWaited), noAnswer()))
+    writeAll(
+      where,
+      next.filter((item) => !hasWaited(item)),
+    )
   }
 
   return (into, appid, items) => {
     noteApp(into, appid)
-    const where = { store: into, appid, replicaWait }
-    if (into.redis instanceof Cluster) return void writeInTurn(where, items)
-    for (const batch of batchesOf(items)) void write(where, batch).then(settled)
+    writeAll({ store: into, appid, replicaWait }, items)
   }
 }
 
-/** Of some 50 jobs at most: what belongs together is not parted. */
-function batchesOf(items: readonly Pending[]): Pending[][] {
-  const batches: Pending[][] = []
-  let jobs = BATCH_MAX
-  for (const item of items) {
-    jobs += jobsOf(item)
-    if (jobs <= BATCH_MAX) batches.at(-1)?.push(item)
-    else {
-      batches.push([item])
-      jobs = jobsOf(item)
-    }
-  }
-  return batches
-}
+const hasWaited = ({ since }: Pending): boolean => performance.now() - since >= COMMAND_WAIT_MS
 
 /** What `send.lua` says of one message. */
 type Answer =
@@ -181,16 +196,18 @@ interface Where {
   readonly replicaWait: ReplicaWait | undefined
 }
 
-/** Stores messages of one app. Returns them when each has its answer. */
-async function write(where: Where, batch: readonly Pending[]): Promise<readonly Pending[]> {
+/** Stores messages of one app, and returns when each has its answer. @returns why all of them were refused, if they were */
+async function write(where: Where, batch: readonly Pending[]): Promise<OutboxError | undefined> {
   try {
     const stored = await within(storeAll(where, batch), COMMAND_WAIT_MS, null)
     // Nobody can know whether Redis will still take them.
     if (stored === null) throw noAnswer()
     for (const [index, item] of batch.entries()) answer(item, stored.answers[index], stored.isKept)
-    return batch
+    return undefined
   } catch (error) {
-    return refuse(batch, error)
+    const refused = storeError(error)
+    refuse(batch, refused)
+    return refused
   }
 }
 

@@ -160,7 +160,7 @@ export class Outbox {
   }
 
   /**
-   * Finishes the calls that were made before, each of which takes two seconds at most, and ends the connections that it
+   * Finishes the calls that were made before, each of which takes a few seconds at most, and ends the connections that it
    * opened. Every later call is refused with WXO_CLOSED.
    */
   async close(): Promise<void> {

@@ -1,5 +1,11 @@
-import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import {
+  REDIS_ERRORS,
+  type RedisErrorName,
+  startRedisProxy,
+  startTcpProxy,
+  type TcpProxy,
+} from '@wechat-outbox/sandbox'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createEnqueuer, type NewMessage, newMessage } from '../../src/producer/enqueue.ts'
 import { idempotencyDigest } from '../../src/redis/keys.ts'
 import type { Store } from '../../src/redis/store.ts'
@@ -117,6 +123,40 @@ describe('messages that are stored together', () => {
     expect(order).toEqual(Array.from({ length: 123 }, (_, n) => `m-${n}`))
   })
 
+  /** An outbox that has stored one message, and then gets this answer to its next script. */
+  async function refusedOnce(error: RedisErrorName) {
+    const refused = Promise.withResolvers<void>()
+    const proxy = await startRedisProxy({ targetPort: Number(new URL(world.url).port) })
+    onTestFinished(() => proxy.close())
+    const outbox = world.outbox({ redis: proxy.url })
+    const { id } = await outbox.send(text('o1'))
+    proxy.setOnCommand((command) => {
+      if (!command.includes(keys.lanes)) return undefined
+      proxy.setOnCommand()
+      refused.resolve()
+      return { refuse: REDIS_ERRORS[error] }
+    })
+    return { outbox, id, refused: refused.promise }
+  }
+
+  it('keep the order of the calls when Redis does not know the script of the first', async () => {
+    const { outbox, id, refused } = await refusedOnce('NOSCRIPT')
+    // More than a script holds, so that several leave at once; and some more while the first is being refused.
+    const burst = Array.from({ length: 120 }, () => outbox.send(text('o1')))
+    await refused
+    const later = Array.from({ length: 5 }, () => outbox.send(text('o1')))
+    const stored = (await Promise.all([...burst, ...later])).map((receipt) => receipt.id)
+    expect(await world.redis.lrange(keys.lane('o1'), '0', '-1')).toEqual([id, ...stored])
+  })
+
+  it('are refused with those to the same person that leave before them, and hold up nothing later', async () => {
+    const { outbox, id } = await refusedOnce('MISCONF')
+    const burst = await Promise.allSettled(Array.from({ length: 120 }, () => outbox.send(text('o1'))))
+    for (const one of burst) expect(one).toMatchObject({ status: 'rejected', reason: { code: 'WXO_UNAVAILABLE' } })
+    const { id: later } = await outbox.send(text('o1'))
+    expect(await world.redis.lrange(keys.lane('o1'), '0', '-1')).toEqual([id, later])
+  })
+
   it('are stored once by a Redis that has forgotten the script', async () => {
     const enqueuer = createEnqueuer(() => Promise.resolve(world.store))
     await enqueuer.enqueue(message(1))
@@ -173,14 +213,15 @@ describe('a reply that is lost on the road', () => {
     const outbox = world.outbox({ redis: proxy.url('redis') })
     await outbox.send(text('o-first'))
     proxy.cutReplies(true)
-    const lost = [outbox.send(text('o-lost', 'a')), outbox.send(text('o-lost', 'b'))]
+    const lost = [outbox.send(text('o-lost')), outbox.send(text('o-lost-too'))]
     for (const one of await Promise.allSettled(lost)) {
       expect(one).toMatchObject({ status: 'rejected', reason: { code: 'WXO_UNAVAILABLE' } })
     }
     mended()
     // The connection is up again, and whatever it would have repeated it has repeated by now.
     await vi.waitFor(() => outbox.send(text('o-last')), 10_000)
-    expect(await world.redis.llen(keys.lane('o-lost'))).toBe(2)
+    expect(await world.redis.llen(keys.lane('o-lost'))).toBe(1)
+    expect(await world.redis.llen(keys.lane('o-lost-too'))).toBe(1)
     expect(await jobs()).toHaveLength(4)
   })
 
