@@ -31,7 +31,6 @@ it('keeps twenty thousand messages through a hundred faults', { timeout: 600_000
     size: { messages: 20_000, hot: 2000, producers: 3, windows: true },
     faults: FAULTS,
     concurrency: 16,
-    ahead: 1500,
     producingMsMax: 360_000,
     settlingMsMax: 150_000,
   })

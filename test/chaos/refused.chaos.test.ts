@@ -20,7 +20,6 @@ it('sends nothing twice and lets nothing die because Redis refuses', { timeout: 
     // Long enough that no refusal of 3 s outlasts a lock, which another worker might take over then.
     leaseMs: 10_000,
     concurrency: 16,
-    ahead: 600,
     producingMsMax: 300_000,
     settlingMsMax: 90_000,
   })

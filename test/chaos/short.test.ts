@@ -33,7 +33,6 @@ it('loses nothing, sticks nowhere and keeps its order while everything around it
     size: { messages: 1500, hot: 120, producers: 2, windows: true },
     faults: FAULTS,
     concurrency: 16,
-    ahead: 300,
     producingMsMax: 60_000,
     // Longer than the parked minute, by which what a crash left waiting is woken.
     settlingMsMax: 90_000,

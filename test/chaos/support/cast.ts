@@ -5,11 +5,9 @@
  */
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type FakeWechat, SANDBOX_APP_ID, SANDBOX_APP_SECRET } from '@wechat-outbox/fake-wechat'
 import type { OutboxOptions } from '@wechat-outbox/outbox'
 import { startProcess } from '@wechat-outbox/sandbox'
-import { CALM_FROM } from './fault-plan.ts'
 import type { Plan } from './plan.ts'
 import { type BookLine, parseBook } from './producer-book.ts'
 import { type Supervised, supervise } from './supervise.ts'
@@ -24,10 +22,8 @@ export interface Cast {
   readonly producers: readonly Supervised[]
   /** The share of the messages that have reached WeChat. */
   progress(): number
-  /** Lets the producers wait a moment and then do much at once, so that what comes next meets them at work. */
-  surge(): Promise<void>
-  /** Lets the producers send the last part, which is kept for the time after the faults. */
-  calm(): void
+  /** Lets the producers send this share of the messages, as fast as they can; at first they may send none. */
+  allow(share: number): Promise<void>
   /** What each producer wrote down. */
   books(): Promise<BookLine[][]>
   close(): Promise<void>
@@ -46,23 +42,15 @@ export interface CastOptions {
   /** How long a lock and a lease last. */
   readonly leaseMs: number
   readonly concurrency: number
-  /** Messages that producers may be ahead of WeChat. */
-  readonly ahead: number
   /** Laid over the environment of all these processes. */
   readonly env?: Readonly<Record<string, string>> | undefined
 }
 
 /** A WeChat as it is: it takes a moment, and is busy now and then. */
 export function makeSlow(fake: FakeWechat): void {
-  fake.control.addFault({ fault: { name: 'latency', minMs: 1, maxMs: 30 } })
+  fake.control.addFault({ fault: { name: 'latency', minMs: 1, maxMs: 60 } })
   fake.control.addFault({ rate: 0.03, fault: { name: 'errcode', errcode: -1 } })
 }
-
-const GATE_EVERY_MS = 40
-const GATE_OPENS_AFTER_MS = 2000
-const GATE_STEP = 200
-const SURGE_HOLD_MS = 300
-const SURGE_STEP = 150
 
 export async function startCast(options: CastOptions): Promise<Cast> {
   const { plan, fake, dir, env = {} } = options
@@ -84,7 +72,12 @@ export async function startCast(options: CastOptions): Promise<Cast> {
     ...env,
   }
   const gateFile = join(dir, 'gate')
-  const gate = await openGate(gateFile, { plan, fake, ahead: options.ahead })
+  const allow = async (share: number): Promise<void> => {
+    // In one step, or a producer would read half a number.
+    await writeFile(`${gateFile}.new`, String(share))
+    await rename(`${gateFile}.new`, gateFile)
+  }
+  await allow(0)
   const bookOf = (name: string): string => join(dir, `${name}.book`)
   const workers = options.workerUrls.map((url, index) => {
     const args = [join(ROOT, 'apps/worker/src/main.ts')]
@@ -106,64 +99,10 @@ export async function startCast(options: CastOptions): Promise<Cast> {
     workers,
     producers,
     progress: () => fake.ledger.acceptedCount() / plan.messages.size,
-    surge: () => gate.surge(),
-    calm: () => gate.calm(),
+    allow,
     books: () => Promise.all(plan.producers.map(async ({ name }) => parseBook(await readFile(bookOf(name), 'utf8')))),
     async close() {
-      gate.stop()
       await Promise.all([...workers, ...producers].map((one) => one.end()))
-    },
-  }
-}
-
-interface Gate {
-  stop(): void
-  surge(): Promise<void>
-  calm(): void
-}
-
-/** Keeps the queue filled and no more: with all stored at once, kills of producers would meet none at work. */
-async function openGate(file: string, at: { plan: Plan; fake: FakeWechat; ahead: number }): Promise<Gate> {
-  let granted = 0
-  let held = false
-  let limit = CALM_FROM
-  let seen = 0
-  let since = performance.now()
-  let writing: Promise<void> = Promise.resolve()
-  const writeNow = async (): Promise<void> => {
-    if (held) return
-    const reached = at.fake.ledger.acceptedCount()
-    if (reached !== seen) {
-      seen = reached
-      since = performance.now()
-    } else if (performance.now() - since > GATE_OPENS_AFTER_MS) {
-      // Those that died or were cancelled never reach WeChat: nobody shall wait for them.
-      granted += GATE_STEP
-      since = performance.now()
-    }
-    // In one step, or a producer would read half a number.
-    const share = (reached + at.ahead + granted) / at.plan.messages.size
-    await writeFile(`${file}.new`, String(Math.min(limit, share)))
-    await rename(`${file}.new`, file)
-  }
-  // One at a time: two would share the new file.
-  const write = (): Promise<void> => {
-    writing = writing.catch(() => undefined).then(writeNow)
-    return writing
-  }
-  await write()
-  const timer = setInterval(() => void write().catch(() => undefined), GATE_EVERY_MS)
-  return {
-    stop: () => clearInterval(timer),
-    calm() {
-      limit = 1
-    },
-    async surge() {
-      held = true
-      await sleep(SURGE_HOLD_MS)
-      granted += SURGE_STEP
-      held = false
-      await write()
     },
   }
 }

@@ -29,7 +29,7 @@ export type FaultCounts = Readonly<Record<FaultKind, number>>
 
 export interface PlannedFault {
   readonly kind: FaultKind
-  /** It comes when this share of the messages has reached WeChat. */
+  /** It comes when the producers may send more than this share of the messages. */
   readonly at: number
   /** Which worker or producer, for those that hit one. */
   readonly target: number

@@ -34,6 +34,8 @@ export interface Violation {
   readonly what: string
   /** The message it happened to. */
   readonly key?: string
+  /** Another that it is about. */
+  readonly other?: string
 }
 
 export interface Figures {
@@ -77,8 +79,8 @@ const LATE_MS = 250
 
 export function judge(evidence: Evidence): Verdict {
   const violations: Violation[] = []
-  const complain = (what: string, key?: string): void =>
-    void violations.push(key === undefined ? { what } : { what, key })
+  const complain: Complain = (what, key, other) =>
+    void violations.push({ what, ...(key === undefined ? {} : { key }), ...(other === undefined ? {} : { other }) })
   const ledger = readLedger(evidence, complain)
   const acks = readAcks(evidence, complain)
   const ends = judgeEnds(evidence, { ledger, acks, complain })
@@ -109,7 +111,7 @@ export function judge(evidence: Evidence): Verdict {
   }
 }
 
-type Complain = (what: string, key?: string) => void
+type Complain = (what: string, key?: string, other?: string) => void
 /** When each message was taken by WeChat: one entry, and one more for each double. */
 type Ledger = ReadonlyMap<string, readonly { seq: number; at: number }[]>
 interface Acks {
@@ -277,7 +279,7 @@ function judgeOrder({ plan, producers, books }: Evidence, { ledger, acks, compla
         count.orderedPairs += pairs.length
         for (const earlier of pairs.filter((other) => other.seq > seq)) {
           count.outOfOrder += 1
-          complain(`reached WeChat (${seq}) before ${earlier.key} (${earlier.seq})`, key)
+          complain(`reached WeChat (${seq}) before ${earlier.key} (${earlier.seq})`, key, earlier.key)
         }
       }
       for (const { key, seq } of arrived) {

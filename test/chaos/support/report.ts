@@ -75,8 +75,13 @@ export function formatViolations(cast: Cast, evidence: Evidence, { violations }:
   return [...shown, ...more, 'faults:', ...faults].join('\n')
 }
 
-function formatViolation(cast: Cast, evidence: Evidence, { what, key }: Violation): string {
+function formatViolation(cast: Cast, evidence: Evidence, { what, key, other }: Violation): string {
   if (key === undefined) return `- ${what}`
+  const histories = [key, ...(other === undefined ? [] : [other])].map((one) => historyOf(cast, evidence, one))
+  return [`- ${key} ${what}`, ...histories].join('\n')
+}
+
+function historyOf(cast: Cast, evidence: Evidence, key: string): string {
   const lines = evidence.producers.flat().filter((line) => line.key === key)
   const id = lines.flatMap((line) => (line.kind === 'acked' ? [line.id] : []))[0] ?? ''
   const taken = evidence.accepted.filter(({ rawBody }) => rawBody.includes(`"${key}"`))
@@ -90,7 +95,6 @@ function formatViolation(cast: Cast, evidence: Evidence, { what, key }: Violatio
     ),
   )
   return [
-    `- ${key} ${what}`,
     `    producer: ${JSON.stringify(lines)}`,
     `    WeChat: ${JSON.stringify(taken.map(({ seq, at }) => ({ seq, at })))}`,
     `    status: ${JSON.stringify(evidence.books.statuses.get(id) ?? null)}`,

@@ -18,7 +18,6 @@ export interface ChaosOptions {
   /** How long a worker's lock lasts. Default 3 s. */
   readonly leaseMs?: number
   readonly concurrency: number
-  readonly ahead: number
   /** For the producers to come to their end, and after that for everything to settle. */
   readonly producingMsMax: number
   readonly settlingMsMax: number

@@ -28,7 +28,7 @@ export interface World extends Cast {
   killRedis(awayMs: number): Promise<void>
 }
 
-export interface WorldSettings extends Pick<CastOptions, 'leaseMs' | 'concurrency' | 'ahead'> {
+export interface WorldSettings extends Pick<CastOptions, 'leaseMs' | 'concurrency'> {
   readonly seed: number
   readonly workers: number
 }

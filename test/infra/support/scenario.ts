@@ -42,6 +42,10 @@ const MESSAGES = Number(process.env['INFRA_MESSAGES'] ?? 2000)
 const CONCURRENCY = 16
 const WORKERS = 2
 const FAULT_AT = 0.3
+/** Some are cancelled and never reach WeChat. */
+const ALLOWED_BEFORE = 0.35
+/** So that the fault meets producers at work, and some messages wait. */
+const ALLOWED_DURING = 0.5
 const PRODUCING_MS_MAX = 180_000
 const SETTLING_MS_MAX = 120_000
 
@@ -62,7 +66,6 @@ export async function play<Of extends Topology>(name: string, scenario: Scenario
     // As in production: what a failover takes is far less.
     leaseMs: 30_000,
     concurrency: CONCURRENCY,
-    ahead: MESSAGES / 10,
     env: topology.env,
   })
   const reader = openReader(topology.lookUrl)
@@ -95,16 +98,17 @@ async function fault<Of extends Topology>(
   topology: Of,
   hit: ((at: Of) => Promise<void>) | undefined,
 ): Promise<FiredFault[]> {
+  await cast.allow(ALLOWED_BEFORE)
   await until('a third of the messages has reached WeChat', async () => cast.progress() >= FAULT_AT)
   if (hit === undefined) {
-    cast.calm()
+    await cast.allow(1)
     return []
   }
-  await cast.surge()
+  await cast.allow(ALLOWED_DURING)
   const from = Date.now()
   await hit(topology)
   const accepted = cast.fake.ledger.acceptedCount()
-  cast.calm()
+  await cast.allow(1)
   await until('sends flow again', async () => cast.fake.ledger.acceptedCount() > accepted)
   // What it can leave open is what its row is about.
   return [{ kind: 'redis-kill', from, until: Date.now(), open: CONCURRENCY * WORKERS }]
