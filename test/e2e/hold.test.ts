@@ -54,7 +54,7 @@ describe('one app of two', () => {
   })
 })
 
-describe('a road that is closed', () => {
+describe('a WeChat that cannot be reached', () => {
   it('loses no message and no try, and all goes out in order when it opens', async () => {
     await start({ workers: 0 })
     const proxy = await startTcpProxy({ targetPort: Number(new URL(system.fake.url).port) })

@@ -7,24 +7,24 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { APP, type System, startSystem, text } from './support/system.ts'
 
 let system: System
-let road: TcpProxy
+let proxy: TcpProxy
 let redis: RedisClient
 beforeEach(async () => {
   system = await startSystem({ workers: 0 })
-  road = await startTcpProxy({ targetPort: system.redis.port })
+  proxy = await startTcpProxy({ targetPort: system.redis.port })
   redis = connectRedis(system.redis.url, 'operate')
 })
 afterEach(async () => {
   redis.disconnect()
-  await road.close()
+  await proxy.close()
   await system.close()
 })
 
 const isDelivered = async (id: string) => expect((await system.outbox.status(id))?.status).toBe('delivered')
 
-/** A worker that has delivered a message and now waits, on a road of its own. */
+/** A worker that has delivered a message and now waits, behind a proxy of its own. */
 async function waitingWorker() {
-  const worker = await system.worker({ REDIS_URL: road.url('redis') })
+  const worker = await system.worker({ REDIS_URL: proxy.url('redis') })
   const { id } = await system.outbox.send(text('o-before', 'before'))
   await vi.waitFor(() => isDelivered(id), 10_000)
   await vi.waitFor(async () => expect(await fetching()).toHaveLength(1), 10_000)
@@ -58,18 +58,18 @@ it('a worker that fetches nothing while work waits says so and ends with 1, and 
 
 it('a connection for fetching that was cut, in whose place nothing answers, holds no message up', async () => {
   await waitingWorker()
-  road.stallNew(true)
+  proxy.stallNew(true)
   for (const id of await fetching()) await redis.call('CLIENT', 'KILL', 'ID', id)
   await vi.waitFor(async () => expect(await fetching()).toEqual([]), 5000)
   const { id } = await system.outbox.send(text('o-waits', 'waits'))
   await vi.waitFor(() => isDelivered(id), 20_000)
-  road.stallNew(false)
+  proxy.stallNew(false)
   await vi.waitFor(async () => expect(await fetching()).toHaveLength(1), 30_000)
 }, 120_000)
 
 it('connections that fall silent, all of them and without an end, are replaced', async () => {
   const worker = await waitingWorker()
-  road.stallOpen()
+  proxy.stallOpen()
   const { id } = await system.outbox.send(text('o-waits', 'waits'))
   await vi.waitFor(() => isDelivered(id), { timeout: 60_000, interval: 200 })
   expect(worker.stdout()).not.toContain('process.fault')

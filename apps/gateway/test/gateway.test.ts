@@ -31,8 +31,8 @@ describe('health', () => {
   it.each(['refuses', 'says nothing'])(
     'answers 503 while Redis %s, and recovers by itself',
     async (fault) => {
-      const road = await startTcpProxy({ targetPort: world.redis.port })
-      const { port, text, lines } = await open({ REDIS_URL: road.url('redis') })
+      const proxy = await startTcpProxy({ targetPort: world.redis.port })
+      const { port, text, lines } = await open({ REDIS_URL: proxy.url('redis') })
       const ready = (status: number) =>
         vi.waitFor(async () => expect(await ask(port, 'GET /readyz')).toMatchObject({ status }), { timeout: 10_000 })
       await ready(200)
@@ -40,9 +40,9 @@ describe('health', () => {
       const listed = async () => expect((await ask(port, `GET ${QUEUES}`)).text).toContain(APPID)
       await vi.waitFor(listed, { timeout: 10_000 })
       const fail = async (on: boolean): Promise<void> => {
-        if (fault === 'says nothing') return road.stall(on)
-        await road.refuse(on)
-        road.resetAll()
+        if (fault === 'says nothing') return proxy.stall(on)
+        await proxy.refuse(on)
+        proxy.resetAll()
       }
       await fail(true)
       await ready(503)
@@ -61,22 +61,22 @@ describe('health', () => {
       })
       expect(text()).not.toContain('redis://')
       expect(lines().filter(({ event }) => event === 'redis.unavailable').length).toBeLessThan(5)
-      await road.close()
+      await proxy.close()
     },
     60_000,
   )
 
   it('starts without Redis, and shows the queues once it is there', async () => {
-    const road = await startTcpProxy({ targetPort: world.redis.port })
-    await road.refuse(true)
-    const { port } = await open({ REDIS_URL: road.url('redis') })
+    const proxy = await startTcpProxy({ targetPort: world.redis.port })
+    await proxy.refuse(true)
+    const { port } = await open({ REDIS_URL: proxy.url('redis') })
     expect(await ask(port, 'GET /readyz')).toMatchObject({ status: 503 })
     expect(await ask(port, `GET ${QUEUES}`)).toMatchObject({ status: 503 })
-    await road.refuse(false)
+    await proxy.refuse(false)
     await vi.waitFor(async () => expect((await ask(port, `GET ${QUEUES}`)).text).toContain(`${APPID}-send`), {
       timeout: 10_000,
     })
-    await road.close()
+    await proxy.close()
   }, 30_000)
 })
 

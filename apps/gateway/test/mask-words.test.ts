@@ -18,7 +18,7 @@ it.each([
   'picture: HTTP 404',
   'picture: the host has no public address',
   'upload: invalid image size',
-])('leaves the words of WeChat and of the road: %s', (text) => {
+])('leaves the words of WeChat and of the connection: %s', (text) => {
   expect(maskErrmsg(text)).toBe(text)
 })
 

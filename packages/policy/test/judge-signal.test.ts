@@ -25,7 +25,7 @@ describe('an answer of WeChat', () => {
     }
   })
 
-  it('says only that the road is open when WeChat is busy, or the token may be the fault', () => {
+  it('says only that the connection works when WeChat is busy, or the token may be the fault', () => {
     for (const errcode of [...rows('retry'), ...rows('refresh-token')].map((row) => row.errcode)) {
       expect(signalOf(answered(errcode)), `${errcode}`).toEqual({ kind: 'reached' })
     }
@@ -74,7 +74,7 @@ describe('an answer of WeChat', () => {
 })
 
 describe('a call that did not reach WeChat', () => {
-  it('is the road’s fault when five in a row did not', () => {
+  it('is the connection’s fault when five in a row did not', () => {
     const inARow = unexplained(1)
     const notSent: Outcome = { kind: 'not-sent', detail: 'connect ECONNREFUSED' }
     expect(signalOf(notSent)).toMatchObject(suspends('road', { inARow }))
@@ -103,11 +103,14 @@ describe('a call that did not reach WeChat', () => {
     expect(signal).toMatchObject({ reason: { name: 'refused', errmsg: `HTTP ${status}` } })
   })
 
-  it.each(['resend', 'dead-letter'] as const)('is the road’s fault where pages are all that comes: %s', (ifUnsure) => {
-    const signal = signalOf({ kind: 'unsure', detail: 'HTTP 502', status: 502 }, { ifUnsure })
-    expect(signal).toMatchObject(suspends('road', { inARow: unexplained(2) }))
-    expect(signal).toMatchObject({ reason: { name: 'not-wechat', errmsg: 'HTTP 502' } })
-  })
+  it.each(['resend', 'dead-letter'] as const)(
+    'is the connection’s fault where pages are all that comes: %s',
+    (ifUnsure) => {
+      const signal = signalOf({ kind: 'unsure', detail: 'HTTP 502', status: 502 }, { ifUnsure })
+      expect(signal).toMatchObject(suspends('road', { inARow: unexplained(2) }))
+      expect(signal).toMatchObject({ reason: { name: 'not-wechat', errmsg: 'HTTP 502' } })
+    },
+  )
 
   it('says nothing when nobody knows how far it came', () => {
     expect(signalOf({ kind: 'unsure', detail: 'timeout while waiting for headers' })).toEqual({ kind: 'unknown' })

@@ -20,15 +20,15 @@ const HELD = ['wx0000000000000003', 'wx0000000000000004']
 
 let dir: string
 let server: LocalRedis
-let road: TcpProxy
+let proxy: TcpProxy
 let client: RedisClient
 let store: Store
 let outbox: Outbox
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'wxo-metrics-'))
   server = await startLocalRedis({ dir })
-  road = await startTcpProxy({ targetPort: server.port })
-  client = connectRedis(road.url('redis'), 'work')
+  proxy = await startTcpProxy({ targetPort: server.port })
+  client = connectRedis(proxy.url('redis'), 'work')
   client.on('error', () => undefined)
   await whenReady(client, 5000)
   store = await openStore(client)
@@ -38,7 +38,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await outbox?.close()
   client?.disconnect()
-  await road?.close()
+  await proxy?.close()
   await server?.stop()
   await rm(dir, { recursive: true, force: true })
 })
@@ -144,8 +144,8 @@ it('answers with what it has while Redis is silent', async () => {
 it('answers while the connection says nothing, although commands on it wait for ever', async () => {
   const registry = new Registry()
   addBacklogMetrics(registry, { store: async () => store, apps: async () => APPS })
-  road.stall(true)
+  proxy.stall(true)
   expect(await samples(registry, 'wxo_redis_up')).toEqual(['wxo_redis_up 0'])
-  road.stall(false)
+  proxy.stall(false)
   await expect.poll(() => samples(registry, 'wxo_redis_up'), { timeout: 15_000 }).toEqual(['wxo_redis_up 1'])
 })

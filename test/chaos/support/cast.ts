@@ -1,6 +1,6 @@
 /**
  * Who is there whatever goes wrong: a fake WeChat in this process, where its ledger is at hand, and workers and producers in
- * processes of their own, which are started again as a supervisor would. Which Redis they see, and over which roads, is for
+ * processes of their own, which are started again as a supervisor would. Which Redis they see, and through which proxies, is for
  * whoever puts them there to say.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises'
@@ -62,7 +62,7 @@ export async function startCast(options: CastOptions): Promise<Cast> {
     WORKER_CONCURRENCY: String(options.concurrency),
     STALLED_AFTER_MS: String(options.leaseMs),
     SEND_TIMEOUT_MS: String(SEND_TIMEOUT_MS),
-    // A fault of the road holds the app for a moment, as any other fault of the chaos lasts a moment.
+    // A fault of the connection to WeChat holds the app for a moment, as any other fault of the chaos lasts a moment.
     PROBE_EVERY_MS: '500',
     RETRY_BACKOFF_MS: '10',
     RETRY_BACKOFF_MS_MAX: '100',

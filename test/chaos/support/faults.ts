@@ -133,8 +133,8 @@ async function breakSomething(world: World, fault: PlannedFault): Promise<void> 
     case 'token-invalidation':
       return world.fake.control.invalidateTokens()
     default: {
-      const [road, how] = kind.split('-') as ['wechat' | 'redis' | 'producers', 'reset' | 'stall' | 'cut']
-      return spoil(world.roads[road], how, lastsMs)
+      const [proxy, how] = kind.split('-') as ['wechat' | 'redis' | 'producers', 'reset' | 'stall' | 'cut']
+      return spoil(world.proxies[proxy], how, lastsMs)
     }
   }
 }
@@ -148,19 +148,19 @@ function pick(all: readonly Supervised[], { target }: PlannedFault): Supervised 
   return one
 }
 
-async function spoil(road: TcpProxy, how: 'reset' | 'stall' | 'cut', lastsMs: number): Promise<void> {
+async function spoil(proxy: TcpProxy, how: 'reset' | 'stall' | 'cut', lastsMs: number): Promise<void> {
   switch (how) {
     case 'reset':
-      return road.resetAll()
+      return proxy.resetAll()
     case 'stall':
-      road.stall(true)
+      proxy.stall(true)
       await sleep(lastsMs)
-      return road.stall(false)
+      return proxy.stall(false)
     case 'cut':
-      road.cutReplies(true)
+      proxy.cutReplies(true)
       await sleep(lastsMs)
       // A stream never misses its middle: what lost a reply ends.
-      road.resetAll()
-      return road.cutReplies(false)
+      proxy.resetAll()
+      return proxy.cutReplies(false)
   }
 }

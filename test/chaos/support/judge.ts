@@ -196,7 +196,7 @@ function judgeEnds({ books, plan, fired }: Evidence, { ledger, acks, complain }:
 
 /**
  * A call belongs to a lease, so none begins once somebody else has brought the message to its end. What had begun may
- * arrive late where the road to WeChat stood still.
+ * arrive late where the connection to WeChat stood still.
  */
 function judgeLateness(
   { report, fired }: { report: StatusReport | null | undefined; fired: readonly FiredFault[] },

@@ -1,7 +1,7 @@
 /**
  * The system under fire, in real processes: Redis, workers and producers. The fake WeChat lives in this process, where
- * its ledger is at hand, and all roads lead over proxies: workers to Redis, workers to WeChat, producers to Redis. Before the
- * roads to Redis, each worker and the producers have a proxy of their own, which can refuse their commands.
+ * its ledger is at hand, and every connection leads through a proxy: workers to Redis, workers to WeChat, producers to Redis. Before the
+ * proxies to Redis, each worker and the producers have one of their own, which can refuse their commands.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -14,7 +14,7 @@ import { type Cast, type CastOptions, makeSlow, SEND_TIMEOUT_MS, startCast } fro
 import type { Plan } from './plan.ts'
 
 export interface World extends Cast {
-  readonly roads: Readonly<Record<'wechat' | 'redis' | 'producers', TcpProxy>>
+  readonly proxies: Readonly<Record<'wechat' | 'redis' | 'producers', TcpProxy>>
   /** The Redis that each worker sees, and the one that all producers see. */
   readonly seenBy: { readonly workers: readonly RedisProxy[]; readonly producers: RedisProxy }
   readonly concurrency: number
@@ -45,29 +45,29 @@ export async function startWorld(plan: Plan, settings: WorldSettings): Promise<W
   let redis = await startLocalRedis(redisOptions)
   const fake = await startFakeWechat({ seed: settings.seed })
   makeSlow(fake)
-  const roads = {
+  const proxies = {
     wechat: await startTcpProxy({ targetPort: Number(new URL(fake.url).port) }),
     redis: await startTcpProxy({ targetPort: redis.port }),
     producers: await startTcpProxy({ targetPort: redis.port }),
   }
   const seenBy = {
     workers: await Promise.all(
-      Array.from({ length: settings.workers }, () => startRedisProxy({ targetPort: roads.redis.port })),
+      Array.from({ length: settings.workers }, () => startRedisProxy({ targetPort: proxies.redis.port })),
     ),
-    producers: await startRedisProxy({ targetPort: roads.producers.port }),
+    producers: await startRedisProxy({ targetPort: proxies.producers.port }),
   }
   const cast = await startCast({
     ...settings,
     plan,
     fake,
     dir,
-    wechatUrl: roads.wechat.url('http'),
+    wechatUrl: proxies.wechat.url('http'),
     workerUrls: seenBy.workers.map(({ url }) => url),
     producerUrl: seenBy.producers.url,
   })
   return {
     ...cast,
-    roads,
+    proxies,
     seenBy,
     concurrency: settings.concurrency,
     sendTimeoutMs: SEND_TIMEOUT_MS,
@@ -82,7 +82,7 @@ export async function startWorld(plan: Plan, settings: WorldSettings): Promise<W
     },
     async close() {
       await cast.close()
-      await Promise.all([...Object.values(roads), ...seenBy.workers, seenBy.producers].map((proxy) => proxy.close()))
+      await Promise.all([...Object.values(proxies), ...seenBy.workers, seenBy.producers].map((proxy) => proxy.close()))
       await Promise.all([fake.close(), redis.stop()])
       await rm(dir, { recursive: true, force: true })
     },

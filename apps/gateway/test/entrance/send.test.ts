@@ -151,8 +151,8 @@ describe('while Redis is away', () => {
   it.each(['refuses', 'says nothing'])(
     'and %s, the answer is WeChat’s -1, and afterwards ok again',
     async (fault) => {
-      const road = await startTcpProxy({ targetPort: here.world.redis.port })
-      const client = wechatClient((await here.open({ REDIS_URL: road.url('redis') })).url)
+      const proxy = await startTcpProxy({ targetPort: here.world.redis.port })
+      const client = wechatClient((await here.open({ REDIS_URL: proxy.url('redis') })).url)
       const token = await vi.waitFor(async () => {
         const answer = await client.token(SHOP_KEY)
         expect(answer.access_token).toBeDefined()
@@ -160,9 +160,9 @@ describe('while Redis is away', () => {
       }, 10_000)
       expect(await client.send(token, text('before'))).toMatchObject(OK)
       const fail = async (on: boolean): Promise<void> => {
-        if (fault === 'says nothing') return road.stall(on)
-        await road.refuse(on)
-        road.resetAll()
+        if (fault === 'says nothing') return proxy.stall(on)
+        await proxy.refuse(on)
+        proxy.resetAll()
       }
       await fail(true)
       const busy = { status: 200, errcode: -1, errmsg: expect.stringMatching(/^system error/) }
@@ -181,7 +181,7 @@ describe('while Redis is away', () => {
         timeout: 15_000,
         interval: 200,
       })
-      await road.close()
+      await proxy.close()
     },
     60_000,
   )

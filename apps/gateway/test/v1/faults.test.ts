@@ -44,15 +44,15 @@ it.each(['refuses', 'says nothing'])(
   'answers every call with 503 and Retry-After while Redis %s, and recovers',
   async (fault) => {
     await withRedis([], async ({ port }) => {
-      const road = await startTcpProxy({ targetPort: port })
-      const gateway = await openGateway({ REDIS_URL: road.url('redis'), WECHAT_APP_ID: APPID })
+      const proxy = await startTcpProxy({ targetPort: port })
+      const gateway = await openGateway({ REDIS_URL: proxy.url('redis'), WECHAT_APP_ID: APPID })
       const key = { 'Idempotency-Key': '"over-the-fault"' }
       const before = await call(gateway.url, `POST ${MESSAGES}`, { body: textTo('o-away', 'kept'), headers: key })
       expect(before.status).toBe(202)
       const fail = async (on: boolean): Promise<void> => {
-        if (fault === 'says nothing') return road.stall(on)
-        await road.refuse(on)
-        if (on) road.resetAll()
+        if (fault === 'says nothing') return proxy.stall(on)
+        await proxy.refuse(on)
+        if (on) proxy.resetAll()
       }
       await fail(true)
       const answers = await Promise.all(LINES.map(([line, body]) => call(gateway.url, line, { body })))
@@ -71,7 +71,7 @@ it.each(['refuses', 'says nothing'])(
       )
       expect(await call(gateway.url, `DELETE ${MESSAGES}/${before.body.id}`)).toMatchObject({ status: 200 })
       await gateway.close()
-      await road.close()
+      await proxy.close()
     })
   },
   60_000,

@@ -117,13 +117,13 @@ describe('a marker that is lost', () => {
   })
 })
 
-describe('a road that swallows new connections', () => {
-  let road: TcpProxy
+describe('a connection that is accepted and never answered', () => {
+  let proxy: TcpProxy
   let redis: RedisClient
   let sharedWait: SharedWait | undefined
   beforeEach(async () => {
-    road = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
-    redis = connectRedis(road.url('redis'), 'work')
+    proxy = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
+    redis = connectRedis(proxy.url('redis'), 'work')
     redis.on('error', () => undefined)
     const store = await openStore(redis)
     sharedWait = sharedWaitFor(redis, store.clock)
@@ -133,11 +133,11 @@ describe('a road that swallows new connections', () => {
   afterEach(async () => {
     sharedWait?.close()
     redis.disconnect()
-    await road.close()
+    await proxy.close()
   })
   /** Cuts the connections of that name; the ones that are made instead are accepted and never answered. */
   async function swallow(name: string): Promise<void> {
-    road.stallNew(true)
+    proxy.stallNew(true)
     const list = ((await (world.redis as Redis).client('LIST')) as string).split('\n')
     const ids = list.filter((line) => line.includes(`name=${name}`)).map((line) => /^id=(\d+)/.exec(line)?.[1] ?? '')
     for (const id of ids) await (world.redis as Redis).client('KILL', 'ID', id)
@@ -165,11 +165,11 @@ describe('a road that swallows new connections', () => {
   it('does not stop one that wakes up on it', { timeout: 60_000 }, async () => {
     const outbox = world.outbox()
     await asleep()
-    road.stallNew(true)
-    const before = road.connections()
+    proxy.stallNew(true)
+    const before = proxy.connections()
     await vi.waitFor(async () => {
       await outbox.send(text('o-busy'))
-      expect(road.connections()).toBeGreaterThan(before)
+      expect(proxy.connections()).toBeGreaterThan(before)
     }, 10_000)
     const { id } = await outbox.send(text('o-hangs'))
     await vi.waitFor(() => expect(sent).toContain(id), WAIT_MS)

@@ -72,14 +72,14 @@ describe('close', () => {
   })
 
   it.each([
-    ['answers nothing any more', (road: Awaited<ReturnType<typeof startTcpProxy>>) => road.cutReplies(true)],
-    ['has gone away', (road: Awaited<ReturnType<typeof startTcpProxy>>) => void road.close()],
-  ])('ends within its limit while Redis %s', async (what, breakRoad) => {
-    const road = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
-    onTestFinished(() => road.close())
-    const outbox = new Outbox({ redis: road.url('redis'), appid: APP })
+    ['answers nothing any more', (proxy: Awaited<ReturnType<typeof startTcpProxy>>) => proxy.cutReplies(true)],
+    ['has gone away', (proxy: Awaited<ReturnType<typeof startTcpProxy>>) => void proxy.close()],
+  ])('ends within its limit while Redis %s', async (what, breakProxy) => {
+    const proxy = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
+    onTestFinished(() => proxy.close())
+    const outbox = new Outbox({ redis: proxy.url('redis'), appid: APP })
     await outbox.send(text('o-before'))
-    breakRoad(road)
+    breakProxy(proxy)
     const sends = Promise.allSettled(sendMany(outbox, `o-${what.length}`, 20))
     expect(await closed(outbox)).toBe('closed')
     expect(new Set(codes(await sends))).toEqual(new Set(['WXO_UNAVAILABLE']))

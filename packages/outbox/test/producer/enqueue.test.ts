@@ -185,7 +185,7 @@ describe('newMessage', () => {
   })
 })
 
-describe('a reply that is lost on the road', () => {
+describe('a reply that is lost on its way', () => {
   let proxy: TcpProxy
   beforeEach(async () => {
     proxy = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })

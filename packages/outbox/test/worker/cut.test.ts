@@ -15,20 +15,20 @@ import { APP, createWorld, keys, text, type World } from '../support/world.ts'
 const STEP = 100
 
 let world: World
-let road: TcpProxy
+let proxy: TcpProxy
 let client: RedisClient
 let store: Store
 beforeEach(async () => {
   world = await createWorld()
-  road = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
-  client = connectRedis(road.url('redis'), 'produce')
+  proxy = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
+  client = connectRedis(proxy.url('redis'), 'produce')
   client.on('error', () => undefined)
   await whenReady(client, 5000)
   store = await openStore(client)
 })
 afterEach(async () => {
   client.disconnect()
-  await road.close()
+  await proxy.close()
   await world.close()
 })
 
@@ -47,12 +47,12 @@ async function cutEverywhere<T>({ prepare, act, look }: Step<T>): Promise<number
     // Done once uncut, the connection knows its scripts, and each is a short command as it mostly is.
     const other = await prepare(`uncut-${cut}`)
     await vi.waitFor(() => act(other), 5000)
-    road.breakAfter(cut * STEP)
+    proxy.breakAfter(cut * STEP)
     const uncut = await act(on).then(
       () => true,
       () => false,
     )
-    road.breakAfter(Number.POSITIVE_INFINITY)
+    proxy.breakAfter(Number.POSITIVE_INFINITY)
     // Redis has read whatever arrived before it reads the end of the connection.
     await vi.waitFor(() => client.ping(), 5000)
     await look(on)

@@ -15,18 +15,18 @@ afterEach(() => world.close())
 const accepted = (...people: string[]): Promise<string[]> => world.accept(people.map((touser) => text(touser)))
 
 describe('a fetch whose answer is lost', () => {
-  let road: TcpProxy
+  let proxy: TcpProxy
   beforeEach(async () => {
-    road = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
-    onTestFinished(() => road.close())
+    proxy = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
+    onTestFinished(() => proxy.close())
   })
 
-  /** A worker on the road, which is told by a sharedWait that is not on it. `meet` meets each message before it is delivered. */
-  async function workOnRoad(
+  /** A worker behind the proxy, which is told by a sharedWait that is not behind it. `meet` meets each message before it is delivered. */
+  async function workThroughProxy(
     meet: (id: string) => unknown,
     concurrency: number,
   ): Promise<{ id: string; interrupted: boolean }[]> {
-    const redis = connectRedis(road.url('redis'), 'work')
+    const redis = connectRedis(proxy.url('redis'), 'work')
     redis.on('error', () => undefined)
     onTestFinished(() => redis.disconnect())
     const turns: { id: string; interrupted: boolean }[] = []
@@ -46,8 +46,8 @@ describe('a fetch whose answer is lost', () => {
   }
   async function loseAnswers(id: string): Promise<void> {
     await vi.waitFor(async () => expect(await world.redis.hget(keys.sendJob(id), 'sending')).toMatch(/^\d+ /), WAIT_MS)
-    road.cutReplies(false)
-    road.resetAll()
+    proxy.cutReplies(false)
+    proxy.resetAll()
   }
 
   it('gives the message back, and it is sent as one that nobody has begun to send', { repeats: 4 }, async () => {
@@ -55,10 +55,10 @@ describe('a fetch whose answer is lost', () => {
     const delivered = (): Promise<number> => world.send.getCompletedCount()
     // The one that the repeated fetch has found is not given back, or it would be fetched again while it is being sent.
     const other = (): Promise<void> => vi.waitFor(async () => expect(await delivered()).toBe(1), WAIT_MS)
-    const turns = await workOnRoad((id) => id === ids[1] && other(), 2)
+    const turns = await workThroughProxy((id) => id === ids[1] && other(), 2)
     // It has looked, found nothing, and waits at the sharedWait.
     await vi.waitFor(async () => expect(await world.redis.info('clients')).toContain('blocked_clients:1'), WAIT_MS)
-    road.cutReplies(true)
+    proxy.cutReplies(true)
     ids.push(...(await accepted('o-lost-1', 'o-lost-2')))
     await loseAnswers(ids[0] ?? '')
     await vi.waitFor(async () => expect(await delivered()).toBe(2), WAIT_MS)
@@ -69,7 +69,7 @@ describe('a fetch whose answer is lost', () => {
 
   it('with the completion of another does so as well, and that one is delivered once', { repeats: 4 }, async () => {
     const [first = '', second = ''] = await accepted('o-lost-1', 'o-lost-2')
-    const turns = await workOnRoad((id) => road.cutReplies(id === first), 1)
+    const turns = await workThroughProxy((id) => proxy.cutReplies(id === first), 1)
     await loseAnswers(second)
     await vi.waitFor(() => expect(turns.map(({ id }) => id)).toEqual([first, second]), WAIT_MS)
     expect(turns[1]?.interrupted).toBe(false)

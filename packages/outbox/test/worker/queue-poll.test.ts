@@ -7,13 +7,13 @@ import { createQueuePoll, type QueuePoll } from '../../src/worker/queue-poll.ts'
 import { APP, createWorld, keys, text, type World } from '../support/world.ts'
 
 let world: World
-let road: TcpProxy
+let proxy: TcpProxy
 let redis: RedisClient
 let poll: QueuePoll
 beforeAll(async () => {
   world = await createWorld()
-  road = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
-  redis = connectRedis(road.url('redis'), 'work')
+  proxy = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
+  redis = connectRedis(proxy.url('redis'), 'work')
   redis.on('error', () => undefined)
   await whenReady(redis, 5000)
   const store = await openStore(redis)
@@ -32,7 +32,7 @@ afterEach(() => world.redis.flushdb())
 afterAll(async () => {
   poll.stop()
   redis.disconnect()
-  await road.close()
+  await proxy.close()
   await world.close()
 })
 
@@ -77,8 +77,8 @@ it('sees dead letters that somebody wants to have replayed', async () => {
 it('sees nothing any more once Redis has fallen silent', { timeout: 60_000 }, async () => {
   await world.outbox().send(text('o-waits'))
   await sees(true, false)
-  road.stall(true)
+  proxy.stall(true)
   await sees(false, false)
-  road.stall(false)
+  proxy.stall(false)
   await sees(true, false)
 })
