@@ -4,6 +4,7 @@
  *
  * The ledger may take a window for larger than it is, and so cause a refusal, for these reasons alone:
  * - WeChat closed it on its own, or was told of the action after the outbox was;
+ * - the outbox has been told of no action of the person yet, because WeChat gave up its push: it then knows of no window, and sends;
  * - WeChat took a message between an action and its record. Every feed has this moment, and the slower the machine, the longer it is: a
  *   call that begins before the record counts as none of the new window for the ledger, and as one of it for WeChat;
  * - WeChat took a message twice, because the worker of the first call died before it could record it.
@@ -95,7 +96,7 @@ export function judgePerson(sends: readonly SendEntry[], acted: readonly Acted[]
   const surprising = acted.filter(({ surprise }) => surprise === 'early' || surprise === 'closed').length
   return {
     ...countRefusals(sends, acted),
-    reasons: surprising + doubles + countOverlaps(sends, acted, calls),
+    reasons: surprising + doubles + countOverlaps(sends, acted, calls) + (isRefusedUntold(sends, acted) ? 1 : 0),
     doubles,
     delivered: firsts.length,
     isInOrder: firsts.join() === firsts.toSorted().join(),
@@ -131,6 +132,14 @@ function countOverlaps(sends: readonly SendEntry[], acted: readonly Acted[], cal
   const isOverlapped = ({ knownAt, recordedAt }: Acted): boolean =>
     sends.some((send) => send.accepted && send.at >= knownAt && (calls.get(contentOf(send)) ?? 0) < recordedAt)
   return acted.filter((one) => one.surprise !== 'early' && isOverlapped(one)).length
+}
+
+function isRefusedUntold(sends: readonly SendEntry[], acted: readonly Acted[]): boolean {
+  const refused = sends.find(isRefused)
+  // Counted among the surprises.
+  if (refused === undefined || acted[0]?.surprise === 'closed') return false
+  const recorded = acted.map(({ recordedAt }) => recordedAt).filter((at) => at > 0)
+  return refused.at < Math.min(...recorded)
 }
 
 function storyOf(sends: readonly SendEntry[], acted: readonly Acted[], calls: Calls): string {
