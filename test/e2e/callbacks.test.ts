@@ -148,6 +148,13 @@ describe('a receiver', () => {
     const { id: second } = await system.outbox.send(text('o-gone', 'y'))
     await ended(second, 'delivered')
     expect(await statusOfApp()).toMatchObject({ callbacks: { waiting: 1, delayed: 1 } })
+    expect(await wxo('callback', 'ls', '--app', APP)).toMatchObject({
+      items: [
+        { messageId: first, type: 'message.delivered', state: 'delayed', attempts: 1, error: 'status 410' },
+        { messageId: second, type: 'message.delivered', state: 'waiting', attempts: 0, error: null },
+      ],
+      hold: { kind: 'gone' },
+    })
     expect(receiver.taken().has(second)).toBe(false)
     expect((await system.wxo('status', '--app', APP)).stdout).toMatch(/callbacks .*1 .*\n|410/)
     expect(await wxo('callback', 'resume', APP)).toEqual({ items: [{ appid: APP, changed: true }] })

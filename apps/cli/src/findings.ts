@@ -4,7 +4,7 @@
  */
 import { type RedisHealth, redisProblems, unservedSentence } from '@wechat-outbox/outbox/engine'
 import { tokenErrcode } from '@wechat-outbox/policy'
-import { holdLines } from './hold-text.ts'
+import { holdLines, receiverText } from './hold-text.ts'
 import { explain, type Lang } from './lang.ts'
 import { type Output, plural, printable, showBytes } from './output.ts'
 import type { AppStatus, Overview } from './overview.ts'
@@ -128,9 +128,7 @@ export function tokenFailureText({ errcode, detail }: { errcode?: number; detail
 function callbackFindings({ appid, callbacks }: AppStatus, nowMs: number): Finding[] {
   const { hold, waiting, delayed } = callbacks
   if (hold === null) return []
-  const since = showDuration(nowMs - hold.since)
-  const next = hold.until === null ? 'is not tried any more' : 'is tried now and then'
-  const message = `The receiver of callbacks of ${appid} has failed for ${since} (${hold.reason}) and ${next}; ${plural(waiting + delayed, 'event')} to be told. \`wxo callback resume ${appid}\` tries it at once.`
+  const message = `The receiver of callbacks of ${appid} ${receiverText(hold, nowMs)}; ${plural(waiting + delayed, 'event')} to be told. \`wxo callback resume ${appid}\` tries it at once.`
   return [{ kind: 'callbacks', level: 'problem', appid, message }]
 }
 

@@ -1,6 +1,6 @@
-/** Why an app is held, in the words of `wxo status` and `wxo app ls`. */
+/** Why an app is held, in the words of `wxo status` and `wxo app ls`, and why its receiver of callbacks is. */
 import { reasonLine } from '@wechat-outbox/messages'
-import type { Hold } from '@wechat-outbox/outbox/engine'
+import type { Hold, ReceiverHold } from '@wechat-outbox/outbox/engine'
 import type { Lang } from './lang.ts'
 import { showDuration, showTime } from './times.ts'
 
@@ -24,4 +24,10 @@ export function holdLines(hold: Hold, nowMs: number, lang: Lang): string[] {
 
 function nextProbe(untilMs: number, nowMs: number): string {
   return untilMs <= nowMs ? 'now' : `in ${showDuration(untilMs - nowMs)} (${showTime(untilMs)})`
+}
+
+/** `has failed for 1h (status 500) and is tried now and then` */
+export function receiverText({ reason, since, until }: ReceiverHold, nowMs: number): string {
+  const next = until === null ? 'is not tried any more' : 'is tried now and then'
+  return `has failed for ${showDuration(nowMs - since)} (${reason}) and ${next}`
 }

@@ -58,6 +58,19 @@ it('is so with what other hands have written to Redis', async () => {
   }
 })
 
+it('is so with events of callbacks, which another program may have written', async () => {
+  const queue = `{wxo:${APP}}:callback:`
+  const spoilt = { name: HOSTILE, data: JSON.stringify({ id: HOSTILE }), timestamp: HOSTILE, failedReason: HOSTILE }
+  await world.store.redis.hset(`${queue}${HOSTILE}`, { ...spoilt, atm: HOSTILE })
+  await world.store.redis.zadd(`${queue}failed`, 1, HOSTILE)
+  await world.store.redis.hset(`${queue}hold`, { kind: 'failing', reason: HOSTILE, since: 1, until: 1 })
+  for (const more of [[], ['--json']]) {
+    const result = await world.cli(['callback', 'ls', '--app', APP, ...more])
+    expect({ code: result.code, isSeen: isSeen(result) }).toEqual({ code: 0, isSeen: true })
+    expect(result.stdout).toContain('\\u202e')
+  }
+})
+
 it('is so with arguments, which a script may have from elsewhere', async () => {
   for (const line of [
     [HOSTILE],

@@ -40,6 +40,7 @@ export {
   type Called,
   type Receiver,
 } from './callbacks/deliverer.ts'
+export { type ListedEvent, walkEvents } from './callbacks/list.ts'
 export {
   appsWithCallbacks,
   type CallbackReplay,

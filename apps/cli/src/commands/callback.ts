@@ -15,6 +15,7 @@ import { plural } from '../output.ts'
 import type { Act } from '../program.ts'
 import { type Session, stored } from '../session.ts'
 import { change } from './app.ts'
+import { type ListOptions, listCallbacks } from './callback-ls.ts'
 import { withApp } from './dead.ts'
 
 interface ReplayOptions {
@@ -26,12 +27,22 @@ interface ReplayOptions {
   readonly yes?: boolean
 }
 
+const AFTER_LS = `
+Delayed ones come first, the one that is due last before the others, then the waiting ones and the given-up ones, each newest first. One
+that is being told at the moment is delayed, too: until its worker would count as dead. wxo status tells whether the receiver is held.`
+
 const AFTER_REPLAY = `
 The receiver gets each event under the webhook-id that it had, so one that goes by it takes none twice. What was told is kept for
 RETAIN_DELIVERED_HOURS, what was given up for RETAIN_DEAD_DAYS. Workers tell them; a receiver that is held is told later.`
 
 export function addCallback(program: Command, act: Act): void {
-  const callback = program.command('callback').description('what receivers of callbacks are told: replay, resume')
+  const callback = program.command('callback').description('what receivers of callbacks are told: look, replay, resume')
+  withApp(callback.command('ls').description('list what is to be told and what was given up, tried ones first'))
+    .option('--failed', 'only what was given up')
+    .option('--limit <n>', 'at most so many')
+    .option('--all', 'all of them, not just 50')
+    .addHelpText('after', AFTER_LS)
+    .action((options: ListOptions) => act((session) => listCallbacks(session, options)))
   withApp(callback.command('replay').description('tell again what was told or given up'))
     .option('--since <time>', 'told or given up at or after: 30s, 5m, 2h, 3d ago, ISO 8601 (UTC), epoch ms')
     .option('--until <time>', 'told or given up at or before')
