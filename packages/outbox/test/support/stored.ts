@@ -11,7 +11,13 @@ export interface StoredMessage {
   readonly touser: string
   /** What was told of it at the dump; `none`: it was no longer retained. */
   readonly status: string
-  readonly end: { readonly status: string; readonly reason?: string; readonly replayedAs?: string }
+  readonly end: {
+    readonly status: string
+    readonly reason?: string
+    readonly replayedAs?: string
+    /** Whether its receiver of callbacks is told. */
+    readonly told?: boolean
+  }
 }
 
 /** `fields` in the file describes it. */
@@ -30,6 +36,20 @@ type StoredKey = { readonly ttlMs?: number } & (
   | { readonly type: 'zset'; readonly value: Readonly<Record<string, number>> }
 )
 
+interface StoredFile {
+  readonly about: About
+  readonly keys: Readonly<Record<string, StoredKey>>
+  /** The Lua scripts of that version that `calls` are made of. */
+  readonly scripts?: Readonly<Record<string, string>>
+  readonly calls?: Readonly<Record<string, StoredCall>>
+}
+
+interface StoredCall {
+  readonly script: string
+  readonly keys: readonly string[]
+  readonly args: readonly string[]
+}
+
 /** The score of a delayed job holds its time in the bits above these. */
 const DELAYED_FACTOR = 4096
 const EPOCH_MS = /(?<![0-9A-Za-z])1\d{12}(?![0-9A-Za-z])/g
@@ -37,8 +57,7 @@ const ISO_TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g
 
 /** Fills an empty Redis with a fixture. Everything in it was stored so that it was dumped `agoMs` before now. */
 export async function restoreStored(redis: RedisClient, fixture: string, agoMs: number): Promise<About> {
-  const text = await readFile(new URL(`../fixtures/${fixture}`, import.meta.url), 'utf8')
-  const { about, keys } = JSON.parse(text) as { about: About; keys: Record<string, StoredKey> }
+  const { about, keys } = await readStored(fixture)
   const byMs = Date.now() - agoMs - about.dumpedAt
   for (const [name, key] of Object.entries(keys)) {
     const leftMs = key.ttlMs === undefined ? undefined : key.ttlMs - agoMs
@@ -47,6 +66,24 @@ export async function restoreStored(redis: RedisClient, fixture: string, agoMs: 
     if (leftMs !== undefined) await redis.pexpire(name, leftMs)
   }
   return about
+}
+
+/** What a process of the earlier version that still runs does next, by name: with its own script, and the keys and arguments that it made. */
+export async function olderProcess(
+  redis: RedisClient,
+  fixture: string,
+  agoMs: number,
+): Promise<(name: string) => Promise<unknown>> {
+  const { about, scripts = {}, calls = {} } = await readStored(fixture)
+  const byMs = Date.now() - agoMs - about.dumpedAt
+  return (name) => {
+    const { script = '', keys = [], args = [] } = calls[name] ?? {}
+    return redis.eval(scripts[script] ?? '', keys.length, ...keys, ...args.map((text) => movedText(text, byMs)))
+  }
+}
+
+async function readStored(fixture: string): Promise<StoredFile> {
+  return JSON.parse(await readFile(new URL(`../fixtures/${fixture}`, import.meta.url), 'utf8')) as StoredFile
 }
 
 async function restoreKey(redis: RedisClient, at: { name: string; key: StoredKey; byMs: number }): Promise<void> {
