@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { parse } from 'yaml'
 import { ROOT } from '../../scripts/run.ts'
 import { type Prometheus, startPrometheus } from './support/prometheus.ts'
+import { CALLBACK_SECRET, type Receiver, startReceiver, status } from './support/receiver.ts'
 import { APP, type System, startSystem, text } from './support/system.ts'
 
 const promtool = (args: readonly string[], input = '') => {
@@ -16,26 +17,26 @@ const promtool = (args: readonly string[], input = '') => {
 // Debian's package `prometheus` has it, and .ci/run installs that. Elsewhere the suite must not need root.
 const noPromtool = promtool(['--version']).missing && process.env['CI'] === undefined
 
+let receiver: Receiver
 let system: System
 let urls: { worker: string; gateway: string }
 const scraped = { worker: '', gateway: '' }
 /** It takes some seconds to begin, while there is other work. */
 let prometheus: Promise<Prometheus> | undefined
 beforeAll(async () => {
-  system = await startSystem()
+  receiver = await startReceiver()
+  system = await startSystem({
+    env: { CALLBACK_URL: receiver.url, CALLBACK_SECRET, CALLBACK_ALLOWED_HOSTS: '127.0.0.1' },
+  })
   const [worker] = system.workers
   const [, workerUrl = ''] = /"worker.started".*"url":"([^"]+)"/.exec(worker?.stdout() ?? '') ?? []
   urls = { worker: workerUrl, gateway: await system.gateway() }
   await system.fake.fault({ touser: 'o-late', fault: { name: 'errcode', errcode: 45015, errmsg: 'too late' } })
-  const [good, bad] = await system.outbox.sendMany([text('oFine', 'hello'), text('o-late', 'hello')])
-  const ids = [good, bad].map((receipt) => (receipt !== undefined && 'id' in receipt ? receipt.id : ''))
-  await vi.waitFor(
-    async () => {
-      const statuses = await Promise.all(ids.map(async (id) => (await system.outbox.status(id))?.status))
-      expect(statuses).toEqual(['delivered', 'dead'])
-    },
-    { timeout: 15_000, interval: 100 },
-  )
+  await untilEnded('oFine', 'delivered')
+  await until(() => expect(receiver.taken().size).toBe(1))
+  receiver.answer = status(410)
+  await untilEnded('o-late', 'dead')
+  await until(() => expect(worker?.stdout()).toContain('"callbacks.held"'))
   await fetch(`${urls.gateway}/dashboard/api/queues?x=1`)
   await fetch(`${urls.gateway}/nowhere/o-late`)
   await fetch(`${urls.gateway}/v1/apps/${APP}/dead-letters/d-0:replay`, { method: 'POST' })
@@ -49,7 +50,15 @@ beforeAll(async () => {
 afterAll(async () => {
   await prometheus?.then((started) => started.close()).catch(() => undefined)
   await system?.close()
+  await receiver?.close()
 })
+
+const until = (check: () => unknown) => vi.waitFor(check, { timeout: 15_000, interval: 100 })
+
+async function untilEnded(touser: string, expected: string): Promise<void> {
+  const { id } = await system.outbox.send(text(touser, 'hello'))
+  await until(async () => expect((await system.outbox.status(id))?.status).toBe(expected))
+}
 
 async function scrape(url: string): Promise<string> {
   const answer = await fetch(`${url}/metrics`)
@@ -69,6 +78,14 @@ describe('the metrics', () => {
     expect(worker).toContain('wxo_send_duration_seconds_count 2\n')
     expect(worker).toContain(`wxo_token_refreshes_total{app="${APP}",result="stored"} 1\n`)
     expect(worker).toContain(`wxo_queue_depth{app="${APP}",queue="dead-letter",state="failed"} 1\n`)
+  })
+
+  it('of a worker tell what its receiver of callbacks took', () => {
+    const { worker } = scraped
+    expect(worker).toContain(`wxo_callbacks_total{app="${APP}",outcome="taken"} 1\n`)
+    expect(worker).toContain(`wxo_callbacks_total{app="${APP}",outcome="failed"} 1\n`)
+    expect(worker).toContain(`wxo_callbacks_held{app="${APP}",reason="gone"} 1\n`)
+    expect(worker).toContain(`wxo_queue_depth{app="${APP}",queue="callback",state="delayed"} 1\n`)
   })
 
   it('of the gateway tell the same of the queues, and of requests by their template alone', () => {
@@ -105,11 +122,15 @@ describe('the metrics', () => {
   })
 
   it('are all that the alerts ask for', () => {
-    const rules = readFileSync(join(ROOT, 'docs/alerts.yml'), 'utf8')
     const known = [...declared(scraped.worker).keys(), ...declared(scraped.gateway).keys()]
-    const asked = [...rules.matchAll(/\b(wxo_\w+?)(?:_bucket|_sum|_count)?\b(?=[{)[ ])/g)].map(([, name = '']) => name)
+    const asked = askedByAlerts()
     expect(asked.length).toBeGreaterThan(5)
     expect(asked.filter((name) => !known.includes(name))).toEqual([])
+  })
+
+  it('that the alerts ask for stand in the dashboard', () => {
+    const shown = queries.map(({ expr }) => expr).join('\n')
+    expect(askedByAlerts().filter((name) => !shown.includes(name))).toEqual([])
   })
 
   it('are all that the dashboard asks for', () => {
@@ -120,6 +141,11 @@ describe('the metrics', () => {
     expect(asked.filter((name) => !names.has(name.replace(/_(?:bucket|sum|count)$/, '')))).toEqual([])
   })
 })
+
+function askedByAlerts(): string[] {
+  const rules = readFileSync(join(ROOT, 'docs/alerts.yml'), 'utf8')
+  return [...rules.matchAll(/\b(wxo_\w+?)(?:_bucket|_sum|_count)?\b(?=[{)[ ])/g)].map(([, name = '']) => name)
+}
 
 interface Panel {
   readonly type: string
