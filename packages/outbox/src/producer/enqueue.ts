@@ -163,6 +163,8 @@ function createWriter(
       next.push(...(underWay.get(person)?.behind ?? []))
       underWay.delete(person)
     }
+    // People get their turns in the order of the calls, as far as nobody waits for it.
+    next.sort((one, other) => one.since - other.since)
     // A Redis that is away or refuses would refuse these as well, and they have waited already.
     if (refused !== undefined) return settled(refuse(next, refused))
     settled(refuse(next.filter(hasWaited), noAnswer()))
