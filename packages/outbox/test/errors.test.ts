@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { cleanError, invalid, messageOf, OutboxError, storeError } from '../src/errors.ts'
-import { createWorld, text, type World } from './support/world.ts'
+import { sharedWorld, text } from './support/world.ts'
 
 const decorated = (message: string, extra: object = {}): Error =>
   Object.assign(new Error(message), { command: { name: 'set', args: ['S3CRET'] }, previousErrors: [], ...extra })
@@ -88,11 +88,7 @@ describe('invalid', () => {
 })
 
 describe('a Redis that has reached its memory limit', () => {
-  let world: World
-  beforeAll(async () => {
-    world = await createWorld()
-  })
-  afterAll(() => world.close())
+  const world = sharedWorld()
 
   it('refuses messages with WXO_FULL, stores nothing of them, and takes the next once there is room', async () => {
     const outbox = world.outbox()

@@ -1,6 +1,6 @@
 /** The row of calls that nothing explains but a fault of the app or of the way to WeChat. */
 import type { AppFault } from '@wechat-outbox/messages'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   endUnexplainedRow,
   proveApp,
@@ -9,13 +9,9 @@ import {
   reportFault,
   takeProbeTurn,
 } from '../../src/app-hold/hold.ts'
-import { APP, createWorld, keys, reasonOf, type World } from '../support/world.ts'
+import { APP, keys, ownWorld, reasonOf } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const fault = (given: Partial<AppFault> = {}): AppFault => ({
   kind: 'fault',

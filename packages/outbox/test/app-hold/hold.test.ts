@@ -1,5 +1,5 @@
 import type { AppFault } from '@wechat-outbox/messages'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   liftTokenFault,
   pauseApp,
@@ -11,24 +11,9 @@ import {
   takeProbeTurn,
 } from '../../src/app-hold/hold.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
-import {
-  APP,
-  ASKING,
-  attemptMade,
-  createWorld,
-  delivering,
-  keys,
-  memberOf,
-  reasonOf,
-  text,
-  type World,
-} from '../support/world.ts'
+import { APP, ASKING, attemptMade, delivering, keys, memberOf, ownWorld, reasonOf, text } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const fault = (given: Partial<AppFault> = {}): AppFault => ({
   kind: 'fault',

@@ -1,28 +1,13 @@
 /** An app that is held while other parts of the store are at work on it: it sleeps, keeps to a rate, or changes hands. */
 import type { AppFault } from '@wechat-outbox/messages'
 import type { Redis } from 'ioredis'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { readHold, reportFault, resumeApp, takeProbeTurn } from '../../src/app-hold/hold.ts'
 import { createHoldKeeper } from '../../src/app-hold/keeper.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
-import {
-  APP,
-  createWorld,
-  DELIVERED,
-  keys,
-  memberOf,
-  reasonOf,
-  retry,
-  text,
-  touserOf,
-  type World,
-} from '../support/world.ts'
+import { APP, DELIVERED, keys, memberOf, ownWorld, reasonOf, retry, text, touserOf } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const fault: AppFault = {
   kind: 'fault',

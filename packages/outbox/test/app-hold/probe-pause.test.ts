@@ -1,14 +1,10 @@
 /** When a held app is probed: one rule, whatever holds it. */
 import type { AppFault } from '@wechat-outbox/messages'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { proveApp, readHold, reportFault, resumeApp, takeProbeTurn } from '../../src/app-hold/hold.ts'
-import { APP, createWorld, keys, reasonOf, type World } from '../support/world.ts'
+import { APP, keys, ownWorld, reasonOf } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const report = (given: Partial<AppFault>) => {
   const fault: AppFault = {

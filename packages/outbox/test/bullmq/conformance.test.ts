@@ -5,20 +5,16 @@
 // Where ours differs on purpose is said in EXCEPTIONS, and nowhere else.
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { type Dump, dumpQueue, readFields, Steps } from '../support/queue-dump.ts'
 import { bullmqSide, outboxSide, type Side } from '../support/queue-sides.ts'
 import { makeStep, STEPS, type Step } from '../support/queue-steps.ts'
-import { createWorld, type World } from '../support/world.ts'
+import { sharedWorld } from '../support/world.ts'
 
 const RUNS = 150
 const TIMEOUT_MS = 240_000
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-afterAll(() => world.close())
+const world = sharedWorld()
 
 const one = { which: 0, fetches: true } as const
 

@@ -1,19 +1,16 @@
 import { startProcess, startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import type { Redis } from 'ioredis'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type SharedWait, sharedWaitFor } from '../../src/bullmq/shared-wait.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { connectRedis, type RedisClient } from '../../src/redis/connection.ts'
 import { openStore } from '../../src/redis/store.ts'
 import type { Consumer } from '../../src/worker/consumer.ts'
-import { APP, createWorld, delivering, dies, keys, text, WAIT_MS, type World } from '../support/world.ts'
+import { APP, delivering, dies, keys, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
+const world = sharedWorld()
 let consumers: Consumer[] = []
 let sent: string[] = []
-beforeAll(async () => {
-  world = await createWorld()
-})
 // What the test before has left unsent is no business of the next one.
 beforeEach(async () => void (await world.redis.flushall()))
 afterEach(async () => {
@@ -21,7 +18,6 @@ afterEach(async () => {
   consumers = []
   sent = []
 })
-afterAll(() => world.close())
 
 const marker = `${keys.sendJobs}marker`
 async function connections(): Promise<{ bells: number; own: number }> {

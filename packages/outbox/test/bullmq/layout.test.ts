@@ -2,23 +2,18 @@
 // they know is checked here against what real calls leave in a real Redis.
 import { readFileSync } from 'node:fs'
 import { type Job, Worker, type WorkerOptions } from 'bullmq'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { readJobHash } from '../../src/bullmq/job-hash.ts'
 import { BULLMQ_VERSION, checkBullmq } from '../../src/bullmq/layout.ts'
 import { appPrefix, SEND_QUEUE } from '../../src/redis/keys.ts'
-import { APP, createWorld, keys, type World } from '../support/world.ts'
+import { APP, keys, sharedWorld } from '../support/world.ts'
 
-let world: World
+const world = sharedWorld({ isFlushed: true })
 let workers: Worker[] = []
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
 afterEach(async () => {
   await Promise.all(workers.map((worker) => worker.close(true)))
   workers = []
 })
-afterAll(() => world.close())
 
 const key = (name: string): string => keys.sendJobs + name
 const add = (jobId: string, options: object = {}) => world.send.add('text', { v: 1 }, { jobId, ...options })

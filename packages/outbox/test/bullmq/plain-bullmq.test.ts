@@ -2,23 +2,18 @@
 // QueueEvents, or take over with a plain Worker what the outbox has left. BullMQ's own bookkeeping is then as if there
 // were no outbox.
 import { FlowProducer, type Job, QueueEvents, Worker } from 'bullmq'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { appPrefix, SEND_QUEUE } from '../../src/redis/keys.ts'
 import { createHand } from '../support/hand.ts'
 import { dataOf } from '../support/queue-sides.ts'
-import { APP, createWorld, DELIVERED, delivering, keys, retry, text, WAIT_MS, type World } from '../support/world.ts'
+import { APP, DELIVERED, delivering, keys, retry, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
+const world = sharedWorld({ isFlushed: true })
 let closing: { close(): Promise<unknown> }[] = []
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
 afterEach(async () => {
   await Promise.all(closing.map((one) => one.close()))
   closing = []
 })
-afterAll(() => world.close())
 
 const prefix = appPrefix(APP)
 const add = (id: string, opts: object = {}) => world.send.add('text', dataOf(id), { jobId: id, ...opts })

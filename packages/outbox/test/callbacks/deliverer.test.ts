@@ -1,18 +1,13 @@
 // Every event is told at least once: what a deliverer makes of each answer, of its own end, and of a Redis that refuses.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Called } from '../../src/callbacks/deliverer.ts'
 import { deliverersIn, FAILED, TAKEN } from '../support/deliverers.ts'
 import { whileRefusing } from '../support/refusals.ts'
-import { createWorld, keys, WAIT_MS, type World } from '../support/world.ts'
+import { keys, sharedWorld, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
+const world = sharedWorld({ isFlushed: true })
 const { add, callbacks, close, deliver } = deliverersIn(() => world)
 afterEach(close)
-afterAll(() => world.close())
 
 const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: WAIT_MS, interval: 10 })
 

@@ -1,7 +1,7 @@
 // An event is there exactly when what it tells of is true: added in the step that makes it so, once, whatever that step is and however often
 // it is repeated.
 import { CALLBACK_TYPES, type CallbackType, deadLetterIdOf } from '@wechat-outbox/messages'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { liftTokenFault, proveApp, reportFault, resumeApp, takeProbeTurn } from '../../src/app-hold/hold.ts'
 import { createBurier } from '../../src/dead-letters/bury.ts'
 import { createHand, SILENT } from '../support/hand.ts'
@@ -9,23 +9,17 @@ import {
   APP,
   attemptMade,
   consumerDefaults,
-  createWorld,
   DELIVERED,
   dies,
   keys,
   memberOf,
   reasonOf,
   retry,
+  sharedWorld,
   text,
-  type World,
 } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
-afterAll(() => world.close())
+const world = sharedWorld({ isFlushed: true })
 
 /** A time before any test. */
 const PAST = Date.now() - 60_000

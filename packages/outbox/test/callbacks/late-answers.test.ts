@@ -1,31 +1,15 @@
 // WeChat's answer to a call may come after the message has died: its worker was taken for dead, and another one has ended the message. Such an
 // answer changes nothing, the letter and the status included, so what was told stays true.
 import { CALLBACK_TYPES, deadLetterIdOf } from '@wechat-outbox/messages'
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { createBurier } from '../../src/dead-letters/bury.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { replayRetried } from '../../src/dead-letters/replay.ts'
 import { readStatus } from '../../src/producer/status.ts'
 import { createHand, type Held } from '../support/hand.ts'
-import {
-  APP,
-  consumerDefaults,
-  createWorld,
-  DELIVERED,
-  dies,
-  keys,
-  memberOf,
-  retry,
-  text,
-  type World,
-} from '../support/world.ts'
+import { APP, consumerDefaults, DELIVERED, dies, keys, memberOf, retry, sharedWorld, text } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
-afterAll(() => world.close())
+const world = sharedWorld({ isFlushed: true })
 
 const tells = new Set(CALLBACK_TYPES)
 const handOf = (name: string) => createHand(world, { tells, name })

@@ -1,14 +1,9 @@
 // What an operator is shown of events while they move: none twice, and none is left out that has not moved.
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { type ListedEvent, walkEvents } from '../../src/callbacks/list.ts'
-import { APP, createWorld, keys, type World } from '../support/world.ts'
+import { APP, keys, sharedWorld } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
-afterAll(() => world.close())
+const world = sharedWorld({ isFlushed: true })
 
 const idsOf = (name: string, count = 250): string[] => Array.from({ length: count }, (_, n) => `c-${name}-${n}`)
 const add = (ids: readonly string[]) =>

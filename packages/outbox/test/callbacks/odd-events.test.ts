@@ -1,19 +1,14 @@
 // Events and keys in states that the deliverer did not bring about by itself: old ones, a full Redis, what another program has spoilt.
 import { CALLBACK_TYPES } from '@wechat-outbox/messages'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { replayCallbacks } from '../../src/callbacks/operate.ts'
 import { deliverersIn, FAILED, TAKEN } from '../support/deliverers.ts'
 import { createHand, SILENT } from '../support/hand.ts'
-import { APP, createWorld, DELIVERED, keys, memberOf, text, WAIT_MS, type World } from '../support/world.ts'
+import { APP, DELIVERED, keys, memberOf, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
+const world = sharedWorld({ isFlushed: true })
 const { add, callbacks, close, deliver } = deliverersIn(() => world)
 afterEach(close)
-afterAll(() => world.close())
 
 /** As a score of delayed jobs. */
 const dueNow = (): number => (Date.now() - 1000) * 4096

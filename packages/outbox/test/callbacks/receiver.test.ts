@@ -1,18 +1,13 @@
 // A receiver that fails is left alone for a while, and is told again what it has missed.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { expireEvents } from '../../src/callbacks/deliverer.ts'
 import { countCallbacks, replayCallbacks, resumeCallbacks } from '../../src/callbacks/operate.ts'
 import { deliverersIn, FAILED, GONE, TAKEN } from '../support/deliverers.ts'
-import { APP, createWorld, keys, WAIT_MS, type World } from '../support/world.ts'
+import { APP, keys, sharedWorld, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
+const world = sharedWorld({ isFlushed: true })
 const { add, callbacks, close, deliver, turns } = deliverersIn(() => world)
 afterEach(close)
-afterAll(() => world.close())
 
 const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: WAIT_MS, interval: 10 })
 

@@ -2,16 +2,12 @@ import { fileURLToPath } from 'node:url'
 import { deadLetterIdOf } from '@wechat-outbox/messages'
 import { startProcess } from '@wechat-outbox/sandbox'
 import { Worker } from 'bullmq'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { appPrefix } from '../../src/redis/keys.ts'
 import { burierOn, dying, failed, untilDead } from '../support/dead.ts'
-import { APP, createWorld, dies, keys, text, WAIT_MS, type World } from '../support/world.ts'
+import { APP, dies, keys, ownWorld, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 describe('a message that dies', () => {
   it('stands in the dead letters, failed with its reason, with everything that was tried', async () => {

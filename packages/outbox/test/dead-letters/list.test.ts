@@ -1,15 +1,11 @@
 import { deadLetterIdOf } from '@wechat-outbox/messages'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { discardDeadLetter } from '../../src/dead-letters/discard.ts'
 import { expireDeadLetters, listDeadLetters, requestReplay } from '../../src/dead-letters/list.ts'
 import { buried } from '../support/dead.ts'
-import { APP, createWorld, dies, keys, text, type World } from '../support/world.ts'
+import { APP, dies, keys, ownWorld, text } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 describe('an operator', () => {
   it('lists by reason, person and time, in pages, whatever state the jobs are in', async () => {

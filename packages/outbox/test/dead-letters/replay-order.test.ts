@@ -1,29 +1,14 @@
 // The first promise holds for replays, too: each person gets them in the order in which the messages were accepted, however
 // they are asked for.
 import { deadLetterIdOf, type JobData } from '@wechat-outbox/messages'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { replayRetried } from '../../src/dead-letters/replay.ts'
 import { type Run, readBacklog } from '../../src/engine.ts'
 import { dying } from '../support/dead.ts'
-import {
-  APP,
-  createWorld,
-  DELIVERED,
-  dies,
-  keys,
-  memberOf,
-  retry,
-  text,
-  WAIT_MS,
-  type World,
-} from '../support/world.ts'
+import { APP, DELIVERED, dies, keys, memberOf, ownWorld, retry, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const PEOPLE = 40
 const EACH = 6

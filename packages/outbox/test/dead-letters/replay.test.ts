@@ -1,17 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import { deadLetterIdOf } from '@wechat-outbox/messages'
 import { startProcess } from '@wechat-outbox/sandbox'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { replayRetried } from '../../src/dead-letters/replay.ts'
 import { buried, untilDead } from '../support/dead.ts'
-import { APP, createWorld, delivering, dies, keys, type World } from '../support/world.ts'
+import { APP, delivering, dies, keys, ownWorld } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 describe('a dead letter that is retried', () => {
   it.each([{}, { resetAttemptsMade: true, resetAttemptsStarted: true }])(

@@ -1,12 +1,8 @@
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { buried } from '../support/dead.ts'
-import { createWorld, delivering, type World } from '../support/world.ts'
+import { delivering, sharedWorld } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-afterAll(() => world.close())
+const world = sharedWorld()
 
 it('replays each of 10,000 dead letters once when all are retried', async () => {
   const ids = await buried(world, 10_000)

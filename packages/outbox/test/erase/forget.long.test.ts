@@ -1,7 +1,7 @@
 // A person is found among a hundred thousand jobs, and Redis serves everybody else meanwhile.
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { forgetPerson } from '../../src/erase/forget.ts'
-import { APP, createWorld, keys, text, type World } from '../support/world.ts'
+import { APP, keys, sharedWorld, text } from '../support/world.ts'
 
 const JOBS = 100_000
 const OWN_EVERY = 100
@@ -9,11 +9,7 @@ const ANNA = 'oAnna-0123456789_abcdef'
 /** Far more than is measured (a few ms), for a loaded machine. */
 const SLOWEST_MS = 200
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-afterAll(() => world.close())
+const world = sharedWorld()
 
 it(`of ${JOBS} jobs and no command takes long`, { timeout: 600_000 }, async () => {
   for (let from = 0; from < JOBS; from += 1000) {

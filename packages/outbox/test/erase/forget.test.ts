@@ -1,6 +1,6 @@
 // A person is erased whole, wherever messages of theirs stand; nobody else notices, and what is being sent is told of.
 import { CALLBACK_TYPES } from '@wechat-outbox/messages'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import type { Receiver } from '../../src/callbacks/deliverer.ts'
 import { discardDeadLetter } from '../../src/dead-letters/discard.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
@@ -15,34 +15,28 @@ import { untilEnded } from '../support/tasks.ts'
 import { acts, createTruth } from '../support/windows.ts'
 import {
   APP,
-  createWorld,
   DELIVERED,
   delivering,
   dies,
   keys,
   memberOf,
   retry,
+  sharedWorld,
   text,
   touserOf,
   WAIT_MS,
-  type World,
 } from '../support/world.ts'
 
 const [ANNA, BEN] = ['oAnna-0123456789_abcdef', 'oBen-0123456789_abcdef']
 const SECRET = 'the secret of'
 const DAY_MS = 86_400_000
 
-let world: World
+const world = sharedWorld({ isFlushed: true })
 let consumers: Consumer[] = []
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
 afterEach(async () => {
   await Promise.all(consumers.map((one) => one.close(1000)))
   consumers = []
 })
-afterAll(() => world.close())
 
 const soon = (look: () => unknown) => vi.waitFor(look, { timeout: WAIT_MS, interval: 10 })
 const forget = (touser: string, dryRun = false) => forgetPerson(world.store, { appid: APP, touser, dryRun })

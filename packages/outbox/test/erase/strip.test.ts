@@ -1,5 +1,5 @@
 // Content goes when it is not needed any more: of what was delivered, of what a newer message has replaced, and of dead letters by age.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { countNotReplayable } from '../../src/dead-letters/count-not-replayable.ts'
 import { discardDeadLetter } from '../../src/dead-letters/discard.ts'
 import { readDeadLetter, requestReplay } from '../../src/dead-letters/list.ts'
@@ -12,30 +12,24 @@ import { letDie, start, taskOf, untilEnded } from '../support/tasks.ts'
 import {
   APP,
   consumerDefaults,
-  createWorld,
   DELIVERED,
   delivering,
   keys,
   retry,
+  sharedWorld,
   text,
   WAIT_MS,
-  type World,
 } from '../support/world.ts'
 
 const SECRET = 'the secret of Anna'
 const DAY_MS = 86_400_000
 
-let world: World
+const world = sharedWorld({ isFlushed: true })
 let consumers: Consumer[] = []
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
 afterEach(async () => {
   await Promise.all(consumers.map((one) => one.close(1000)))
   consumers = []
 })
-afterAll(() => world.close())
 
 const soon = (look: () => unknown) => vi.waitFor(look, { timeout: WAIT_MS, interval: 10 })
 const statusOf = async (id: string) => (await world.outbox().status(id))?.status

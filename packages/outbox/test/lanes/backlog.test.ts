@@ -1,16 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { readBacklog } from '../../src/lanes/backlog.ts'
-import { APP, attemptMade, createWorld, keys, memberOf, text, type World } from '../support/world.ts'
+import { APP, attemptMade, keys, memberOf, sharedWorld, text } from '../support/world.ts'
 
 const HOUR_MS = 3_600_000
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
+const world = sharedWorld()
 beforeEach(async () => {
   await world.redis.flushall()
 })
-afterAll(() => world.close())
 
 const read = (nowMs = Date.now()) => readBacklog(world.store, APP, nowMs)
 const nothing = {

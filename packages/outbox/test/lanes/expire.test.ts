@@ -1,14 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { pauseApp } from '../../src/app-hold/hold.ts'
 import { createBurier } from '../../src/dead-letters/bury.ts'
 import { expireMessages } from '../../src/lanes/expire.ts'
-import { APP, createWorld, delivering, keys, reasonOf, text, type World } from '../support/world.ts'
+import { APP, delivering, keys, ownWorld, reasonOf, text } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const untilDelivered = (count: number) =>
   vi.waitFor(async () => expect(await world.send.getCompletedCount()).toBe(count), { timeout: 15_000, interval: 20 })

@@ -1,13 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { healLanes } from '../../src/lanes/heal.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
-import { APP, attemptMade, createWorld, delivering, keys, memberOf, text, type World } from '../support/world.ts'
+import { APP, attemptMade, delivering, keys, memberOf, ownWorld, text } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 /** Messages to one person, of which the first hangs in its call and the others are parked. */
 async function heldUp(count: number): Promise<{ ids: string[]; sent: string[]; release: () => void }> {

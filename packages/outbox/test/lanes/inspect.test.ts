@@ -1,13 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { inspectLanes, type LaneProblem } from '../../src/lanes/inspect.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
-import { APP, attemptMade, createWorld, delivering, keys, memberOf, text, type World } from '../support/world.ts'
+import { APP, attemptMade, delivering, keys, memberOf, ownWorld, text } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const LIMIT = { timeout: 10_000, interval: 20 }
 

@@ -1,26 +1,21 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Run } from '../../src/worker/run.ts'
 import { createHand } from '../support/hand.ts'
 import {
   ASKING,
   attemptMade,
-  createWorld,
   DELIVERED,
   delivering,
   dies,
   keys,
   memberOf,
+  ownWorld,
   retry,
   text,
   touserOf,
-  type World,
 } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 describe('order', () => {
   it('holds for one person through retries, while others do not wait', async () => {

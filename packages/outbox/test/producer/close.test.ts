@@ -1,15 +1,11 @@
 // What was accepted before `close` is finished, what comes after it is refused at once, and no Redis keeps it waiting.
 import { startTcpProxy } from '@wechat-outbox/sandbox'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { Outbox } from '../../src/producer/outbox.ts'
 import { within } from '../../src/within.ts'
-import { APP, createWorld, keys, text, type World } from '../support/world.ts'
+import { APP, keys, sharedWorld, text } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-afterAll(() => world.close())
+const world = sharedWorld()
 
 /** Two seconds for a call and what a loaded machine takes. */
 const CLOSE_MS_MAX = 10_000

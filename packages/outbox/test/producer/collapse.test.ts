@@ -1,19 +1,16 @@
 // A newer message with the same collapse key takes the place of an older one that nobody can have got, wherever that waits; and of
 // no other.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Consumer, ConsumerOptions } from '../../src/worker/consumer.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
 import { acts, createTruth, type Truth } from '../support/windows.ts'
-import { createWorld, keys, retry, text, WAIT_MS, type World } from '../support/world.ts'
+import { keys, retry, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
 const PERSON = 'o-collapse'
 
-let world: World
+const world = sharedWorld()
 let truth: Truth
 let consumers: Consumer[] = []
-beforeAll(async () => {
-  world = await createWorld()
-})
 beforeEach(async () => {
   await world.redis.flushall()
   truth = createTruth()
@@ -22,7 +19,6 @@ afterEach(async () => {
   await Promise.all(consumers.map((one) => one.close(1000)))
   consumers = []
 })
-afterAll(() => world.close())
 
 const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: WAIT_MS, interval: 10 })
 const send = async (key: string | undefined, more: object = {}): Promise<string> =>

@@ -5,18 +5,13 @@ import {
   startTcpProxy,
   type TcpProxy,
 } from '@wechat-outbox/sandbox'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createEnqueuer, type NewMessage, newMessage } from '../../src/producer/enqueue.ts'
 import { idempotencyDigest } from '../../src/redis/keys.ts'
 import type { Store } from '../../src/redis/store.ts'
-import { APP, createWorld, keys, text, type World } from '../support/world.ts'
+import { APP, keys, sharedWorld, text } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
-afterAll(() => world.close())
+const world = sharedWorld({ isFlushed: true })
 
 const message = (n: number, touser = 'o1'): NewMessage => ({
   appid: APP,

@@ -1,11 +1,7 @@
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { createWorld, delivering, text, type World } from '../support/world.ts'
+import { expect, it, vi } from 'vitest'
+import { delivering, sharedWorld, text } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-afterAll(() => world.close())
+const world = sharedWorld()
 
 it('refuses new messages near the memory limit, while what was accepted is delivered, and takes them again', async () => {
   const outbox = world.outbox()

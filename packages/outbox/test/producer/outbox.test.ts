@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { OutboxError } from '../../src/errors.ts'
 import { Outbox } from '../../src/producer/outbox.ts'
-import { APP, createWorld, delivering, keys, text, type World } from '../support/world.ts'
+import { APP, delivering, keys, sharedWorld, text } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-afterAll(() => world.close())
+const world = sharedWorld()
 
 describe('send', () => {
   it('stores the message as a job of version 1 and its place in the lane', async () => {

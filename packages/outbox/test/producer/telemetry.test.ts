@@ -12,19 +12,15 @@ import {
 import { partIdOf } from '@wechat-outbox/messages'
 import type { Telemetry } from 'bullmq'
 import { BullMQOtel } from 'bullmq-otel'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { OutboxTelemetry } from '../../src/index.ts'
-import { APP, createWorld, keys, type World } from '../support/world.ts'
+import { APP, keys, sharedWorld } from '../support/world.ts'
 
 const GIVEN = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 const message = { touser: 'oAnna', msgtype: 'text' as const, text: { content: 'S3CRET content' } }
 
-let world: World
+const world = sharedWorld()
 const spans = new InMemorySpanExporter()
-beforeAll(async () => {
-  world = await createWorld()
-})
-afterAll(() => world.close())
 
 function setUp(options: ConstructorParameters<typeof TracerProvider>[0] = {}): void {
   trace.setGlobalTracerProvider(

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { connectRedis, whenReady } from '../../src/redis/connection.ts'
 import { type RedisHealth, readRedisHealth, redisProblems, redisUnknowns } from '../../src/redis/health.ts'
-import { createWorld, type World } from '../support/world.ts'
+import { sharedWorld } from '../support/world.ts'
 
 const good: RedisHealth = {
   version: '7.0.15',
@@ -57,11 +57,7 @@ describe('redisUnknowns', () => {
 })
 
 describe('readRedisHealth', () => {
-  let world: World
-  beforeAll(async () => {
-    world = await createWorld()
-  })
-  afterAll(() => world.close())
+  const world = sharedWorld()
 
   it('reads a real Redis', async () => {
     const health = await readRedisHealth(world.redis)

@@ -1,18 +1,13 @@
 import type { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createEnqueuer } from '../../src/producer/enqueue.ts'
 import { STORED_APPS_KEY } from '../../src/redis/keys.ts'
 import { readKnownApps, readServed, readUnserved, unservedSentence } from '../../src/redis/known-apps.ts'
-import { APP, createWorld, delivering, keys, text, WAIT_MS, type World } from '../support/world.ts'
+import { APP, delivering, keys, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
 const OTHER = 'wxfedcba9876543210'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
-afterAll(() => world.close())
+const world = sharedWorld({ isFlushed: true })
 
 /** How often Redis has been asked for this command since the statistics were reset. */
 async function calls(command: string): Promise<number> {

@@ -2,18 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startLocalRedis, startTcpProxy } from '@wechat-outbox/sandbox'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connectRedis } from '../../src/redis/connection.ts'
 import { createNews, type News } from '../../src/redis/pubsub.ts'
 import { openStore } from '../../src/redis/store.ts'
 import { createTokenStore } from '../../src/tokens/token-store.ts'
-import { APP, createWorld, type World } from '../support/world.ts'
+import { APP, sharedWorld } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-afterAll(() => world.close())
+const world = sharedWorld()
 
 function newsOver(url: string): News {
   const client = connectRedis(url, 'work')

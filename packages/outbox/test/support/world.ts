@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { AppFault, Attempt, DeadLetter, Reason, SendRequest, WindowDisagreement } from '@wechat-outbox/messages'
 import { startLocalRedis } from '@wechat-outbox/sandbox'
 import { Queue } from 'bullmq'
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
 import type { HoldKeeper } from '../../src/app-hold/keeper.ts'
 import { type SharedWait, sharedWaitFor } from '../../src/bullmq/shared-wait.ts'
 import type { OutboxOptions } from '../../src/producer/options.ts'
@@ -51,6 +52,27 @@ export interface Reported {
   readonly disagreements: WindowDisagreement[]
   /** What Redis refused to record. */
   readonly troubles: Trouble[]
+}
+
+/** One for all tests of a file or suite, there from before the first. `isFlushed`: no test finds what another one left in Redis. */
+export function sharedWorld({ isFlushed = false } = {}): World {
+  const world = {} as World
+  beforeAll(async () => {
+    Object.assign(world, await createWorld())
+  })
+  if (isFlushed) beforeEach(() => world.redis.flushall())
+  afterAll(() => world.close())
+  return world
+}
+
+/** One for each test, for tests that stop Redis or leave workers at work. */
+export function ownWorld(): World {
+  const world = {} as World
+  beforeEach(async () => {
+    Object.assign(world, await createWorld())
+  })
+  afterEach(() => world.close())
+  return world
 }
 
 export async function createWorld(): Promise<World> {

@@ -1,6 +1,6 @@
 // What a task has replayed becomes dead letters again, if nobody has tried to send it.
 import { replayIdOf } from '@wechat-outbox/messages'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { inspectLanes, listDeadLetters, type Run, requestReplay } from '../../src/engine.ts'
 import { cancelTask } from '../../src/tasks/task.ts'
 import {
@@ -14,13 +14,9 @@ import {
   untilEnded,
   untilReceived,
 } from '../support/tasks.ts'
-import { APP, ASKING, createWorld, keys, memberOf, retry, text, WAIT_MS, type World } from '../support/world.ts'
+import { APP, ASKING, keys, memberOf, ownWorld, retry, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const allLetters = async () => (await listDeadLetters(world.store, APP, { limit: 1000 })).items
 /** Everything that stands in Redis of dead letters. */

@@ -1,16 +1,12 @@
 // A task outlives whoever carries it out: workers that are killed at any moment.
 import { fileURLToPath } from 'node:url'
 import { startProcess } from '@wechat-outbox/sandbox'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { crowd, expectOneEach, letDie, pauseSending, receivers, start, taskOf, untilEnded } from '../support/tasks.ts'
-import { APP, createWorld, keys, WAIT_MS, type World } from '../support/world.ts'
+import { APP, keys, ownWorld, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const script = fileURLToPath(new URL('../support/consumer-process.ts', import.meta.url))
 

@@ -1,6 +1,6 @@
 // Each person gets replays in the order in which the messages were accepted, whatever asks for them: several tasks at the same
 // time, each at its own rate, and single replays beside them.
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { acceptanceOf } from '../../src/dead-letters/acceptance.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import {
@@ -14,13 +14,9 @@ import {
   untilEnded,
   untilReceived,
 } from '../support/tasks.ts'
-import { APP, createWorld, keys, WAIT_MS, type World } from '../support/world.ts'
+import { APP, keys, ownWorld, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 it('holds across several tasks and single replays, over several workers', async () => {
   const reasons = ['45015', '45047', '40003', '43004']

@@ -1,18 +1,14 @@
 // A task whose steps Redis refuses, or answers without being heard, is carried out all the same: nothing is lost or doubled.
 import { REDIS_ERRORS, scriptNamesOf, startRedisProxy } from '@wechat-outbox/sandbox'
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connectRedis, whenReady } from '../../src/redis/connection.ts'
 import { openStore } from '../../src/redis/store.ts'
 import { cancelTask } from '../../src/tasks/task.ts'
 import { REFUSALS, whileRefusing } from '../support/refusals.ts'
 import { crowd, expectOneEach, letDie, pauseSending, receivers, start, taskOf, untilEnded } from '../support/tasks.ts'
-import { APP, createWorld, keys, WAIT_MS, type World } from '../support/world.ts'
+import { APP, keys, ownWorld, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 /** Four batches: the first of each step meets the rule, and the last. */
 const LETTERS = 160

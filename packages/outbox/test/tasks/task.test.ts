@@ -1,5 +1,5 @@
 // What a task comes to: which letters it finds, how it counts them, and what it leaves behind.
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { discardDeadLetter } from '../../src/dead-letters/discard.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { selectLetters } from '../../src/tasks/select.ts'
@@ -16,13 +16,9 @@ import {
   untilEnded,
   untilReceived,
 } from '../support/tasks.ts'
-import { APP, createWorld, keys, WAIT_MS, type World } from '../support/world.ts'
+import { APP, keys, ownWorld, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const deadIds = () => world.redis.zrange(keys.deadFailed, '0', '-1')
 

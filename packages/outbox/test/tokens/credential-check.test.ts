@@ -1,18 +1,12 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import { type CredentialAnswer, checkCredential } from '../../src/tokens/credential-check.ts'
 import { createTokenStore } from '../../src/tokens/token-store.ts'
-import { APP, createWorld, keys, type World } from '../support/world.ts'
+import { APP, keys, sharedWorld } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-afterAll(() => world.close())
-
-let asked: number
-beforeEach(async () => {
+const world = sharedWorld({ isFlushed: true })
+let asked = 0
+beforeEach(() => {
   asked = 0
-  await world.redis.flushall()
 })
 
 const REFUSED = { kind: 'refused', errcode: 40125, detail: 'invalid appsecret' } as const

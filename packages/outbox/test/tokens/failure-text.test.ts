@@ -1,12 +1,8 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { createTokenStore } from '../../src/tokens/token-store.ts'
-import { APP, createWorld, keys, type World } from '../support/world.ts'
+import { APP, keys, sharedWorld } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-afterAll(() => world.close())
+const world = sharedWorld()
 
 it('tells no address out of a failure that an older version has stored', async () => {
   const detail = 'no token at https://tokens.corp.test/hooks/ab12?k=q7'

@@ -1,19 +1,14 @@
 // What the ledger of reply windows knows after what people did, in whatever order and however often it is reported.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { OutboxError } from '../../src/errors.ts'
 import { readWindow, readWindowStates, recordAction } from '../../src/windows/ledger.ts'
-import { APP, createWorld, keys, text, type World } from '../support/world.ts'
+import { APP, keys, sharedWorld, text } from '../support/world.ts'
 
 const HOUR_MS = 3_600_000
 const RULES = { message: { limit: 5, ms: 48 * HOUR_MS }, enter: { limit: 2, ms: 60_000 } }
 const PERSON = 'o-window'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
-afterAll(() => world.close())
+const world = sharedWorld({ isFlushed: true })
 
 const act = (action: 'message' | 'enter', more: { at?: number; id?: string } = {}) =>
   recordAction(world.store, APP, { touser: PERSON, action, ...more, rule: RULES[action] })

@@ -1,15 +1,11 @@
 // What a busy worker asks of Redis, and in which order it is given what waits.
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { connectRedis } from '../../src/redis/connection.ts'
 import { settlerOn } from '../support/hand.ts'
-import { createWorld, DELIVERED, delivering, keys, memberOf, text, WAIT_MS, type World } from '../support/world.ts'
+import { DELIVERED, delivering, keys, memberOf, ownWorld, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 /** How often each script and command was called, from outside and inside scripts. */
 async function callsOf(command: string): Promise<number> {

@@ -1,16 +1,12 @@
 // A fetch is made in Redis even when its answer is lost with the connection. Here each answer of a worker's is lost at that
 // moment, and nobody would look for stalled messages.
 import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { connectRedis } from '../../src/redis/connection.ts'
 import { openStore } from '../../src/redis/store.ts'
-import { createWorld, DELIVERED, keys, memberOf, text, WAIT_MS, type World } from '../support/world.ts'
+import { DELIVERED, keys, memberOf, ownWorld, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const accepted = (...people: string[]): Promise<string[]> => world.accept(people.map((touser) => text(touser)))
 

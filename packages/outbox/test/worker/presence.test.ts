@@ -1,15 +1,10 @@
 // An app that a worker serves is known, whatever others do to Redis meanwhile.
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { APPS_KEY } from '../../src/redis/keys.ts'
 import { readKnownApps, readServed } from '../../src/redis/known-apps.ts'
-import { APP, createWorld, delivering, text, WAIT_MS, type World } from '../support/world.ts'
+import { APP, delivering, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
-afterAll(() => world.close())
+const world = sharedWorld({ isFlushed: true })
 
 const OFTEN = { sweepEveryMs: 100 }
 const soon = (look: () => Promise<void>) => vi.waitFor(look, { timeout: WAIT_MS })

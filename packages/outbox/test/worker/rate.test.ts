@@ -1,12 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { createWorld, delivering, text, type World } from '../support/world.ts'
+import { expect, it, vi } from 'vitest'
+import { delivering, sharedWorld, text } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-afterAll(() => world.close())
+const world = sharedWorld()
 
 const PER_SECOND = 10
 

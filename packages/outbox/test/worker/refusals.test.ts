@@ -1,26 +1,21 @@
 // A real Redis that refuses to write while calls are open: what WeChat has answered is kept and recorded when Redis writes
 // again. None is sent twice, none is dead, and none looks as if its worker had died.
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Run, Settlement } from '../../src/worker/run.ts'
 import { REFUSALS, whileRefusing } from '../support/refusals.ts'
 import {
-  createWorld,
   DELIVERED,
   delivering,
   dies,
   keys,
   memberOf,
+  ownWorld,
   type Reported,
   text,
   WAIT_MS,
-  type World,
 } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: WAIT_MS, interval: 20 })
 const OPEN = 10

@@ -1,25 +1,10 @@
 import { Worker } from 'bullmq'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { appPrefix } from '../../src/redis/keys.ts'
 import type { Turn } from '../../src/worker/turn.ts'
-import {
-  APP,
-  ASKING,
-  attemptMade,
-  createWorld,
-  delivering,
-  keys,
-  memberOf,
-  retry,
-  text,
-  type World,
-} from '../support/world.ts'
+import { APP, ASKING, attemptMade, delivering, keys, memberOf, ownWorld, retry, text } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 /** Fetches the message as a worker would that dies at once: its lock lapses, and whatever it had marked stays. */
 async function dieHolding(id: string, marked: boolean): Promise<void> {

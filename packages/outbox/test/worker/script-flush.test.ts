@@ -4,16 +4,12 @@
 import { deadLetterIdOf } from '@wechat-outbox/messages'
 import { Queue, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
-import { APP, createWorld, DELIVERED, dies, keys, memberOf, text, WAIT_MS, type World } from '../support/world.ts'
+import { APP, DELIVERED, dies, keys, memberOf, ownWorld, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: WAIT_MS, interval: 20 })
 

@@ -1,15 +1,10 @@
 // What nothing but the sweep sees to: that the content of delivered messages does not stay for ever in an app in which nothing happens.
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { runScript } from '../../src/redis/scripts.ts'
 import { keepArguments, trimDelivered } from '../../src/worker/trim.ts'
-import { APP, consumerDefaults, createWorld, delivering, keys, text, WAIT_MS, type World } from '../support/world.ts'
+import { APP, consumerDefaults, delivering, keys, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
-afterAll(() => world.close())
+const world = sharedWorld({ isFlushed: true })
 
 const OFTEN = { sweepEveryMs: 100 }
 const soon = (look: () => Promise<void>) => vi.waitFor(look, { timeout: WAIT_MS })

@@ -1,17 +1,13 @@
 // Looks for the messages of workers that died, around refusals of Redis: whoever is alive records what it knows before anybody's
 // message is taken over.
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createQueuePoll } from '../../src/worker/queue-poll.ts'
 import { createHand } from '../support/hand.ts'
 import { whileRefusing } from '../support/refusals.ts'
-import { APP, createWorld, keys, text, WAIT_MS, type World } from '../support/world.ts'
+import { APP, keys, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
+const world = sharedWorld()
 afterEach(() => world.redis.flushdb())
-afterAll(() => world.close())
 
 const STALLED = `${keys.sendJobs}stalled`
 const waiting = (): Promise<string[]> => world.redis.lrange(keys.sendWait, '0', '-1')

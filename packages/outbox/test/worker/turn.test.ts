@@ -1,26 +1,12 @@
 // A turn that comes with the fetch, and a settlement that goes with the completion: what a run sees, what Redis sees of it,
 // and what becomes of a completion that comes too late.
 import { JOB_DATA_VERSION } from '@wechat-outbox/messages'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Run, Settlement } from '../../src/worker/run.ts'
 import { settlerOn } from '../support/hand.ts'
-import {
-  ASKING,
-  createWorld,
-  DELIVERED,
-  delivering,
-  keys,
-  memberOf,
-  text,
-  WAIT_MS,
-  type World,
-} from '../support/world.ts'
+import { ASKING, DELIVERED, delivering, keys, memberOf, ownWorld, text, WAIT_MS } from '../support/world.ts'
 
-let world: World
-beforeEach(async () => {
-  world = await createWorld()
-})
-afterEach(() => world.close())
+const world = ownWorld()
 
 const NEWER = JSON.stringify({ v: JOB_DATA_VERSION + 1, touser: 'o-turn' })
 const mark = (id: string): Promise<string | null> => world.redis.hget(keys.sendJob(id), 'sending')
