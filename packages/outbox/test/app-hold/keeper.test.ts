@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { readHold, reportFault, resumeApp, takeProbeTurn } from '../../src/app-hold/hold.ts'
 import { createHoldKeeper } from '../../src/app-hold/keeper.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
+import { watchRate } from '../support/rated.ts'
 import { APP, DELIVERED, keys, memberOf, ownWorld, reasonOf, retry, text, touserOf } from '../support/world.ts'
 
 const world = ownWorld()
@@ -66,12 +67,14 @@ describe('an app that is held and asleep', () => {
 
 describe('an app that has a rate', () => {
   it('is probed by one call, and keeps to its rate when the hold is over', async () => {
-    const calls: number[] = []
+    const watch = watchRate(world)
+    let calls = 0
     let healthy = false
     const deliver = async (run: Run): Promise<Settlement> => {
       const turn = await run.admit(memberOf(run))
       if (turn.kind !== 'go') return turn
-      calls.push(Date.now())
+      calls += 1
+      await watch.note(run.id)
       await run.signalApp(healthy ? { kind: 'delivered' } : fault)
       return healthy ? DELIVERED : { kind: 'snooze', delayMs: 1, counts: false, attempts: [] }
     }
@@ -82,14 +85,14 @@ describe('an app that has a rate', () => {
     for (let probes = 1; probes <= 3; probes += 1) {
       await probe()
       await vi.waitFor(() => expect(two.flatMap(({ resumed }) => resumed)).toHaveLength(probes), 10_000)
-      expect(calls).toHaveLength(probes)
+      expect(calls).toBe(probes)
     }
     healthy = true
     await probe()
     await vi.waitFor(async () => expect(await world.send.getCompletedCount()).toBe(60), 20_000)
-    expect(calls).toHaveLength(63)
-    const within = calls.map((start) => calls.filter((at) => at >= start && at < start + 1000).length)
-    expect(Math.max(...within)).toBeLessThanOrEqual(22)
+    expect(calls).toBe(63)
+    const { inOneSecond, lateS } = watch.end()
+    expect(inOneSecond).toBeLessThanOrEqual(22 + Math.ceil(20 * lateS))
   })
 })
 
