@@ -26,7 +26,7 @@ const traceHeader = z.string().optional().meta({ description: 'Taken over where 
 const keyHeader = z
   .string()
   .optional()
-  .meta({ description: '`idempotencyKey`, in quotes (the IETF’s draft) or bare', examples: ['"order-7-shipped"'] })
+  .meta({ description: '`idempotencyKey`, in quotes (the IETF’s draft) or bare', examples: ['"order-13-shipped"'] })
 
 export type OperationId =
   | MediaOperationId
