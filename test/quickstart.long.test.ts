@@ -32,6 +32,10 @@ const SHOWN: readonly (readonly [command: string, shows: RegExp])[] = [
   ['curl -X POST', /"ok":true/],
   ['wxo dead replay d-…', /d-\S+ → m-/],
   ['wxo show m-…', /delivered/],
+  ['wxo send --app wx5a4d0b0c0ffee000 --to oWang', /m-\S+ +queued/],
+  ['wxo show m-…', /waiting-for-user/],
+  ['curl -X POST', /"ok":true/],
+  ['wxo show m-…', /delivered/],
 ]
 
 let dir: string
