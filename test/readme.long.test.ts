@@ -212,9 +212,10 @@ describe('the README', () => {
 for (const until = Date.now() + 20_000; (await outbox.status(id))?.status !== 'delivered' && Date.now() < until; )
   await new Promise((resolve) => setTimeout(resolve, 50))
 console.log((await outbox.status(id))?.status)
-await outbox.close()
 `
-    await writeFile(join(own, 'send.ts'), filled(readme.fenced('ts').join('')) + wait)
+    const [program = ''] = readme.fenced('ts')
+    expect(program).toMatch(/\nawait outbox.close\(\)\n$/)
+    await writeFile(join(own, 'send.ts'), filled(program).replace(/(?=await outbox.close)/, wait))
     const { output } = await run([process.execPath, join(own, 'send.ts')])
     await rm(own, { recursive: true })
     expect(output).toBe('delivered\n')
