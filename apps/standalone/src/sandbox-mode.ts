@@ -32,7 +32,7 @@ const STORE_WAIT_MS = 5000
 
 /** Somebody whom a person may write to by hand without being refused. */
 const PLAYMATE = 'oYou'
-/** Somebody who has not written yet: the command that lets them is printed. The quickstart has others, so that nobody has to begin anew. */
+/** Somebody who has not written yet: the command that lets them is printed. The quickstart names others. */
 const STRANGER = 'oLi'
 /** The fake's address is the same at every start, unless the port is taken: the quickstart names it. */
 const FAKE_PORT = 9465
