@@ -57,6 +57,14 @@ describe.each(translations)('%s', (path) => {
     expect(untranslated).toEqual([])
   })
 
+  it('says of each page that is in English alone that it is', async () => {
+    const english = path.split('/').at(-1)?.replace('.zh-CN', '') ?? ''
+    // A paragraph that begins so lists English pages and nothing else.
+    const prose = (await readFile(join(ROOT, path), 'utf8')).replaceAll(/^英文：.*(?:\n.+)*/gm, '')
+    const unmarked = [...prose.matchAll(/\]\(([^):\s]+\.md)(?:#[^)\s]*)?\)(?!（英文）)/g)].map(([, link = '']) => link)
+    expect(unmarked.filter((link) => link !== english && !link.endsWith('.zh-CN.md'))).toEqual([])
+  })
+
   it('is linked from the English page', async () => {
     expect((await read(path.replace('.zh-CN', ''))).links).toContain(path.split('/').at(-1))
   })

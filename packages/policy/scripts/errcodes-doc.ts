@@ -2,7 +2,7 @@
  * Writes `docs/errcodes.md` and its Chinese page from the tables in `src/errcodes.ts`, as a part of `pnpm run docs`. The test beside it
  * fails while they differ.
  */
-import { OWN_REASONS, OWN_SOURCE, SEND_ERRCODES, TOKEN_ERRCODES } from '../src/errcodes.ts'
+import { type ErrcodeAction, OWN_REASONS, OWN_SOURCE, SEND_ERRCODES, TOKEN_ERRCODES } from '../src/errcodes.ts'
 import { en, type Words, zh } from './errcodes-words.ts'
 
 const url = (name: string): URL => new URL(`../../../docs/${name}`, import.meta.url)
@@ -20,7 +20,7 @@ function errcodesPage(language: 'en' | 'zh', words: Words): string {
     words.intro,
     words.actionsTitle,
     Object.entries(words.actions)
-      .map(([action, text]) => words.actionLine(action, text))
+      .map(([action, text]) => words.actionLine(action as ErrcodeAction, text))
       .join('\n'),
     words.end,
     words.sendTitle,
@@ -28,7 +28,13 @@ function errcodesPage(language: 'en' | 'zh', words: Words): string {
       words.sendColumns,
       SEND_ERRCODES.map((row) => {
         const inARow = row.suspendAfterInARow === undefined ? '' : words.suspendAt(row.suspendAfterInARow)
-        return [row.errcode, row.name, row.action + inARow, row.meaning[language], words.source(row.source)]
+        return [
+          row.errcode,
+          row.name,
+          words.actionName(row.action) + inARow,
+          row.meaning[language],
+          words.source(row.source),
+        ]
       }),
     ),
     words.afterSend,
@@ -36,13 +42,19 @@ function errcodesPage(language: 'en' | 'zh', words: Words): string {
     words.tokenIntro,
     table(
       words.sendColumns,
-      TOKEN_ERRCODES.map((row) => [row.errcode, row.name, row.action, row.meaning[language], words.source(row.source)]),
+      TOKEN_ERRCODES.map((row) => [
+        row.errcode,
+        row.name,
+        words.actionName(row.action),
+        row.meaning[language],
+        words.source(row.source),
+      ]),
     ),
     words.ownTitle,
     words.ownIntro(OWN_SOURCE),
     table(
       words.ownColumns,
-      OWN_REASONS.map((row) => [row.name, row.action, row.meaning[language]]),
+      OWN_REASONS.map((row) => [row.name, words.actionName(row.action), row.meaning[language]]),
     ),
     words.media,
     words.callsTitle,

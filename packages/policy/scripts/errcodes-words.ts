@@ -8,7 +8,9 @@ export interface Words {
   readonly intro: string
   readonly actionsTitle: string
   readonly actions: Readonly<Record<ErrcodeAction, string>>
-  readonly actionLine: (action: string, text: string) => string
+  /** An action as the tables name it: its name, and beside it what that means where the page is not in English. */
+  readonly actionName: (action: ErrcodeAction) => string
+  readonly actionLine: (action: ErrcodeAction, text: string) => string
   readonly end: string
   readonly sendTitle: string
   readonly sendColumns: readonly string[]
@@ -50,6 +52,7 @@ export const en: Words = {
     suspend:
       'The fault is in the settings of the app, not in the message. The app is suspended and probed after 15 s, 30 s, then every minute, its messages wait in order, and none of them loses a try. Other apps go on. See [suspension.md](suspension.md).',
   },
+  actionName: (action) => action,
   actionLine: (action, text) => `- **${action}**: ${text}`,
   end: 'A wait ends at the latest when the message expires, and a retry that could only come after that is not made: the message is dead as `expired`.',
   sendTitle: '## Answers to a send',
@@ -88,41 +91,55 @@ export const en: Words = {
   source: (source) => source,
 }
 
+const ZH_NAMES: Readonly<Record<ErrcodeAction, string>> = {
+  delivered: '已送达',
+  retry: '重试',
+  'refresh-token': '更换 access_token',
+  'renew-media': '重新上传图片',
+  dead: '成为死信',
+  'reply-window': '回复窗口',
+  wait: '稍后再发',
+  'throttle-minute': '限流一分钟',
+  'throttle-day': '当日限流',
+  suspend: '挂起',
+}
+
 export const zh: Words = {
   title: '# 返回码',
   other: '[English](errcodes.md)',
   intro:
-    '微信可能返回什么、对此怎样处理。本页由 `packages/policy/src/errcodes.ts` 生成，有测试比较两者。只有返回码起决定作用：旁边的文字微信会不经通知而改动。',
+    '微信可能返回哪些返回码，以及对此如何处理。本页由 `packages/policy/src/errcodes.ts` 生成，有测试保证两者一致。只有返回码起决定作用：旁边的文字微信可能随时改动，不另行通知。',
   actionsTitle: '## 处理方式',
   actions: {
-    delivered: '消息已到终点，不再发送。',
+    delivered: '微信已接收消息，不再发送。',
     retry:
-      '间隔一段时间后重新发送；间隔随次数增长并带随机量，最多 `RETRY_ATTEMPTS_MAX` 次，之后以 `retries-exhausted` 成为死信。对这两个返回码，无论 `ifUnsure` 取何值都是如此。有用户反映，`thumb_media_id` 有误的小程序卡片也会得到 -1：它与系统繁忙无从区分，所以这样的消息会用完全部次数（默认 16 次）才成为死信。',
+      '间隔一段时间后重新发送；间隔随次数增长并加随机抖动，最多 `RETRY_ATTEMPTS_MAX` 次，之后以 `retries-exhausted` 成为死信。对这两个返回码，无论 `ifUnsure` 取何值都是如此。有用户反映，`thumb_media_id` 有误的小程序卡片也会得到 -1：它与系统繁忙无法区分，所以这样的消息会用完全部次数（默认 16 次）才成为死信。',
     'refresh-token':
-      '更换共享的 access_token 后重新发送，不计次数；若该 token 就是当前的那个，只是刚刚生效或偶然被拒，则不更换。新 token 连续三个被拒，或当前 token 持续 15 秒被拒，小程序即被暂停。见 [tokens.md](tokens.md)。',
+      '更换共享的 access_token 后重新发送，不计次数；若被拒的就是当前的 access_token，只是刚刚生效或偶然被拒，则不更换。连续三个新的 access_token 被拒，或当前的持续 15 秒被拒，小程序即被挂起。见 [tokens.md](tokens.md)（英文）。',
     'renew-media':
-      '忘掉本系统为图片 URL 取得的 media_id，在同一次尝试之内重新上传一次并再次发送。若 media_id 是生产方自己给出的，或第二次仍被拒：**dead**。见 [media.md](media.md)。',
+      '弃用发送队列为图片 URL 取得的 media_id，在同一次尝试之内重新上传一次并再次发送。若 media_id 由业务服务给出，或第二次仍被拒，则成为死信。见 [media.md](media.md)（英文）。',
     dead: '消息连同原因成为死信。可以重发，重发时作为一条新消息。',
     'reply-window':
       '在用户再次互动之前，微信不再接收发给该用户的消息。消息成为死信；若设置了 `onClosed: "hold"`，则等待用户，不计次数。见 [reply-windows.zh-CN.md](reply-windows.zh-CN.md)。',
-    wait: '消息稍后再发，不计次数。连续五次这样的应答会暂停小程序。',
-    'throttle-minute': '小程序停发一分钟。消息按顺序等待，都不计次数。',
+    wait: '消息稍后再发，不计次数。连续五次这样的应答，小程序即被挂起。',
+    'throttle-minute': '一分钟内停止发送该小程序的消息。消息按顺序等待，都不计次数。',
     'throttle-day':
-      '微信称当日额度已用完。小程序停发，并像被暂停的小程序一样定期探测：微信有时在额度未用完时也这样返回，额度也可以申请提高。消息按顺序等待，都不计次数。',
+      '微信称当日额度已用完。停止发送该小程序的消息，并像挂起时一样定期探测：微信有时在额度未用完时也这样返回，额度也可以申请提高。消息按顺序等待，都不计次数。',
     suspend:
-      '问题在小程序的设置，不在消息。小程序被暂停，15 秒、30 秒后各探测一次，之后每分钟一次；消息按顺序等待，都不计次数。其他小程序不受影响。见 [suspension.md](suspension.md)。',
+      '问题在小程序的设置，不在消息。小程序被挂起，15 秒、30 秒后各探测一次，之后每分钟一次；消息按顺序等待，都不计次数。其他小程序不受影响。见 [suspension.md](suspension.md)（英文）。',
   },
-  actionLine: (action, text) => `- **${action}**：${text}`,
-  end: '等待最迟到消息过期为止；只能在过期之后进行的重试不会进行，消息以 `expired` 成为死信。',
+  actionName: (action) => `${action}（${ZH_NAMES[action]}）`,
+  actionLine: (action, text) => `- **${action}**（${ZH_NAMES[action]}）：${text}`,
+  end: '等待最迟到消息过期为止；如果下一次重试只能在过期之后进行，就不再重试，消息以 `expired` 成为死信。',
   sendTitle: '## 发送消息的返回码',
   sendColumns: ['返回码', '名称', '处理', '含义', '来源'],
-  suspendAt: (count) => `；连续 ${count} 次则 suspend`,
+  suspendAt: (count) => `；连续 ${count} 次则 suspend（挂起）`,
   afterSend:
-    '标有“连续 n 次则 suspend”的，若这样的应答接连出现 n 次而其间没有一次成功，就按 **suspend** 处理：问题在小程序。表中没有的返回码以 `unknown` 成为死信，并保留其数字和文字；若连续五次调用、涉及至少两个用户，得到的都是这样的返回码或不是微信的应答，小程序即被暂停，不再有消息因此成为死信（见 [suspension.md](suspension.md)）。',
-  tokenTitle: '## 获取 token 的返回码',
+    '标有“连续 n 次则 suspend（挂起）”的，若这样的应答接连出现 n 次而其间没有一次成功，就按 **suspend**（挂起）处理：问题在小程序。表中没有的返回码以 `unknown` 成为死信，并保留其数字和文字；若连续五次调用、涉及至少两个用户，得到的都是这样的返回码或不是微信的应答，小程序即被挂起，不再有消息因此成为死信（见 [suspension.md](suspension.md)（英文））。',
+  tokenTitle: '## 获取 access_token 的返回码',
   tokenIntro:
-    '**suspend** 表示凭证或小程序设置有误，**throttle** 表示调用太频繁；两者都使小程序立即停发，并由探测再次调用该接口：15 秒、30 秒后各一次，之后每分钟一次，45011 之后每分钟一次。其他应答以及没有应答都视为暂时故障：由所有进程合起来在 15 秒、30 秒后各再问一次，之后每分钟一次；其间消息隔几秒再发，连续五条如此则暂停小程序，直到恢复。',
-  ownTitle: '## 本系统自己的原因',
+    '**suspend**（挂起）表示凭证或小程序设置有误，**throttle**（限流）表示调用太频繁；两者都立即停止发送该小程序的消息，并由探测再次调用该接口：15 秒、30 秒后各一次，之后每分钟一次；45011 之后每分钟一次。其他应答以及没有应答都视为暂时故障：所有进程合计在 15 秒、30 秒后各重试一次，之后每分钟一次；其间消息隔几秒再发，连续五条如此，小程序即被挂起，直到恢复。',
+  ownTitle: '## 发送队列自己的原因',
   ownIntro: () => '来源：wechat-outbox 的规则。若微信此前有过应答，名称旁边保留其最后的返回码和文字。',
   ownColumns: ['名称', '处理', '含义'],
   media:
@@ -130,20 +147,16 @@ export const zh: Words = {
   callsTitle: '## 没有应答的调用',
   callsColumns: ['发生了什么', '结果', '怎样处理'],
   calls: [
-    [
-      'DNS、连接或 TLS 失败，或一直没有空闲连接：什么也没有写出',
-      'not-sent',
-      '稍后再发，不计次数；连续五次则暂停小程序',
-    ],
+    ['DNS、连接或 TLS 失败，或一直没有空闲连接：请求尚未发出', 'not-sent', '稍后再发，不计次数；连续五次则挂起小程序'],
     [
       'HTTP 429 或 503，或带有非 JSON 页面的 403、407、411、412',
       'refused',
-      '不计次数；有 `Retry-After` 时小程序停发相应时间（最多一小时），没有时连续五次则暂停小程序；页面须涉及两个用户才算',
+      '不计次数；有 `Retry-After` 时，在相应时间内（最多一小时）停止发送该小程序的消息；没有时，连续五次则挂起小程序，其中返回页面的须涉及两个用户才计入',
     ],
     [
-      '请求写出之后连接中断或超时，或应答中没有数字 `errcode`',
+      '请求发出之后连接中断或超时，或应答中没有数字 `errcode`',
       'unsure',
-      '由 `ifUnsure` 决定：`resend` 即重试，`dead-letter` 则以 `unsure` 成为死信。完整但不是微信的应答，连续五次且涉及至少两个用户，则暂停小程序；此后 `resend` 不计次数',
+      '由 `ifUnsure` 决定：`resend` 即重试，`dead-letter` 则以 `unsure` 成为死信。完整但不是微信的应答，连续五次且涉及至少两个用户，则挂起小程序；此后 `resend` 不计次数',
     ],
   ],
   source: (source) =>

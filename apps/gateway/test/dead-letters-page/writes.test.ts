@@ -101,7 +101,7 @@ it('tells before a replay of how many people the reply window is open', async ()
     '4: The reply windows now: 2 open, 1 closed or used up, 1 unknown. Without an open one',
   )
   expect(await read('action=replay&of=found&touser=oShut&lang=zh')).toContain(
-    '开启 0 条，已关闭或条数已用尽 1 条，未知 0 条',
+    '开启 0 条，已关闭或条数已用完 1 条，未知 0 条',
   )
   expect(await read(`action=discard&${ticked}`)).not.toContain('reply windows')
   const list = await get(`${PAGE}?window=used-up`)
