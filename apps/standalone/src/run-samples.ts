@@ -72,8 +72,7 @@ export async function runSamples(context: SamplesContext): Promise<SamplesRun> {
   const first = await ended(await send(others))
   await untilAll(context, { ids: waiting.map(({ id }) => id), until, is: waitsForUser })
   for (const { openid } of waiting) {
-    fake.control.user(openid, 'message')
-    await outbox.userActed({ touser: openid, action: 'message' })
+    await fake.control.push(openid, 'message')
   }
   await ended(waiting)
   const reasons = new Map(await Promise.all(first.map(async ({ id }) => [id, await reasonOf(context, id)] as const)))
@@ -85,7 +84,7 @@ export async function runSamples(context: SamplesContext): Promise<SamplesRun> {
   for (const { openid, id } of first.filter(({ sample }) => sample.replay)) {
     const deadLetter = (await outbox.status(id))?.deadLetter
     if (deadLetter === undefined) continue
-    fake.control.user(openid, 'message')
+    await fake.control.push(openid, 'message')
     const replay = await requestReplay(store, SANDBOX_APP_ID, deadLetter)
     if (replay.kind === 'requested') replays.set(id, replay.id)
   }

@@ -3,6 +3,7 @@
  * to the person who tries it, and the samples provoke warnings on purpose: so the log goes to a file, new at every start, unless
  * LOG_LEVEL was given; then somebody wants to see it, and it goes to stderr.
  */
+import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -37,6 +38,9 @@ const STRANGER = 'oLi'
 /** The fake's address is the same at every start, unless the port is taken: the quickstart names it. */
 const FAKE_PORT = 9465
 
+/** Both ends of the message push are in this process: so it need not last, and nobody has to know it. */
+const PUSH_TOKEN = randomBytes(16).toString('hex')
+
 export async function runSandbox(context: ModeContext): Promise<number> {
   const { options, stop, opened } = context
   say('SANDBOX: no WeChat credentials and no REDIS_URL, so WeChat is a built-in fake.')
@@ -63,6 +67,7 @@ export async function runSandbox(context: ModeContext): Promise<number> {
     anyPort: true,
     stop,
   })
+  fake.control.setPush({ url: `${services.gatewayUrl}/v1/apps/${SANDBOX_APP_ID}/push`, token: PUSH_TOKEN })
   if (!once) sayWhere(services, { redis, fake, logPath: log.path })
 
   say(`\n${SAMPLES.length} sample messages are on their way ...\n`)
@@ -96,6 +101,10 @@ function sandboxEnv(
     WECHAT_APP_ID: SANDBOX_APP_ID,
     WECHAT_APP_SECRET: SANDBOX_APP_SECRET,
     WECHAT_API_BASE_URL: fakeUrl,
+    // What users of the fake do is pushed to the gateway, and to nobody's own service behind it.
+    PUSH_TOKEN,
+    PUSH_AES_KEY: undefined,
+    PUSH_FORWARD_URL: undefined,
     ...(options.once ? { GATEWAY_PORT: '0', WORKER_PORT: '0', SHUTDOWN_TIMEOUT_MS: String(ONCE_SHUTDOWN_MS) } : {}),
   }
 }
@@ -172,7 +181,8 @@ function sayNext({ gatewayUrl }: Services, { redis, fake }: Omit<Where, 'logPath
   say(`  see the dead letters, and replay one:  ${gatewayUrl}/dead-letters`)
   say('  send a message yourself, in another terminal:')
   say(`    ${redisVariable(redis)} ${wxo} send --app ${SANDBOX_APP_ID} --to ${PLAYMATE} --text 您好`)
-  say(`  send one to another openid: WeChat refuses it (45015) until that user has written. To let ${STRANGER} write:`)
+  say('  send one to somebody who has not written: it waits. Then let them write, and it goes out:')
+  say(`    ${redisVariable(redis)} ${wxo} send --app ${SANDBOX_APP_ID} --to ${STRANGER} --on-closed hold --text 您好`)
   say(`    curl -X POST ${fake.url}/_control/users/${STRANGER} -d '{"action":"message"}'`)
   say('  check that all is well:')
   say(`    ${redisVariable(redis)} WECHAT_API_BASE_URL=${fake.url} ${wxo} doctor`)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { type LedgerSummary } from '@wechat-outbox/fake-wechat'
+import { type LedgerSummary, SANDBOX_APP_ID } from '@wechat-outbox/fake-wechat'
 import { startProcess } from '@wechat-outbox/sandbox'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
@@ -27,6 +27,16 @@ async function read<T>(url: string): Promise<T> {
   return (await fetch(url)).json() as Promise<T>
 }
 
+const WAIT = { timeout: 20_000 }
+const WXO = `${import.meta.dirname}/../../cli/src/main.ts`
+
+/** What a command of the operator's says. */
+async function runWxo(args: readonly string[], env: Record<string, string>): Promise<string> {
+  const wxo = startProcess({ args: [WXO, ...args], env, name: 'wxo' })
+  expect(await wxo.exited, wxo.stderr()).toEqual({ code: 0, signal: null })
+  return wxo.stdout()
+}
+
 describe('start without any configuration', () => {
   it('says first that it is the sandbox, shows what happened, and stays up until SIGTERM; then nothing is left', async () => {
     const dir = await bench.dir()
@@ -49,7 +59,7 @@ describe('start without any configuration', () => {
     expect(program.stdout()).toContain(`REDIS_URL=$(cat ${dir}/redis-sandbox/url) npx -y pnpm@12 wxo send`)
     expect(program.stdout()).toContain(`curl -X POST ${new URL(urls[1] ?? '').origin}/_control/users/oLi -d`)
     const doctor = startProcess({
-      args: [`${import.meta.dirname}/../../cli/src/main.ts`, 'doctor'],
+      args: [WXO, 'doctor'],
       env: { REDIS_URL: await redisUrl(dir, 'redis-sandbox'), WECHAT_API_BASE_URL: new URL(urls[1] ?? '').origin },
     })
     expect(await doctor.exited).toEqual({ code: 0, signal: null })
@@ -65,6 +75,24 @@ describe('start without any configuration', () => {
     expect(program.stderr()).toBe('')
     expect(await readFile(`${dir}/log/standalone.jsonl`, 'utf8')).toContain('"event":"delivery.attempted"')
   }, 60_000)
+
+  it('lets a waiting message go with the one command that it prints for its user', async () => {
+    const dir = await bench.dir()
+    const program = bench.start(['--data-dir', dir], {
+      PUSH_AES_KEY: 'a'.repeat(43),
+      PUSH_FORWARD_URL: 'http://127.0.0.1:1',
+    })
+    await untilUp(program)
+    const env = { REDIS_URL: await redisUrl(dir, 'redis-sandbox') }
+    const [, sent = ''] = await program.waitForLine(/ wxo (send --app \S+ --to oLi --on-closed hold --text \S+)$/)
+    const id = (await runWxo(sent.split(' '), env)).split(' ', 1)[0] ?? ''
+    const shown = async () => runWxo(['show', id, '--app', SANDBOX_APP_ID], env)
+    await vi.waitFor(async () => expect(await shown()).toContain('waiting-for-user'), WAIT)
+    const [, url = '', action = ''] = await program.waitForLine(/^ +curl -X POST (\S+oLi) -d '(.*)'$/)
+    expect(await (await fetch(url, { method: 'POST', body: action })).json()).toEqual({ ok: true, pushed: true })
+    await vi.waitFor(async () => expect(await shown()).toContain('delivered'), WAIT)
+    expect(await runWxo(['window', 'oLi', '--app', SANDBOX_APP_ID], env)).toMatch(/open[^]*remaining +4[^]*message/)
+  }, 90_000)
 
   it('works on the data of an earlier start', async () => {
     const dir = await bench.dir()

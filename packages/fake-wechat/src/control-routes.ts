@@ -6,7 +6,8 @@
 //   GET    /_control/faults                  the rules that stand, with their hits
 //   POST   /_control/faults                  a rule: {endpoint?, rate?, times?, appid?, touser?, match?, fault} → {id}
 //   DELETE /_control/faults[?id=N]           all of them, or one
-//   POST   /_control/users/{openid}          {action: message | enter | close | exhaust | unknown | known | open}
+//   POST   /_control/users/{openid}          {action: message | enter | close | exhaust | unknown | known | open} → {pushed} if there is a push
+//   POST   /_control/push                    {url, token}, or {}: nobody is told what users do
 //   POST   /_control/windows                 {messageLimit?, messageWindowMs?, enterLimit?, enterWindowMs?}
 //   POST   /_control/tokens                  {expiresInS?, forceMinIntervalS?, forcePerDay?, classicGraceS?}
 //   POST   /_control/tokens/invalidate       {appid?, repeatDead?}
@@ -17,7 +18,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FakeControl } from './control.ts'
 import type { FaultRule } from './faults.ts'
 import type { Ledger } from './ledger.ts'
+import type { PushSettings } from './push.ts'
 import type { UserAction } from './windows.ts'
+import type { World } from './world.ts'
 
 const SENDS_PER_PAGE = 10_000
 
@@ -33,14 +36,15 @@ const answering =
   (handle: (request: FastifyRequest) => unknown) =>
   async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     try {
-      return handle(request) ?? { ok: true }
+      return (await handle(request)) ?? { ok: true }
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof SyntaxError)) throw error
       return reply.code(400).send({ error: error.message })
     }
   }
 
-export const addControlRoutes = (server: FastifyInstance, ledger: Ledger, control: FakeControl): void => {
+export const addControlRoutes = (server: FastifyInstance, world: World, control: FakeControl): void => {
+  const { ledger } = world.book
   const post = (path: string, act: (body: Record<string, unknown>, request: FastifyRequest) => unknown): void => {
     server.post(
       `/_control/${path}`,
@@ -65,9 +69,13 @@ export const addControlRoutes = (server: FastifyInstance, ledger: Ledger, contro
   )
   // The control functions check what they are given, so the bodies may pass as what they claim to be.
   post('faults', (body) => ({ id: control.addFault(body as FaultRule) }))
-  post('users/:openid', (body, request) =>
-    control.user((request.params as { openid: string }).openid, body.action as UserAction),
-  )
+  post('users/:openid', async (body, request) => {
+    const { openid } = request.params as { openid: string }
+    const action = body.action as UserAction
+    if (!world.pushes.isOn() || (action !== 'message' && action !== 'enter')) return control.user(openid, action)
+    return { ok: true, ...(await control.push(openid, action)) }
+  })
+  post('push', (body) => control.setPush(Object.keys(body).length === 0 ? null : (body as PushSettings)))
   post('windows', (body) => control.setWindows(body))
   post('tokens', (body) => control.setTokens(body))
   post('tokens/invalidate', (body) => control.invalidateTokens(body))

@@ -1,5 +1,6 @@
 // What a test may do to the fake: the same calls in process (this file) and over HTTP (control-routes.ts).
 import type { ActiveFault, FaultRule } from './faults.ts'
+import type { PushedAction, PushResult, PushSettings } from './push.ts'
 import type { TokenSettings } from './tokens.ts'
 import { USER_ACTIONS, type UserAction, type WindowSettings } from './windows.ts'
 import type { FakeApp, World } from './world.ts'
@@ -11,8 +12,15 @@ export type FakeControl = {
   faults: () => ActiveFault[]
   /** Removes one fault, or all. */
   clearFaults: (id?: number) => void
-  /** The user acts, or is put into a state. Throws a TypeError for an unknown action. */
+  /** The user acts, or is put into a state, and nobody is told. Throws a TypeError for an unknown action. */
   user: (openid: string, action: UserAction) => void
+  /** The user acts, and whoever `setPush` names is told of it. Resolves once they have taken it, or have failed to three times. */
+  push: (openid: string, action: PushedAction) => Promise<PushResult>
+  /**
+   * WeChat's message push: from now on what users do is told to this URL, in plain mode and as JSON, signed with the token. Kept over a
+   * reset; null ends it. Throws a TypeError for settings that make no sense.
+   */
+  setPush: (settings: PushSettings | null) => void
   /** Changes the reply windows that actions open from now on. */
   setWindows: (settings: Partial<WindowSettings>) => void
   /** Changes how tokens are made and forced from now on. */
@@ -55,6 +63,11 @@ export const createControl = (world: World): FakeControl => ({
     if (!USER_ACTIONS.includes(action)) throw new TypeError(`action must be one of ${USER_ACTIONS.join(', ')}`)
     world.windows.act(openid, action)
   },
+  push: (openid, action) => {
+    world.windows.act(openid, action)
+    return world.pushes.push(openid, action)
+  },
+  setPush: world.pushes.configure,
   setWindows: (settings) => {
     checkNames(settings, world.windows.settings())
     checkNumbers(settings)

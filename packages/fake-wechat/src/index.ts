@@ -2,6 +2,7 @@
 export type { FakeControl } from './control.ts'
 export type { ActiveFault, Fault, FaultName, FaultRule, PlainFaultName } from './faults.ts'
 export type { Ledger, LedgerSummary, OtherCall, SendEntry, TokenCall } from './ledger.ts'
+export type { PushedAction, PushResult, PushSettings } from './push.ts'
 export { seededRandom } from './seeded-random.ts'
 export { type FakeWechat, type FakeWechatOptions, startFakeWechat } from './server.ts'
 export type { TokenSettings } from './tokens.ts'

@@ -2,7 +2,7 @@
 // replace each other, reply windows, WeChat's errcodes, and faults on request. It listens on the loopback alone,
 // speaks plain HTTP and keeps everything in memory. Its control API is listed in control-routes.ts.
 //
-// Deliberately absent: callbacks, media download, WeChat's own rate limits (play 45011 or 45009 as faults).
+// Deliberately absent: media download, WeChat's own rate limits (play 45011 or 45009 as faults).
 import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { errcodeAnswer } from './answers.ts'
@@ -75,7 +75,7 @@ export const startFakeWechat = async (options: FakeWechatOptions = {}): Promise<
   const world = createWorld(options)
   const control = createControl(world)
   const server = buildServer(world)
-  addControlRoutes(server, world.book.ledger, control)
+  addControlRoutes(server, world, control)
   await server.listen({ port, host })
   const address = server.server.address() as AddressInfo
   const shownHost = address.family === 'IPv6' ? `[${address.address}]` : address.address

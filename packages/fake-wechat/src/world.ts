@@ -2,6 +2,7 @@
 import { type Faults, openFaults } from './faults.ts'
 import { type LedgerBook, openLedger } from './ledger.ts'
 import { type MediaIds, openMediaIds } from './media.ts'
+import { openPushes, type Pushes } from './push.ts'
 import { openTokenWorlds, type TokenWorlds } from './tokens.ts'
 import { openReplyWindows, type ReplyWindows } from './windows.ts'
 
@@ -31,6 +32,7 @@ export type World = {
   tokens: TokenWorlds
   windows: ReplyWindows
   media: MediaIds
+  pushes: Pushes
   faults: Faults
   /** Fires when the server closes: waits end then. */
   closing: AbortController
@@ -40,6 +42,7 @@ export const createWorld = (options: WorldOptions = {}): World => {
   const now = options.now ?? Date.now
   const apps = options.apps ?? [{ appid: SANDBOX_APP_ID, secret: SANDBOX_APP_SECRET }]
   const book = openLedger(options.ledgerLimit)
+  const closing = new AbortController()
   return {
     now,
     secrets: new Map(apps.map(({ appid, secret }) => [appid, secret])),
@@ -47,7 +50,8 @@ export const createWorld = (options: WorldOptions = {}): World => {
     tokens: openTokenWorlds(now, book.addToken),
     windows: openReplyWindows(options.windows ?? 'open', now),
     media: openMediaIds(now),
+    pushes: openPushes(now, closing.signal),
     faults: openFaults(options.seed ?? 1, now),
-    closing: new AbortController(),
+    closing,
   }
 }

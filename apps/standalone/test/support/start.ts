@@ -12,7 +12,7 @@ const UP_MS_MAX = 30_000
 
 const CLEAN = Object.fromEntries(
   Object.keys(process.env).flatMap((name) =>
-    /^(REDIS|WECHAT|WORKER|GATEWAY|RETRY|RETAIN|DASHBOARD|SEND_|LOG_LEVEL|SHUTDOWN)/.test(name)
+    /^(REDIS|WECHAT|WORKER|GATEWAY|RETRY|RETAIN|DASHBOARD|PUSH|CALLBACK|OTEL|SEND_|LOG_LEVEL|SHUTDOWN)/.test(name)
       ? [[name, undefined]]
       : [],
   ),
