@@ -15,6 +15,7 @@ import { type LocalRedis } from '@wechat-outbox/sandbox'
 import { checkConfig } from './env.ts'
 import type { ModeContext } from './mode-context.ts'
 import { shownPath } from './options.ts'
+import { type Outgoing, outgoingOf, outgoingText } from './outgoing.ts'
 import { onFreePort } from './ports.ts'
 import { openLocalRedis, redisLine, redisVariable } from './redis.ts'
 import { runSamples } from './run-samples.ts'
@@ -44,9 +45,11 @@ const PUSH_TOKEN = randomBytes(16).toString('hex')
 export async function runSandbox(context: ModeContext): Promise<number> {
   const { options, stop, opened } = context
   say('SANDBOX: no WeChat credentials and no REDIS_URL, so WeChat is a built-in fake.')
-  say('Nothing leaves this machine.')
   const { once } = options
-  checkConfig(sandboxEnv(context, { redisUrl: 'redis://127.0.0.1:6379', fakeUrl: 'http://127.0.0.1:1' }))
+  const env = sandboxEnv(context, { redisUrl: 'redis://127.0.0.1:6379', fakeUrl: 'http://127.0.0.1:1' })
+  checkConfig(env)
+  const outgoing = outgoingOf(env)
+  say(outgoingText(outgoing))
   const folder = await openDataDir(context)
   const { dir } = folder
   const redis = await openLocalRedis({ mode: 'sandbox', dataDir: dir, say, opened, stop })
@@ -68,7 +71,7 @@ export async function runSandbox(context: ModeContext): Promise<number> {
     stop,
   })
   fake.control.setPush({ url: `${services.gatewayUrl}/v1/apps/${SANDBOX_APP_ID}/push`, token: PUSH_TOKEN })
-  if (!once) sayWhere(services, { redis, fake, logPath: log.path })
+  if (!once) sayWhere(services, { redis, fake, outgoing, logPath: log.path })
 
   say(`\n${SAMPLES.length} sample messages are on their way ...\n`)
   const run = await runSamples({ fake, outbox, store, signal: stop.signal, limitMs: SAMPLES_MS_MAX })
@@ -158,10 +161,11 @@ async function openLog(
 interface Where {
   readonly redis: LocalRedis
   readonly fake: FakeWechat
+  readonly outgoing: readonly Outgoing[]
   readonly logPath: string | undefined
 }
 
-function sayWhere({ gatewayUrl, workerUrl, replaced }: Services, { redis, fake, logPath }: Where): void {
+function sayWhere({ gatewayUrl, workerUrl, replaced }: Services, { redis, fake, outgoing, logPath }: Where): void {
   say()
   say(`  operators    ${gatewayUrl}/dead-letters`)
   say(`  dashboard    ${gatewayUrl}/dashboard`)
@@ -170,12 +174,13 @@ function sayWhere({ gatewayUrl, workerUrl, replaced }: Services, { redis, fake, 
   say(`  health       ${gatewayUrl}/readyz (gateway)  ${workerUrl}/readyz (worker)`)
   say(`  fake WeChat  ${fake.url}/_control/summary`)
   say(`  Redis        ${redisLine(redis)}`)
+  for (const { name, host } of outgoing) say(`  ${name.padEnd(12)} ${host}`)
   say(`  log          ${logPath === undefined ? 'on stderr' : shownPath(logPath)}`)
   const fakeMoved = new URL(fake.url).port === String(FAKE_PORT) ? [] : [FAKE_PORT]
   for (const port of [...replaced, ...fakeMoved]) say(`  Port ${port} is taken: a free one is used instead.`)
 }
 
-function sayNext({ gatewayUrl }: Services, { redis, fake }: Omit<Where, 'logPath'>): void {
+function sayNext({ gatewayUrl }: Services, { redis, fake }: Pick<Where, 'redis' | 'fake'>): void {
   const wxo = 'npx -y pnpm@12 wxo'
   say('\nNext:')
   say(`  see the dead letters, and replay one:  ${gatewayUrl}/dead-letters`)

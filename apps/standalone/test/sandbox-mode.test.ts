@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { type LedgerSummary, SANDBOX_APP_ID } from '@wechat-outbox/fake-wechat'
 import { startProcess } from '@wechat-outbox/sandbox'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -42,7 +43,10 @@ describe('start without any configuration', () => {
     const dir = await bench.dir()
     const program = bench.start(['--data-dir', dir])
     await untilUp(program)
-    expect(program.stdout()).toMatch(/^SANDBOX: no WeChat credentials and no REDIS_URL/)
+    expect(program.stdout()).toMatch(
+      /^SANDBOX: no WeChat credentials and no REDIS_URL.*\nNothing leaves this machine\.\n/,
+    )
+    expect(program.stdout()).not.toContain('callbacks')
     const urls = [
       await addressOf(program, 'dashboard'),
       await addressOf(program, 'fake WeChat'),
@@ -93,6 +97,21 @@ describe('start without any configuration', () => {
     await vi.waitFor(async () => expect(await shown()).toContain('delivered'), WAIT)
     expect(await runWxo(['window', 'oLi', '--app', SANDBOX_APP_ID], env)).toMatch(/open[^]*remaining +4[^]*message/)
   }, 90_000)
+
+  it('says whom the settings of the shell tell of it', async () => {
+    const receiver = createHttpServer((_request, response) => response.end()).listen(0, '127.0.0.1')
+    await once(receiver, 'listening')
+    const host = `127.0.0.1:${(receiver.address() as AddressInfo).port}`
+    const CALLBACK_SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`
+    const callbacks = { CALLBACK_URL: `http://${host}/a?b=c`, CALLBACK_SECRET, CALLBACK_ALLOWED_HOSTS: '127.0.0.1' }
+    const told = once(receiver, 'request')
+    const program = bench.start(['--data-dir', await bench.dir()], callbacks)
+    await told
+    expect(program.stdout()).toContain(`\nNothing leaves this machine but callbacks, to ${host}.\n`)
+    expect(await addressOf(program, 'callbacks')).toBe(host)
+    receiver.closeAllConnections()
+    receiver.close()
+  }, 60_000)
 
   it('works on the data of an earlier start', async () => {
     const dir = await bench.dir()
