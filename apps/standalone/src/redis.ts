@@ -20,12 +20,15 @@ export interface RedisOptions {
   readonly stop: Stop
 }
 
+const RUNNING_ALREADY =
+  'Is `start` running already? End it, or give this one a folder of its own: `npx -y pnpm@12 start --data-dir DIR`.'
+
 /** @throws Error when none can be had, or another one works in the folder */
 export async function openLocalRedis({ mode, dataDir, say, opened, stop }: RedisOptions): Promise<LocalRedis> {
   const dir = join(dataDir, FOLDERS[mode])
   const redis = await startLocalRedis({ dir, drawPassword: true, onProgress: say }).catch((error: unknown) => {
     if (!(error instanceof Error && error.message.startsWith('Another Redis'))) throw error
-    throw new Error(`${error.message} Is \`start\` running already? --data-dir gives a second one its own folder.`)
+    throw new Error(`${error.message} ${RUNNING_ALREADY}`)
   })
   let closing = false
   void redis.exited.then(() => {

@@ -137,7 +137,9 @@ describe('start without any configuration', () => {
     await untilUp(first)
     const second = bench.start(['--data-dir', dir])
     expect((await second.exited).code).toBe(1)
-    expect(second.stderr()).toContain('running already')
+    expect(second.stderr()).toMatch(
+      / Is `start` running already\? End it, or give this one a folder of its own: `npx -y pnpm@12 start --data-dir DIR`\.\n$/,
+    )
     expect(await isAlive(await redisPid(dir))).toBe(true)
   }, 90_000)
 

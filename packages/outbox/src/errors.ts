@@ -95,6 +95,15 @@ export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message || error.name : String(error)
   return text
     .replaceAll(/([a-z+]+:\/\/)[^@/\s]*@/gi, '$1***@')
-    .replaceAll(/\?[^\s'"]*/g, '?***')
+    .replaceAll(/[^\s'"]+/g, withoutQuery)
     .slice(0, 500)
+}
+
+/** A question mark is the beginning of a query behind a path, or before a name and its value; elsewhere it ends a question. */
+function withoutQuery(word: string): string {
+  const at = word.indexOf('?')
+  if (at < 0) return word
+  const slash = word.indexOf('/')
+  const isBehindPath = slash >= 0 && slash < at && /[\p{L}\p{N}]/u.test(word.slice(at))
+  return isBehindPath ? `${word.slice(0, at)}?***` : word.replace(/\?[\w%.~-]+=.*/, '?***')
 }

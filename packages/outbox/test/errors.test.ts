@@ -69,6 +69,30 @@ describe('messageOf', () => {
     )
   })
 
+  it.each([
+    ['/cgi-bin/token?access_token=S3CRET failed', '/cgi-bin/token?*** failed'],
+    ['GET https://b.test/a?S3CRET, refused', 'GET https://b.test/a?*** refused'],
+    ['asked b.test?token=S3CRET&x=1', 'asked b.test?***'],
+    ["at 'redis://b.test:1/2?password=S3CRET'", "at 'redis://b.test:1/2?***'"],
+    ['https://b.test/?a?b=S3CRET', 'https://b.test/?***'],
+    ['https://b.test/??S3CRET', 'https://b.test/?***'],
+    ['?k%65y=S3CRET', '?***'],
+  ])('hides the query of %s', (said, shown) => expect(messageOf(new Error(said))).toBe(shown))
+
+  it.each([
+    'Is `start` running already? --data-dir gives a second one its own folder.',
+    'What? "Why?" (is it?) no?',
+    'Is /v1/apps right? Or https://b.test/?',
+    'Is it on/off?) Yes.',
+    'wx1234567890abcdef？是否正确?请检查',
+  ])('leaves prose as it is: %s', (said) => expect(messageOf(new Error(said))).toBe(said))
+
+  it('takes no longer than it should for a hostile text', () => {
+    const started = performance.now()
+    for (const text of ['?', '/', '/?', '?a', '/x?', ' ?']) messageOf(new Error(text.repeat(200_000 / text.length)))
+    expect(performance.now() - started).toBeLessThan(5000)
+  })
+
   it('is short, and there even where the error has no text', () => {
     expect(messageOf(new Error('x'.repeat(10_000)))).toHaveLength(500)
     expect(messageOf(new TypeError(''))).toBe('TypeError')
