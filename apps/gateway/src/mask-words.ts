@@ -25,21 +25,22 @@ export function knownReason(name: unknown): Known | undefined {
 
 /** Of WeChat's own messages and of ours, beside the words of the table's meanings. */
 const WORDS = `
-  aborted access_token accepted account already android answer api app appid appsecret argument arguments article
-  audio banned block blocked body busy button byte bytes call called can cannot card client closed code command component
-  connect connecting connection content count credential credentials customer daily data day denied description device dns
-  does domain duplicate empty ended error exceed exceeded exceeds exist exists expire expired failed failure fast field file
-  follow forbidden format frequency frozen function get gif grant_type header headers hint hints host http https illegal image
-  incorrect input interface internal invalid ip ipv4 ipv6 its jpeg json key larger latest length limit link list login malformed
-  match max maximum media media_id menu message method min mini miniprogram miniprogrampage minute mismatch missing more msgtype
-  must name need news no not null object official ok open openid operation out page pagepath param parameter parameters parse
-  password permission picture picurl please png post privilege program proxy public query quota rate reach reached reading recipient redirect redirects
-  refresh refuse refused register reject rejected removed replayable reply req_id request require required reserved response retry rid risk
-  right same scene secret security send sending sent server service session short signature size source status subscribe
-  subscribed subscriber success support supported suspended system system's task template temporarily text than thumb
-  thumb_media_id thumb_url time timeout title tls token tokens too touser type typing unauthorized unavailable unionid unknown
-  unreachable unsupported upload url use used user users utf utf8 value verify version via video violation voice waiting was
-  while white whitelist window without wrong xml
+  aborted accepted access_token account acct already android answer api api_component_token app appid appsecret args argument arguments
+  article audio banned biz blacklist block blocked body busy button byte bytes call called can canceled cannot card charset check client
+  clientip closed code com command component confirmed connect connecting connection content count create credential credentials customer
+  daily data day denied description detail details device dns does domain duplicate empty ended error exceed exceeded exceeds exist exists
+  expire expired fail failed failure fast field file follow forbidden format frequency frozen function get getstableaccesstoken gif
+  grant_type header headers hint hints host http https if illegal image include incorrect input interface internal invalid ip ipv4 ipv6
+  irregularities its jpeg json key kf_account larger latest length limit limited link list login malformed match max maximum media
+  media_id meida menu message method min mini miniprogram miniprogrampage minute mismatch missing more mp msgtype must name need news no
+  not null object official ok open openid operation out page pagepath param parameter parameters parse password permission picture picurl
+  please png post privilege program proxy public qq query quota rate reach reached reading receive recipient redirect redirects refresh
+  refresh_token refuse refused register reject rejected relations remove removed replayable reply req_id request require required reserved
+  response retry rid right risk same scene secret security send sending sent server service session short signature size slower source
+  status subscribe subscribed subscriber subscription success support supported suspended system system's task template temporarily text
+  than thumb thumb_media_id thumb_url time timeout title tls token tokens too touser type typing unauthorized unavailable unionid unknown
+  unreachable unsupported upload url use used user users utf utf8 value verify version via video view violation voice waiting was weixin
+  while white whitelist will window without wrong xml your
 `
 
 const words = (text: string): string[] => text.toLowerCase().match(/[a-z][a-z_0-9']*/gu) ?? []
@@ -52,9 +53,9 @@ const VOCABULARY: ReadonlySet<string> = new Set([
   ...words('enotfound eai_again'),
 ])
 
-/** A request id of WeChat's, an address, a status, or what stands between words; a word; anything else. */
+/** A request id of WeChat's, an address, a status, what was hidden before it was stored, or what stands between words; a word; anything else. */
 const PIECES =
-  /(rid: ?[0-9a-f]{8}(?:-[0-9a-f]{8}){2}\b|(?:::ffff:|\b)(?:\d{1,3}\.){3}\d{1,3}\b|(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{1,4}\b|HTTP [1-5]\d\d\b|(?:(?!::)[ ,.:;()[\]/-])+)|([a-z][a-z_0-9']*)|[\s\S]/giu
+  /(rid: ?[0-9a-f]{8}(?:-[0-9a-f]{8}){2}\b|(?:::ffff:|\b)(?:\d{1,3}\.){3}\d{1,3}\b|(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{1,4}\b|HTTP [1-5]\d\d\b|\*{3}|\\uxxxx\b|(?:(?!::)[ ,.:;!()[\]/-])+)|([a-z][a-z_0-9']*)|[\s\S]/giu
 
 export function maskErrmsg(text: string): string {
   const shown = text

@@ -1,6 +1,32 @@
-import { SEND_ERRCODES } from '@wechat-outbox/policy'
-import { expect, it } from 'vitest'
+import { cleanErrmsg } from '@wechat-outbox/messages'
+import { SEND_ERRCODES, TOKEN_ERRCODES } from '@wechat-outbox/policy'
+import { describe, expect, it } from 'vitest'
 import { knownReason, maskErrmsg, maskFailedReason } from '../src/mask-words.ts'
+import { ERRMSGS, WITHOUT_TEXT } from './support/errmsgs.ts'
+
+const CODES = [...new Set([...SEND_ERRCODES, ...TOKEN_ERRCODES].map(({ errcode }) => errcode))]
+
+describe('what WeChat says beside a code', () => {
+  it('stands here for every code of the table', () => {
+    const told = CODES.filter((code) => !WITHOUT_TEXT.has(code)).toSorted((a, b) => a - b)
+    expect(
+      Object.keys(ERRMSGS)
+        .map(Number)
+        .toSorted((a, b) => a - b),
+    ).toEqual(told)
+    expect([...WITHOUT_TEXT].filter((code) => !CODES.includes(code))).toEqual([])
+  })
+
+  it.each(Object.entries(ERRMSGS).flatMap(([code, texts]) => texts.map((text) => [code, text] as const)))(
+    'is shown whole: %s %s',
+    (_code, text) => {
+      // As it is stored: no address is.
+      const stored = cleanErrmsg(`${text} rid: 5f3ded7d-04448f4b-0a6e7fd1`)
+      expect(maskErrmsg(stored)).toBe(stored)
+      expect(maskErrmsg(stored.toUpperCase().replace(/RID:.*/, ''))).not.toContain('•••')
+    },
+  )
+})
 
 it.each([
   'response out of time limit',
