@@ -15,6 +15,22 @@ export async function chooseApp(session: Session, named: string | undefined): Pr
   throw new UsageError(`which app? Give --app wx… or set WECHAT_APP_ID (${hint})`)
 }
 
+/** Where something was looked for in vain, if nobody has named the app: it may be another one's. */
+export function elsewhere(session: Session, named: string | undefined): string {
+  if (named !== undefined) return ''
+  const which =
+    session.env().WECHAT_APP_ID === undefined ? 'the only app that workers have served' : 'the app of WECHAT_APP_ID'
+  return `. That is ${which}: for another one give --app wx…`
+}
+
+/** What to say of a message that waits for a worker to come; undefined where one has come before, and where nobody may look. */
+export async function neverServed(session: Session, appid: unknown): Promise<string | undefined> {
+  if (typeof appid !== 'string') return undefined
+  const known = await readKnownApps(await session.store(), undefined).catch(() => [appid])
+  if (known.includes(appid)) return undefined
+  return `no worker has ever served ${appid}; the message waits for one. Is the appid right?`
+}
+
 /** The environment's app, then every other that a process has served. */
 export async function knownApps(session: Session): Promise<string[]> {
   const store = await session.store()

@@ -1,7 +1,7 @@
 // The process itself: its exit codes, its streams and its end. What the commands do is tested without one.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { listTasks } from '@wechat-outbox/outbox/engine'
+import { APPS_KEY, listTasks } from '@wechat-outbox/outbox/engine'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { APP, documentOf, MAIN, runProcess, startWorld, type World } from './world.ts'
 
@@ -10,6 +10,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 let world: World
 beforeAll(async () => {
   world = await startWorld()
+  await world.store.redis.sadd(APPS_KEY, APP)
 })
 afterAll(() => world.close())
 

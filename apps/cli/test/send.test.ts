@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { APPS_KEY } from '@wechat-outbox/outbox/engine'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { APP, type CliOptions, type CliResult, documentOf, startWorld, type World } from './world.ts'
 
@@ -10,6 +11,7 @@ let world: World
 let dir: string
 beforeAll(async () => {
   world = await startWorld()
+  await world.store.redis.sadd(APPS_KEY, APP)
   dir = await mkdtemp(join(tmpdir(), 'wxo-body-'))
 })
 afterAll(async () => {
@@ -105,6 +107,24 @@ describe('a message', () => {
     expect(documentOf(await world.cli(['show', sent.id, '--app', APP, '--json'])).touser).toBe('oOption')
   })
 
+  it.each(['--app', 'WECHAT_APP_ID'])(
+    'for an app that no worker has ever served is stored, with a warning: %s',
+    async (by) => {
+      const other = 'wx00000000000000bb'
+      const [args, env] = by === '--app' ? [['--app', other], {}] : [[], { WECHAT_APP_ID: other }]
+      const result = await world.cli(['send', ...args, '--to', 'oOther', '--text', 'x'], { env })
+      expect(result).toEqual({
+        code: 0,
+        stdout: expect.stringMatching(/^m-\w+ {2}queued\n$/),
+        stderr: `no worker has ever served ${other}; the message waits for one. Is the appid right?\n`,
+      })
+      await world.store.redis.sadd(APPS_KEY, other)
+      const later = await world.cli(['send', ...args, '--to', 'oOther', '--text', 'x', '--json'], { env })
+      expect(later).toMatchObject({ code: 0, stderr: '' })
+      await world.store.redis.srem(APPS_KEY, other)
+    },
+  )
+
   it('is refused with the path of every problem', async () => {
     const body = await fileOf('{"touser":"o o","msgtype":"text","text":{"content":"","x":1},"a":1,"b":1,"c":1,"d":1}')
     const result = await send(['--body', body])
@@ -155,7 +175,20 @@ describe('a body of another shape', () => {
 describe('show', () => {
   it('says that a message is not known', async () => {
     const result = await world.cli(['show', 'm-none', '--app', APP])
-    expect(result).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('has no message m-none') })
+    expect(result).toMatchObject({ code: 1, stdout: '', stderr: `wxo: ${APP} has no message m-none, or no longer\n` })
+  })
+
+  it.each([
+    [['show', 'm-none'], 'has no message m-none, or no longer'],
+    [['dead', 'show', 'd-none'], 'has no dead letter d-none: replayed, discarded or expired, or never there'],
+    [['task', 'show', 'r-none'], 'has no task r-none, or it ended more than seven days ago'],
+    [['task', 'cancel', 'r-none'], 'has no task r-none, or it ended more than seven days ago'],
+  ])('says where %j looked when nobody has named the app', async (args, said) => {
+    const elsewhere = `. That is the only app that workers have served: for another one give --app wx…\n`
+    expect(await world.cli(args)).toEqual({ code: 1, stdout: '', stderr: `wxo: ${APP} ${said}${elsewhere}` })
+    const chosen = `. That is the app of WECHAT_APP_ID: for another one give --app wx…\n`
+    expect((await world.cli(args, { env: { WECHAT_APP_ID: APP } })).stderr).toBe(`wxo: ${APP} ${said}${chosen}`)
+    expect((await world.cli([...args, '--app', APP])).stderr).toBe(`wxo: ${APP} ${said}\n`)
   })
 
   it('sends whoever asks for a dead letter to the right command', async () => {

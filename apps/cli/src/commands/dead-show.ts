@@ -10,7 +10,7 @@ import {
   wechatBody,
 } from '@wechat-outbox/messages'
 import { type ListedDeadLetter, readDeadLetter, storeError } from '@wechat-outbox/outbox/engine'
-import { chooseApp } from '../apps.ts'
+import { chooseApp, elsewhere } from '../apps.ts'
 import { printAttempts } from '../attempts.ts'
 import { CommandFailure, UsageError } from '../failure.ts'
 import { type Output, plural, printable, printFields } from '../output.ts'
@@ -28,7 +28,9 @@ export async function showDead(session: Session, id: string, options: DeadOption
     throw storeError(error)
   })
   if (letter === null)
-    throw new CommandFailure(`${appid} has no dead letter ${id}: replayed, discarded or expired, or never there`)
+    throw new CommandFailure(
+      `${appid} has no dead letter ${id}: replayed, discarded or expired, or never there${elsewhere(session, options.app)}`,
+    )
   if (session.output.json) return session.output.document({ appid, ...letter })
   printLetter(session.output, appid, letter)
 }

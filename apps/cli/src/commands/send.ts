@@ -1,7 +1,7 @@
 /** `wxo send`: one message, from options or from a body as a service would build it. */
 import { ON_CLOSED, type SendRequest } from '@wechat-outbox/messages'
 import { type Command, Option } from 'commander'
-import { checkAppid, chooseApp } from '../apps.ts'
+import { checkAppid, chooseApp, neverServed } from '../apps.ts'
 import { UsageError } from '../failure.ts'
 import { readMessageFile } from '../message-file.ts'
 import { printable } from '../output.ts'
@@ -64,8 +64,12 @@ async function send(session: Session, stdin: NodeJS.ReadableStream, options: Sen
   const appid = options.app ?? (inBody === undefined ? await chooseApp(session, undefined) : inBody)
   const request = { ...body, ...(await imageOf(options, appid, session)), ...envelope(options), appid }
   const outbox = await session.outbox()
-  const receipt = await outbox.send(request as unknown as SendRequest)
+  const [receipt, warning] = await Promise.all([
+    outbox.send(request as unknown as SendRequest),
+    neverServed(session, appid),
+  ])
   const { output } = session
+  if (warning !== undefined) output.note(warning)
   if (output.json) return output.document({ ...receipt, appid })
   const again = receipt.duplicate ? ' (stored earlier, by this key)' : ''
   output.line(

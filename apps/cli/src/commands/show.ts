@@ -1,7 +1,7 @@
 /** `wxo show`: where one message stands. */
 import { isDeadLetterId, isMessageId, type MessageStatus, type Part, type StatusReport } from '@wechat-outbox/messages'
 import type { Command } from 'commander'
-import { chooseApp } from '../apps.ts'
+import { chooseApp, elsewhere } from '../apps.ts'
 import { printAttempts } from '../attempts.ts'
 import { CommandFailure, UsageError } from '../failure.ts'
 import { type Output, printable, printFields, type Style } from '../output.ts'
@@ -23,7 +23,8 @@ async function show(session: Session, id: string, options: { app?: string }): Pr
   if (!isMessageId(id)) throw new UsageError('give the id of a message, such as m-4fZ8hQ2sVx0LmN6tRw1B')
   const appid = await chooseApp(session, options.app)
   const report = await (await session.outbox()).status(id, appid)
-  if (report === null) throw new CommandFailure(`${appid} has no message ${id}, or no longer`)
+  if (report === null)
+    throw new CommandFailure(`${appid} has no message ${id}, or no longer${elsewhere(session, options.app)}`)
   if (session.output.json) return session.output.document(report)
   printReport(session.output, report)
 }

@@ -2,7 +2,7 @@
 import { isTaskId } from '@wechat-outbox/messages'
 import { cancelTask, listTasks, readTask, type Task } from '@wechat-outbox/outbox/engine'
 import type { Command } from 'commander'
-import { chooseApp } from '../apps.ts'
+import { chooseApp, elsewhere } from '../apps.ts'
 import { CommandFailure, UsageError } from '../failure.ts'
 import { type Output, printFields, printTable } from '../output.ts'
 import type { Act } from '../program.ts'
@@ -54,7 +54,7 @@ async function list(session: Session, options: TaskOptions): Promise<void> {
 async function show(session: Session, id: string, options: TaskOptions): Promise<void> {
   const appid = await chooseWith(session, id, options)
   const task = await stored(readTask(await session.store(), appid, id))
-  if (task === null) throw unknownTask(appid, id)
+  if (task === null) throw unknownTask(appid, id, elsewhere(session, options.app))
   if (session.output.json) return session.output.document({ appid, ...task })
   printTask(session.output, appid, task)
 }
@@ -64,7 +64,7 @@ async function cancel(session: Session, id: string, options: TaskOptions): Promi
   const cancelled = await stored(
     cancelTask(await session.store(), { appid, id, by: whoAmI() }, options.takeBack === true),
   )
-  if (cancelled === null) throw unknownTask(appid, id)
+  if (cancelled === null) throw unknownTask(appid, id, elsewhere(session, options.app))
   const { kind, task } = cancelled
   if (session.output.json) return session.output.document({ appid, ...task })
   if (kind === 'ended') session.output.note(`${id} had ended before`)
@@ -76,8 +76,8 @@ async function chooseWith(session: Session, id: string, options: TaskOptions): P
   return chooseApp(session, options.app)
 }
 
-function unknownTask(appid: string, id: string): CommandFailure {
-  return new CommandFailure(`${appid} has no task ${id}, or it ended more than seven days ago`)
+function unknownTask(appid: string, id: string, where: string): CommandFailure {
+  return new CommandFailure(`${appid} has no task ${id}, or it ended more than seven days ago${where}`)
 }
 
 function printTask(output: Output, appid: string, task: Task): void {
