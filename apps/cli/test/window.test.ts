@@ -90,6 +90,27 @@ describe('dead letters by the window of their people', () => {
   })
 })
 
+it('says where nothing is known that a message waits for an action, and how many', async () => {
+  // As a worker leaves one that WeChat has refused.
+  const held = ['--app', APP, '--text', 'x', '--on-closed', 'hold', '--json']
+  const { id } = documentOf(await world.cli(['send', '--to', CLARA, ...held]))
+  expect((await cli('window', CLARA)).stdout).toMatch(/^oClara {2}unknown: no action was reported/)
+  await world.store.redis.hset(`{wxo:${APP}}:send:${id}`, 'parked', 'user')
+  expect((await cli('window', CLARA)).stdout).toMatch(
+    /^oClara {2}unknown: nobody has reported an action of this person to the outbox lately; 1 message waits for one, and is tried every six hours\n/,
+  )
+  await world.cli(['send', '--to', CLARA, ...held])
+  expect((await cli('window', CLARA)).stdout).toMatch(
+    / lately; 2 messages wait for one, and are tried every six hours\n[^]*waiting +2 /,
+  )
+  expect(documentOf(await cli('window', CLARA, '--json'))).toMatchObject({
+    state: 'unknown',
+    waiting: 2,
+    waitingForUser: 2,
+  })
+  await world.store.redis.hdel(`{wxo:${APP}}:send:${id}`, 'parked')
+})
+
 it('a message that waits for its user is shown as that, and is nothing that is wrong', async () => {
   const send = ['send', '--app', APP, '--to', BEN, '--text', 'hello', '--on-closed', 'hold', '--json']
   const { id } = documentOf(await world.cli(send))

@@ -56,7 +56,7 @@ export const userActionSchema = z.strictObject({
 /** What a producer may write. */
 export type UserAction = z.input<typeof userActionSchema> & { appid?: string }
 
-/** `unknown`: nobody has reported an action, or the window has long been closed. Messages are sent then as in an open one. */
+/** `unknown`: nobody has reported an action, or the window has long been closed. Messages are sent then as in an open one. What WeChat has refused and may wait waits for an action all the same. */
 export const WINDOW_STATES = ['open', 'used-up', 'closed', 'unknown'] as const
 export type WindowState = (typeof WINDOW_STATES)[number]
 
@@ -71,6 +71,8 @@ export interface ReplyWindow {
   readonly lastAction: { readonly action: WindowAction; readonly at: string } | null
   /** Messages to the person that are not settled yet. */
   readonly waiting: number
+  /** How many of them go no further before the person's next action: the first of them waits for it, or none does. */
+  readonly waitingForUser: number
 }
 
 /** What WeChat said that the ledger had not expected. */

@@ -4,7 +4,7 @@ import { readWindow } from '@wechat-outbox/outbox/engine'
 import type { Command } from 'commander'
 import { chooseApp } from '../apps.ts'
 import { UsageError } from '../failure.ts'
-import { type Output, printable, printFields, type Style } from '../output.ts'
+import { type Output, plural, printable, printFields, type Style } from '../output.ts'
 import type { Act } from '../program.ts'
 import { type Session, stored } from '../session.ts'
 import { isShortened, lengthen, readChoice } from '../shortened.ts'
@@ -37,6 +37,12 @@ const STYLES: Readonly<Record<ReplyWindow['state'], Style>> = {
   unknown: 'dim',
 }
 
+/** Messages are sent where nothing is known; but what WeChat has refused already, and may wait, waits. */
+const waitingMeaning = (count: number): string =>
+  `nobody has reported an action of this person to the outbox lately; ${plural(count, 'message')} ${
+    count === 1 ? 'waits for one, and is' : 'wait for one, and are'
+  } tried every six hours`
+
 const MEANINGS: Readonly<Record<ReplyWindow['state'], string>> = {
   open: 'WeChat takes messages',
   'used-up': 'WeChat takes nothing more until the user acts again',
@@ -47,9 +53,10 @@ const MEANINGS: Readonly<Record<ReplyWindow['state'], string>> = {
 function printWindow(
   output: Output,
   { appid, openid, nowMs }: { appid: string; openid: string; nowMs: number },
-  { state, remaining, closesAt, lastAction, waiting }: ReplyWindow,
+  { state, remaining, closesAt, lastAction, waiting, waitingForUser }: ReplyWindow,
 ): void {
-  output.line(`${output.style('bold', printable(openid))}  ${output.style(STYLES[state], state)}: ${MEANINGS[state]}`)
+  const meaning = state === 'unknown' && waitingForUser > 0 ? waitingMeaning(waitingForUser) : MEANINGS[state]
+  output.line(`${output.style('bold', printable(openid))}  ${output.style(STYLES[state], state)}: ${meaning}`)
   printFields(output, [
     ['app', appid],
     ['remaining', remaining === null ? undefined : String(remaining)],

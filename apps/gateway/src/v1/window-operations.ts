@@ -14,12 +14,13 @@ const replyWindow = z
   .object({
     state: z.enum(['open', 'used-up', 'closed', 'unknown']).meta({
       description:
-        '`unknown`: no action was reported, or the window closed long ago. Messages are sent as in an open one',
+        '`unknown`: no action was reported, or the window closed long ago. Messages are sent as in an open one; what WeChat has refused and may wait waits for an action all the same (`waitingForUser`)',
     }),
     remaining: z.int().nullable().meta({ description: 'Messages that WeChat still takes; null while that is unknown' }),
     closesAt: time.nullable(),
     lastAction: z.object({ action: z.enum(WINDOW_ACTIONS), at: time }).nullable(),
     waiting: z.int().meta({ description: 'Messages to the person that are not settled yet' }),
+    waitingForUser: z.int().meta({ description: 'How many of them go no further before the user’s next action' }),
   })
   .meta({ id: 'ReplyWindow' }) satisfies z.ZodType<{ [Field in keyof ReplyWindow]: unknown }>
 

@@ -651,7 +651,7 @@ export interface components {
         };
         ReplyWindow: {
             /**
-             * @description `unknown`: no action was reported, or the window closed long ago. Messages are sent as in an open one
+             * @description `unknown`: no action was reported, or the window closed long ago. Messages are sent as in an open one; what WeChat has refused and may wait waits for an action all the same (`waitingForUser`)
              * @enum {string}
              */
             state: "open" | "used-up" | "closed" | "unknown";
@@ -666,6 +666,8 @@ export interface components {
             } | null;
             /** @description Messages to the person that are not settled yet */
             waiting: number;
+            /** @description How many of them go no further before the user’s next action */
+            waitingForUser: number;
         };
         Receipt: {
             /**

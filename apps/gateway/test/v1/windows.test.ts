@@ -22,7 +22,7 @@ describe('an action', () => {
   it('opens the window as the gateway is configured', async () => {
     expect(await window('o-acts')).toMatchObject({
       status: 200,
-      body: { state: 'unknown', remaining: null, waiting: 0 },
+      body: { state: 'unknown', remaining: null, waiting: 0, waitingForUser: 0 },
     })
     expect(await act('o-acts', { action: 'enter' })).toMatchObject({ status: 204 })
     expect(await window('o-acts')).toMatchObject({

@@ -48,13 +48,17 @@ export function recordAction(
 /** What is known of a person's window. */
 export async function readWindow(store: Store, appid: string, touser: string): Promise<ReplyWindow> {
   const keys = appKeys(appid)
-  const [fields, waiting] = await Promise.all([
+  const [fields, waiting, first] = await Promise.all([
     store.redis.hgetall(keys.window(touser)),
     store.redis.llen(keys.lane(touser)),
+    store.redis.lindex(keys.lane(touser), 0),
   ])
+  // Whoever stands behind it waits as long.
+  const isHeld = first !== null && (await readAwaitingUser(store, appid, [first])).has(first)
+  const counts = { waiting, waitingForUser: isHeld ? waiting : 0 }
   const { action, at, limit, used = '0', until } = fields
   if (until === undefined || limit === undefined) {
-    return { state: 'unknown', remaining: null, closesAt: null, lastAction: null, waiting }
+    return { state: 'unknown', remaining: null, closesAt: null, lastAction: null, ...counts }
   }
   const state = stateOf({ closesAt: Number(until), left: Number(limit) - Number(used) }, store.clock.now())
   return {
@@ -63,7 +67,7 @@ export async function readWindow(store: Store, appid: string, touser: string): P
     closesAt: new Date(Number(until)).toISOString(),
     lastAction:
       action === undefined ? null : { action: action as WindowAction, at: new Date(Number(at)).toISOString() },
-    waiting,
+    ...counts,
   }
 }
 

@@ -7,6 +7,7 @@ import { APP, keys, sharedWorld, text } from '../support/world.ts'
 const HOUR_MS = 3_600_000
 const RULES = { message: { limit: 5, ms: 48 * HOUR_MS }, enter: { limit: 2, ms: 60_000 } }
 const PERSON = 'o-window'
+const NOBODY = { waiting: 0, waitingForUser: 0 }
 
 const world = sharedWorld({ isFlushed: true })
 
@@ -18,7 +19,7 @@ const use = (count: number) => world.redis.hset(keys.window(PERSON), 'used', cou
 
 describe('an action', () => {
   it('opens the window for what it allows', async () => {
-    expect(await known()).toEqual({ state: 'unknown', remaining: null, closesAt: null, lastAction: null, waiting: 0 })
+    expect(await known()).toEqual({ state: 'unknown', remaining: null, closesAt: null, lastAction: null, ...NOBODY })
     const at = now() - 1000
     expect(await act('message', { at, id: '1' })).toBe('noted')
     expect(await known()).toEqual({
@@ -26,7 +27,7 @@ describe('an action', () => {
       remaining: 5,
       closesAt: new Date(at + 48 * HOUR_MS).toISOString(),
       lastAction: { action: 'message', at: new Date(at).toISOString() },
-      waiting: 0,
+      ...NOBODY,
     })
   })
 

@@ -3,6 +3,7 @@
 import { deadLetterIdOf } from '@wechat-outbox/messages'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { expireMessages } from '../../src/lanes/expire.ts'
+import { readWindow } from '../../src/windows/ledger.ts'
 import type { Consumer } from '../../src/worker/consumer.ts'
 import { burierOn } from '../support/dead.ts'
 import { acts, createTruth, type Truth } from '../support/windows.ts'
@@ -44,6 +45,22 @@ it('the first of the lane stands in the queue, and whoever waits for messages is
   await acts(world, PERSON)
   expect(await wait()).toEqual([first])
   expect(await world.redis.zscore(keys.sendMarker, '0')).toBe('0')
+})
+
+it('is what all of a lane waits for, as the window tells, where nothing is known of the person', async () => {
+  truth.allow(PERSON, 0)
+  const [first = ''] = await send(2)
+  const counts = async () => {
+    const { state, waiting, waitingForUser } = await readWindow(world.store, APP, PERSON)
+    return { state, waiting, waitingForUser }
+  }
+  expect(await counts()).toEqual({ state: 'unknown', waiting: 2, waitingForUser: 0 })
+  await work()
+  await until(async () => expect((await world.outbox().status(first))?.status).toBe('waiting-for-user'))
+  expect(await counts()).toEqual({ state: 'unknown', waiting: 2, waitingForUser: 2 })
+  truth.allow(PERSON, 5)
+  await acts(world, PERSON)
+  await until(async () => expect(await counts()).toEqual({ state: 'open', waiting: 0, waitingForUser: 0 }))
 })
 
 it.each([
