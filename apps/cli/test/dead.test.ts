@@ -125,6 +125,42 @@ describe('dead show', () => {
   })
 })
 
+describe('what a replay comes to', () => {
+  const AGAIN = 'is refused again, unless the cause was mended'
+
+  it('is shown with the letter, in the words of the page', async () => {
+    const [late = '', wrong = ''] = await die(three)
+    expect((await world.cli(['dead', 'show', wrong])).stdout).toMatch(new RegExp(`\n +a replay +${AGAIN}\n`))
+    expect((await world.cli(['dead', 'show', late])).stdout).toMatch(
+      / a replay +only if the user has written again since\n/,
+    )
+    expect((await world.cli(['dead', 'show', wrong, '--lang', 'zh'])).stdout).toContain(
+      '除非原因已消除，否则会再次被拒',
+    )
+  })
+
+  it('is said before a replay that is refused again, of one letter or of many', async () => {
+    const [, wrong = ''] = await die(three)
+    const asked = (...args: string[]) =>
+      world
+        .cli(['dead', 'replay', ...args], { interactive: true, input: 'n\n' })
+        .then(({ code, stderr }) => ({ code, stderr }))
+    expect(await asked(wrong)).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(
+        `^It died of 40003: a replay ${AGAIN}\\.\\nreplay 1 dead letter of ${APP}\\? [^]*nothing was done`,
+      ),
+    })
+    expect((await asked('--all')).stderr).toContain(`1 of 3 died of 40003: a replay ${AGAIN}.\n`)
+    expect((await asked('--errcode', '45015')).stderr).not.toContain(AGAIN)
+    expect((await world.cli(['dead', 'replay', '--all', '--dry-run'])).stdout).toContain(
+      `1 of 3 died of 40003: a replay ${AGAIN}.\n`,
+    )
+    expect((await world.cli(['dead', 'discard', '--all', '--dry-run'])).stdout).not.toContain(AGAIN)
+    expect(await world.cli(['dead', 'replay', wrong, '--detach', '--yes'])).toMatchObject({ code: 0, stderr: '' })
+  })
+})
+
 describe('dead count', () => {
   it('tells how many there are of each code, by person and by hour, with the same filters', async () => {
     await die(three)

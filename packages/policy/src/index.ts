@@ -32,4 +32,4 @@ export {
   unansweredReason,
   unsureReason,
 } from './reasons.ts'
-export { type ReplayProspect, replayProspect } from './replay-prospect.ts'
+export { PROSPECT_MEANINGS, type ReplayProspect, replayProspect } from './replay-prospect.ts'

@@ -4,12 +4,15 @@ import {
   isDeadLetterId,
   isMessageId,
   type JobData,
+  type Reason,
   type RemovedContent,
+  reasonKeyOf,
   reasonLine,
   recipientOf,
   wechatBody,
 } from '@wechat-outbox/messages'
-import { type ListedDeadLetter, readDeadLetter, storeError } from '@wechat-outbox/outbox/engine'
+import { type ListedDeadLetter, readDeadLetter, storeError, whyNotReplayable } from '@wechat-outbox/outbox/engine'
+import { PROSPECT_MEANINGS, replayProspect } from '@wechat-outbox/policy'
 import { chooseApp, elsewhere } from '../apps.ts'
 import { printAttempts } from '../attempts.ts'
 import { CommandFailure, UsageError } from '../failure.ts'
@@ -44,6 +47,7 @@ function printLetter(output: Output, appid: string, letter: ListedDeadLetter): v
     ['meaning', reason.meaning[output.lang]],
     ['source', reason.source],
     ['rid', reason.rid],
+    ['a replay', whyNotReplayable(letter) === undefined ? prospectOf(reason, output) : undefined],
   ])
   output.line()
   printFields(output, [
@@ -63,6 +67,9 @@ function printLetter(output: Output, appid: string, letter: ListedDeadLetter): v
   printContent(output, letter)
   printEarlier(output, message?.earlierReasons ?? [])
 }
+
+const prospectOf = (reason: Reason, { lang }: Output): string =>
+  PROSPECT_MEANINGS[replayProspect(reasonKeyOf(reason))][lang]
 
 function printContent(output: Output, letter: ListedDeadLetter): void {
   const { message } = letter

@@ -25,7 +25,14 @@ import { lengthen, readChoice } from '../shortened.ts'
 import { whoAmI } from '../who.ts'
 import type { DeadOptions } from './dead.ts'
 import { printCounts } from './dead-count.ts'
-import { notReplayableLine, readNotReplayable, readWindows, windowsLine, windowWarning } from './dead-windows.ts'
+import {
+  notReplayableLine,
+  readNotReplayable,
+  readWindows,
+  refusedAgainLine,
+  windowsLine,
+  windowWarning,
+} from './dead-windows.ts'
 import { followTask, taskLine } from './follow.ts'
 
 export interface Context {
@@ -135,6 +142,7 @@ async function warningOf(
   const lines = [
     notReplayableLine(await readNotReplayable(store, appid, chosen)),
     await windowWarning(store, appid, { of: chosen, counted }),
+    refusedAgainLine(counted),
   ]
   const said = lines.filter((line) => line !== undefined)
   return said.length === 0 ? undefined : said.join('\n')

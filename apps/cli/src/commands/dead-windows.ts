@@ -7,6 +7,7 @@ import {
   type LetterCounts,
   type Store,
 } from '@wechat-outbox/outbox/engine'
+import { PROSPECT_MEANINGS, replayProspect } from '@wechat-outbox/policy'
 import { stored } from '../session.ts'
 
 export type OfLetters = CountedWindows['of']
@@ -42,6 +43,15 @@ export function notReplayableLine(count: number | undefined): string | undefined
   if (count === 0) return undefined
   if (count === undefined) return 'Some have lost their content and cannot be replayed (not-replayable).'
   return `${count} of them cannot be replayed (not-replayable): their content was removed.`
+}
+
+/** What dies again of what the message itself is, as the operator's page says. */
+export function refusedAgainLine({ counts, total }: LetterCounts): string | undefined {
+  const again = counts.filter(({ key }) => replayProspect(key) === 'refused-again')
+  if (again.length === 0) return undefined
+  const which = total === 1 ? 'It' : `${sumOf(again)} of ${total}`
+  const keys = again.map(({ key }) => key).join(', ')
+  return `${which} died of ${keys}: a replay ${PROSPECT_MEANINGS['refused-again'].en}.`
 }
 
 /** What is likely to die again: letters of a closed or used-up window whose people have no open one as far as is known. */

@@ -1,5 +1,6 @@
 /** One dead letter, whole, and what has become of one that is no longer there. */
 import type { StatusReport } from '@wechat-outbox/messages'
+import { PROSPECT_MEANINGS, replayProspect } from '@wechat-outbox/policy'
 import { type Html, html, type Part } from './html.ts'
 import { hiddenFields, type PageContext, renderPage, timeOf } from './layout.ts'
 import { filterParameters, hrefOf } from './links.ts'
@@ -21,10 +22,11 @@ ${renderContent(context, letter)}</section>
   return renderPage(context, { title, body })
 }
 
-function renderFacts({ t, place }: PageContext, letter: ShownLetter): Part[] {
+function renderFacts({ t, place, language }: PageContext, letter: ShownLetter): Part[] {
   const fact = (name: string, value: Part): Part =>
     value !== false && value !== undefined && value !== '' && html`<div><dt>${name}</dt><dd>${value}</dd></div>`
-  const { openid, replayOf } = letter
+  const { openid, replayOf, reasonKey } = letter
+  const isReplayable = reasonKey !== undefined && letter.notReplayable === undefined
   const person = hrefOf('', place, filterParameters({ touser: openid }))
   return [
     fact(t.letter.reason, letter.reason === '' ? t.hidden : html`<strong>${letter.reason}</strong>`),
@@ -32,6 +34,7 @@ function renderFacts({ t, place }: PageContext, letter: ShownLetter): Part[] {
     fact(t.letter.said, letter.errmsg),
     fact(t.letter.rid, letter.rid),
     fact(t.letter.source, letter.source),
+    fact(t.preflight.prospect, isReplayable && PROSPECT_MEANINGS[replayProspect(reasonKey)][language]),
     fact(t.letter.died, timeOf(letter.deadAt)),
     fact(t.letter.accepted, timeOf(letter.acceptedAt)),
     fact(t.letter.person, openid ? html`${openid} – <a href="${person}">${t.letter.personLetters}</a>` : letter.person),

@@ -1,5 +1,5 @@
 /** The preflight, and the button that confirms it. What is confirmed is what was counted: the same ids, or the same filter up to its time. */
-import { replayProspect } from '@wechat-outbox/policy'
+import { PROSPECT_MEANINGS, replayProspect } from '@wechat-outbox/policy'
 import { type Html, html, type Part } from './html.ts'
 import { durationText, hiddenFields, type PageContext, renderPage, timeText } from './layout.ts'
 import { filterParameters, hrefOf } from './links.ts'
@@ -93,11 +93,11 @@ function renderCounts({ t, language }: PageContext, { action, preflight }: Prefl
       key,
       count,
     }) => html`<tr><th scope="row">${reasonTitle(key)}</th><td class="wide">${reasonMeaning(key, language) ?? t.counts.unknownMeaning}</td>
-${isReplay && html`<td>${t.prospects[replayProspect(key)]}</td>`}<td class="number">${t.number(count)}</td></tr>`,
+${isReplay && html`<td>${PROSPECT_MEANINGS[replayProspect(key)][language]}</td>`}<td class="number">${t.number(count)}</td></tr>`,
   )
   const rest =
     others > 0 &&
-    html`<tr><th scope="row">${t.counts.others}</th><td class="wide">${t.counts.othersMeaning}</td>${isReplay && html`<td>${t.prospects.unknown}</td>`}<td class="number">${t.number(others)}</td></tr>`
+    html`<tr><th scope="row">${t.counts.others}</th><td class="wide">${t.counts.othersMeaning}</td>${isReplay && html`<td>${PROSPECT_MEANINGS.unknown[language]}</td>`}<td class="number">${t.number(others)}</td></tr>`
   return html`<table><caption>${isReplay ? t.preflight.caption : t.counts.caption}</caption>
 <thead><tr><th scope="col">${t.counts.code}</th><th scope="col" class="wide">${t.counts.meaning}</th>${isReplay && html`<th scope="col">${t.preflight.prospect}</th>`}<th scope="col" class="number">${t.counts.count}</th></tr></thead>
 <tbody>${rows}${rest}</tbody></table>`

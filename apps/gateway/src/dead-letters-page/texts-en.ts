@@ -1,7 +1,6 @@
 /** The words of the operator's page in English. `texts-zh.ts` has the same in Chinese. */
 
 import type { AttemptOutcome, MessageStatus, WindowState } from '@wechat-outbox/messages'
-import type { ReplayProspect } from '@wechat-outbox/policy'
 import type { ProblemCode } from '../problem.ts'
 
 const number = new Intl.NumberFormat('en')
@@ -229,13 +228,6 @@ export const en = {
       action === 'replay' ? `Replay ${n(total)} now` : `Discard ${n(total)} for good`,
     cancel: 'Cancel',
   },
-
-  prospects: {
-    sendable: 'can be sent now',
-    'after-user-action': 'only if the user has written again since',
-    'refused-again': 'is refused again, unless the cause was mended',
-    unknown: 'cannot be foreseen',
-  } satisfies Record<ReplayProspect, string>,
 
   tasks: {
     title: 'Tasks',

@@ -231,13 +231,6 @@ export const zh: Texts = {
     cancel: '取消',
   },
 
-  prospects: {
-    sendable: '现在可以发送',
-    'after-user-action': '仅当用户此后再次发过消息',
-    'refused-again': '除非原因已消除，否则会再次被拒',
-    unknown: '无法预料',
-  },
-
   tasks: {
     title: '任务',
     running: '正在运行的任务',

@@ -148,6 +148,18 @@ describe('what was written to a person', () => {
   })
 })
 
+it('a letter says what a replay comes to, as the preflight does', async () => {
+  const query = `action=replay&of=ticked&id=${ids[0]}`
+  for (const [lang, name, words] of [
+    ['en', 'A replay', 'only if the user has written again since'],
+    ['zh', '重发', '仅当用户此后再次发过消息'],
+  ] as const) {
+    const letter = await get(`${PAGE}/letters/${ids[0]}?lang=${lang}`)
+    expect(letter.text).toContain(`<dt>${name}</dt><dd>${words}</dd>`)
+    expect((await get(`${PAGE}/preflight?${query}&lang=${lang}`)).text).toContain(`<td>${words}</td>`)
+  }
+})
+
 describe('a bad request', () => {
   it.each([
     ['?since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z', 400, 'since'],
