@@ -57,7 +57,10 @@ describe('an error of the outbox', () => {
       errcode: 47001,
       detail: 'link.url is wrong; link.title is wrong; the body is wrong',
     })
-    expect(refusalOf(new OutboxError('WXO_CONFLICT', 'no'))).toMatchObject({ errcode: 47001 })
+    expect(refusalOf(new OutboxError('WXO_CONFLICT', 'no'))).toEqual({
+      errcode: 47001,
+      detail: expect.stringContaining('take a new key for a new message'),
+    })
     expect(refusalOf(new OutboxError('WXO_UNAVAILABLE', 'no'))).toMatchObject({ errcode: -1 })
     expect(refusalOf(new OutboxError('WXO_FULL', 'no'))).toMatchObject({ errcode: -1 })
   })

@@ -106,6 +106,9 @@ describe('an idempotency key', () => {
     }
     const other = await send({ ...message, ifUnsure: 'dead-letter' }, { 'Idempotency-Key': header })
     expect(other).toMatchObject({ status: 422, body: { code: 'WXO_CONFLICT', status: 422 } })
+    expect(other.body['detail']).toMatch(
+      /^The idempotency key .* m-\w+: take a new key for a new message; .* same body\.$/,
+    )
     expect(await world.store.redis.llen(`{wxo:${APPID}}:lane:o-key`)).toBeGreaterThan(0)
   })
 

@@ -261,10 +261,14 @@ function answer(item: Pending, answered: Answer | undefined, isKept: boolean): v
   const [kind, what = 'Redis gave no answer', fingerprint, ending] = answered ?? []
   if (kind !== 'taken') return void refuse([item], new Error(what))
   if (fingerprint !== message.guard?.fingerprint) {
-    return reject(new OutboxError('WXO_CONFLICT', `the idempotency key belongs to another message, ${what}`))
+    return reject(
+      new OutboxError('WXO_CONFLICT', `the idempotency key belongs to another message, ${what}: ${NEW_KEY}`),
+    )
   }
   done({ id: what, duplicate: true, ...(ending ? { ending } : {}) })
 }
+
+const NEW_KEY = 'take a new key for a new message; a key repeats only with the same body'
 
 const WINDOW_CLOSED = 'the reply window of the recipient is closed: WeChat takes nothing until the user acts'
 

@@ -82,6 +82,7 @@ describe('an idempotency key', () => {
     expect(again).toMatchObject({ id: first.id, duplicate: true })
     await expect(outbox.send({ ...text('o-fp', 'other'), idempotencyKey: 'fp' })).rejects.toMatchObject({
       code: 'WXO_CONFLICT',
+      message: `the idempotency key belongs to another message, ${first.id}: take a new key for a new message; a key repeats only with the same body`,
     })
   })
 
