@@ -11,28 +11,15 @@
  * Redis Cluster redirects or refuses while a slot moves, and a later batch may be stored before the repeat. In these cases
  * nothing has been done; nothing else is sent twice.
  */
-import { type CheckedRequest, type JobData, newJobData, type OnClosed, partIdOf } from '@wechat-outbox/messages'
 import { OutboxError, storeError } from '../errors.ts'
 import { COMMAND_WAIT_MS } from '../redis/connection.ts'
 import { appKeys, idempotencyDigest, storeKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import { within } from '../within.ts'
+import type { NewMessage } from './new-message.ts'
 import { createReplicaWait, type ReplicaWait } from './replica-wait.ts'
 import { createStoredApps } from './stored-apps.ts'
-
-export interface NewMessage {
-  readonly appid: string
-  readonly id: string
-  readonly data: JobData
-  /** What becomes of it while the reply window of its recipient is closed. */
-  readonly onClosed?: OnClosed | undefined
-  readonly collapseKey?: string | undefined
-  /** What follows it to the same person, and is stored with it or not at all. */
-  readonly followers?: readonly { readonly id: string; readonly data: JobData }[]
-  /** `ttlMs` counts from the later of now and `sendAt`. */
-  readonly guard?: { readonly key: string; readonly fingerprint: string; readonly ttlMs: number }
-}
 
 export type Enqueued =
   | { readonly id: string; readonly duplicate: false; readonly stands: 'queued' | 'parked' | 'scheduled' }
@@ -281,26 +268,4 @@ function refuse(items: readonly Pending[], error: unknown): readonly Pending[] {
   const refused = storeError(error)
   for (const { reject } of items) reject(refused)
   return items
-}
-
-/**
- * What a producer stores of a request: the key that guarded it has done its work. Of a long text, each part by itself, under
- * ids that follow from the first.
- */
-export function newMessage(id: string, request: CheckedRequest, texts: readonly string[]): Omit<NewMessage, 'appid'> {
-  const data = newJobData(request)
-  const { onClosed, collapseKey } = request
-  if (data.msgtype !== 'text') return { id, data, onClosed, collapseKey }
-  const of = texts.length
-  const [first = data, ...others] = texts.map((content, index): JobData => {
-    const part = of === 1 ? {} : { part: { n: index + 1, of, first: id } }
-    return { ...data, text: { content }, ...part }
-  })
-  return {
-    id,
-    data: first,
-    onClosed,
-    collapseKey,
-    followers: others.map((other, index) => ({ id: partIdOf(id, index + 2), data: other })),
-  }
 }

@@ -6,7 +6,8 @@ import {
   type TcpProxy,
 } from '@wechat-outbox/sandbox'
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { createEnqueuer, type NewMessage, newMessage } from '../../src/producer/enqueue.ts'
+import { createEnqueuer } from '../../src/producer/enqueue.ts'
+import { type NewMessage, newMessage } from '../../src/producer/new-message.ts'
 import { idempotencyDigest } from '../../src/redis/keys.ts'
 import type { Store } from '../../src/redis/store.ts'
 import { APP, keys, sharedWorld, text } from '../support/world.ts'
