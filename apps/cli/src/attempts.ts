@@ -4,6 +4,12 @@ import { answerText } from './lang.ts'
 import { type Output, printTable } from './output.ts'
 import { showTime } from './times.ts'
 
+/** WeChat's own text has the rid mostly. */
+function withRid(answer: string, rid: string | undefined): string {
+  if (rid === undefined || answer.includes(rid)) return answer
+  return answer === '' ? `rid ${rid}` : `${answer}, rid ${rid}`
+}
+
 export function printAttempts(output: Output, attempts: readonly Attempt[]): void {
   if (attempts.length === 0) return output.line('  no attempt was made')
   const rows = attempts.map(({ at, outcome, ms, errcode, errmsg, rid }) => [
@@ -11,9 +17,7 @@ export function printAttempts(output: Output, attempts: readonly Attempt[]): voi
     outcome,
     errcode === undefined ? '–' : String(errcode),
     `${Math.round(ms)} ms`,
-    [answerText(errcode, errmsg ?? '', output.lang), rid === undefined ? '' : `rid ${rid}`]
-      .filter((part) => part !== '')
-      .join(', '),
+    withRid(answerText(errcode, errmsg ?? '', output.lang), rid),
   ])
   printTable(output, ['  WHEN', 'OUTCOME', 'ERRCODE', 'TOOK', 'ANSWER'], rows)
 }

@@ -13,6 +13,7 @@ import {
   whenReady,
 } from '@wechat-outbox/outbox/engine'
 import type { Environment } from '@wechat-outbox/runtime'
+import { isLoopback } from '@wechat-outbox/wechat'
 import { type CliEnv, readCliEnv } from './env.ts'
 import type { Output } from './output.ts'
 
@@ -41,7 +42,7 @@ export function createSession(environment: Environment, output: Output): Session
     const retryStrategy = (): number => RETRY_MS
     Object.assign(client.options, client.isCluster ? { clusterRetryStrategy: retryStrategy } : { retryStrategy })
     closers.push(() => closeClient(client))
-    const opened = await openStore(await ready(client))
+    const opened = await openStore(await ready(client, env().REDIS_URL))
     // What is said of times and of reply windows goes by Redis's clock.
     await stored(opened.clock.measure())
     return opened
@@ -66,15 +67,24 @@ export function createSession(environment: Environment, output: Output): Session
 }
 
 /** "Not available" alone does not distinguish a wrong port from a silent server, so the connection's own words are added. */
-async function ready(client: RedisClient): Promise<RedisClient> {
+async function ready(client: RedisClient, url: string): Promise<RedisClient> {
   try {
     await whenReady(client, READY_WAIT_MS)
     return client
   } catch (error) {
     if (!(error instanceof OutboxError)) throw error
     const why = error.cause === undefined ? `no answer within ${READY_WAIT_MS} ms` : messageOf(error.cause)
-    throw new OutboxError(error.code, `${error.message}: ${why}`, { cause: error })
+    throw new OutboxError(error.code, `${error.message}: ${why}${hintOf(error.cause, url)}`, { cause: error })
   }
+}
+
+const RESTARTED =
+  '. Is it the Redis of `start`? That draws a new port and password at each start: set REDIS_URL again, as it prints'
+
+/** Nobody listens on this machine's own port: most likely what was exported is from an earlier start. */
+function hintOf(cause: unknown, url: string): string {
+  const isRefused = cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED'
+  return isRefused && URL.canParse(url) && isLoopback(new URL(url).hostname) ? RESTARTED : ''
 }
 
 async function closeClient(client: RedisClient): Promise<void> {

@@ -28,7 +28,8 @@ it('ends with 1 when Redis is away, and tells nobody its password', async () => 
   const result = await runProcess(['status', '--json'], { env: AWAY })
   expect(result).toMatchObject({
     code: 1,
-    stderr: 'wxo: Redis is not available: connect ECONNREFUSED 127.0.0.1:1\n',
+    stderr:
+      'wxo: Redis is not available: connect ECONNREFUSED 127.0.0.1:1. Is it the Redis of `start`? That draws a new port and password at each start: set REDIS_URL again, as it prints\n',
   })
   expect(documentOf(result).error.code).toBe('WXO_UNAVAILABLE')
   expect(result.stdout).not.toContain('geheim')

@@ -110,7 +110,9 @@ it.each([
 ])('wxo %j says that Redis is away, and never its password', async (args) => {
   const result = await runCli([...args, '--json'], { env: AWAY })
   expect(result.code).toBe(1)
-  expect(result.stderr).toBe('wxo: Redis is not available: connect ECONNREFUSED 127.0.0.1:1\n')
+  expect(result.stderr).toMatch(
+    /^wxo: Redis is not available: connect ECONNREFUSED 127\.0\.0\.1:1\. Is it the Redis of `start`\? .*\n$/,
+  )
   expect(documentOf(result).error.code).toBe('WXO_UNAVAILABLE')
   expect(result.stdout).not.toContain('geheim')
 })

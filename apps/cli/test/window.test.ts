@@ -11,9 +11,10 @@ let world: World
 let late: string
 let wrong: string
 let ben: string
+let clara: string
 beforeAll(async () => {
   world = await startWorld()
-  ;[late = '', wrong = '', ben = ''] = await letDie(world, [...three, [CLARA, 'die 45015 c']])
+  ;[late = '', wrong = '', ben = '', clara = ''] = await letDie(world, [...three, [CLARA, 'die 45015 c']])
   await world.outbox.userActed({ touser: ANNA, action: 'message' })
   await world.outbox.userActed({ touser: BEN, action: 'enter' })
   await world.store.redis.hset(`{wxo:${APP}}:window:${BEN}`, 'used', '2')
@@ -78,7 +79,22 @@ describe('dead letters by the window of their people', () => {
     expect(all.stderr).toMatch(
       /3 of 4 died .* of 2 of these no open window is known \(1 used-up, 1 unknown\): WeChat refuses [^]*\n1 of 4 died of 40003: a replay is refused again, [^]*\nreplay 4 dead letters of /,
     )
-    expect((await asked('n', ben)).stderr).toMatch(/1 of 1 died .*\nreplay 1 dead letter of /)
+    const still = (of: string) =>
+      new RegExp(
+        `^It died of a closed or used-up reply window \\(45015\\), and as far as the outbox knows that has not changed: ${of}\\. WeChat refuses it again, unless the user has acted since\\.\\nreplay 1 dead letter of `,
+      )
+    expect((await asked('n', ben)).stderr).toMatch(still('what the latest action of the user allowed is used up'))
+    expect((await asked('n', clara)).stderr).toMatch(still('no action of the user was reported'))
+    const { redis } = world.store
+    await redis.hset(`{wxo:${APP}}:window:${CLARA}`, {
+      until: '1000',
+      limit: '5',
+      used: '0',
+      at: '1',
+      action: 'message',
+    })
+    expect((await asked('n', clara)).stderr).toMatch(still('the window is closed since the latest action of the user'))
+    await redis.del(`{wxo:${APP}}:window:${CLARA}`)
     const open = await asked('n', '--window', 'open')
     expect(open.stderr).toContain('replay 2 dead letters of')
     expect(open.stderr).not.toContain('reply window')

@@ -1,5 +1,5 @@
 /** What an operator sees of the reply windows of dead letters' people before anything is done. */
-import { WINDOW_ERRCODES } from '@wechat-outbox/messages'
+import { WINDOW_ERRCODES, type WindowState } from '@wechat-outbox/messages'
 import {
   type CountedWindows,
   countNotReplayable,
@@ -64,7 +64,22 @@ export async function windowWarning(
   const windows = await stored(countWindows(store, appid, { of, total, ofWindows: true }))
   const notOpen = windows.filter(({ key }) => key !== 'open')
   if (notOpen.length === 0) return undefined
+  const [only] = notOpen
+  if (counted.total === 1 && only !== undefined)
+    return oneRefused(counted.counts[0]?.key ?? '', only.key as keyof typeof NOT_OPEN)
   const looked = sumOf(windows)
   const which = looked < total ? `of ${sumOf(notOpen)} among ${looked} of these` : `of ${sumOf(notOpen)} of these`
   return `${total} of ${counted.total} died of a closed or used-up reply window (${ERRCODES.join(', ')}), and ${which} no open window is known (${listOf(notOpen)}): WeChat refuses them again, unless their users have acted since.`
+}
+
+/** What is known of the window of somebody who may not be written to now. */
+const NOT_OPEN = {
+  unknown: 'no action of the user was reported',
+  closed: 'the window is closed since the latest action of the user',
+  'used-up': 'what the latest action of the user allowed is used up',
+} satisfies Record<Exclude<WindowState, 'open'>, string>
+
+/** Why a replay of a single letter asks. */
+function oneRefused(errcode: string, state: keyof typeof NOT_OPEN): string {
+  return `It died of a closed or used-up reply window (${errcode}), and as far as the outbox knows that has not changed: ${NOT_OPEN[state]}. WeChat refuses it again, unless the user has acted since.`
 }

@@ -53,7 +53,7 @@ function renderAttempts({ t }: PageContext, attempts: readonly ShownAttempt[]): 
   const rows = attempts.map(
     ({ at, outcome, answer, rid, ms }) => html`<tr><th scope="row">${timeOf(at)}</th>
 <td>${(t.outcomes as Readonly<Record<string, string>>)[outcome] ?? outcome}</td>
-<td>${answer}${rid !== undefined && html` <small>rid ${rid}</small>`}</td><td class="number">${ms !== undefined && t.letter.ms(ms)}</td></tr>`,
+<td>${answer}${rid !== undefined && !answer.includes(rid) && html` <small>rid ${rid}</small>`}</td><td class="number">${ms !== undefined && t.letter.ms(ms)}</td></tr>`,
   )
   return html`<table><caption>${t.letter.attemptsCaption}</caption>
 <thead><tr><th scope="col">${t.letter.at}</th><th scope="col">${t.letter.outcome}</th><th scope="col">${t.letter.answer}</th><th scope="col" class="number">${t.letter.took}</th></tr></thead>
