@@ -87,10 +87,9 @@ describe('messageOf', () => {
     'wx1234567890abcdef？是否正确?请检查',
   ])('leaves prose as it is: %s', (said) => expect(messageOf(new Error(said))).toBe(said))
 
-  it('takes no longer than it should for a hostile text', () => {
-    const started = performance.now()
-    for (const text of ['?', '/', '/?', '?a', '/x?', ' ?']) messageOf(new Error(text.repeat(200_000 / text.length)))
-    expect(performance.now() - started).toBeLessThan(5000)
+  // A pattern that goes back over a text like these takes minutes, beyond the limit of a test.
+  it.each(['?', '/', '/?', '?a', '/x?', ' ?'])('comes to an end for a text of %s alone', (piece) => {
+    expect(messageOf(new Error(piece.repeat(200_000 / piece.length)))).not.toBe('')
   })
 
   it('is short, and there even where the error has no text', () => {
