@@ -151,7 +151,10 @@ describe('what an SDK does besides', () => {
     // The token that the gateway passes on with is the workers'.
     await api.sendText('o-first', 'first')
     await arrived(1)
-    await vi.waitFor(() => withStore(async (store) => expect(await createTokenStore(store, APP).read()).not.toBeNull()))
+    await vi.waitFor(
+      () => withStore(async (store) => expect(await createTokenStore(store, APP).read()).not.toBeNull()),
+      20_000,
+    )
     const bytes = Buffer.from(Array.from({ length: 400_000 }, (_, n) => (n * 7) % 251))
     await writeFile(join(dir, 'cat.png'), bytes)
     const byCo = await api.uploadMedia(bytes, 'image', 'cat.png', 'image/png')

@@ -33,7 +33,10 @@ it('counts messages and dead letters and tells of a token without its value', as
   await world.outbox.send({ touser: 'oAnna', msgtype: 'text', text: { content: 'hello' } })
   const deadLetters = world.store.backend(APP, 'dead-letter')
   await vi.waitFor(async () => expect(await deadLetters.getCounts(['failed'])).toEqual([1]), { timeout: 20_000 })
-  await vi.waitFor(async () => expect(await world.store.backend(APP, 'send').getCounts(['completed'])).toEqual([1]))
+  await vi.waitFor(
+    async () => expect(await world.store.backend(APP, 'send').getCounts(['completed'])).toEqual([1]),
+    20_000,
+  )
   await consumer.close(5000)
   const { id } = await world.outbox.send({ touser: 'oBen', msgtype: 'text', text: { content: 'waits' } })
   await world.outbox.send({

@@ -43,7 +43,7 @@ async function readQueues(query = ''): Promise<BoardQueue[]> {
 
 describe('the queues', () => {
   it('shows both of the configured app from the start, the message queue read-only', async () => {
-    await vi.waitFor(async () => expect(await readQueues()).toHaveLength(2))
+    await vi.waitFor(async () => expect(await readQueues()).toHaveLength(2), 20_000)
     expect(
       (await readQueues()).map(({ name, displayName, readOnlyMode }) => ({ name, displayName, readOnlyMode })),
     ).toEqual([
@@ -207,7 +207,7 @@ describe('masking', () => {
       const { text } = await ask(open.port, `GET ${API}?activeQueue=${DEAD}&status=failed&page=1&jobsPerPage=50`)
       expect(secrets.filter((secret) => !text.includes(secret))).toEqual([])
       expect(text).toContain('text · 45015 reply-window-closed')
-    })
+    }, 20_000)
     await open.close()
   })
 

@@ -196,7 +196,7 @@ describe('a fault without an answer', () => {
     const answer = sendRaw(fake, token, text('oAnna'))
     const outcome = vi.fn()
     answer.then(outcome, outcome)
-    await vi.waitFor(() => expect(fake.ledger.sends()).toMatchObject([{ fault, accepted, errcode: null }]))
+    await vi.waitFor(() => expect(fake.ledger.sends()).toMatchObject([{ fault, accepted, errcode: null }]), 20_000)
     // Another request has come and gone in the meantime, so this one is not merely slow.
     expect((await stableToken(fake)).expires_in).toBeGreaterThan(0)
     expect(outcome).not.toHaveBeenCalled()
@@ -207,7 +207,7 @@ describe('a fault without an answer', () => {
   it('takes a delayed message at its arrival and closes without waiting for the delay', async () => {
     fake.control.addFault({ fault: { name: 'latency', minMs: 600_000, maxMs: 600_000 } })
     const answer = sendRaw(fake, token, text('oAnna')).catch((error: unknown) => error)
-    await vi.waitFor(() => expect(fake.ledger.acceptedCount()).toBe(1))
+    await vi.waitFor(() => expect(fake.ledger.acceptedCount()).toBe(1), 20_000)
     expect(fake.ledger.sends()).toMatchObject([{ fault: 'latency', errcode: null }])
     await fake.close()
     await answer

@@ -45,8 +45,9 @@ describe('a reader that stands still', () => {
     expect(dropped).toBeGreaterThan(100)
     expect(out.writableLength).toBeLessThan(3_000_000)
     goOn()
-    await vi.waitFor(() =>
-      expect(lines().at(-1)).toMatchObject({ level: 'error', event: 'log.dropped', lines: dropped }),
+    await vi.waitFor(
+      () => expect(lines().at(-1)).toMatchObject({ level: 'error', event: 'log.dropped', lines: dropped }),
+      20_000,
     )
     const kept = LINES - dropped
     expect(lines().slice(0, -1)).toMatchObject(Array.from({ length: kept }, (_, n) => ({ event: 'long', n })))
@@ -61,7 +62,7 @@ describe('a reader that stands still', () => {
     for (let n = 0; n < LINES; n += 1) log.info({ event: 'long', text: LONG })
     log.fatal({ event: 'process.fault' })
     goOn()
-    await vi.waitFor(() => expect(lines().at(-1)).toMatchObject({ event: 'log.dropped' }))
+    await vi.waitFor(() => expect(lines().at(-1)).toMatchObject({ event: 'log.dropped' }), 20_000)
     expect(lines().at(-2)).toMatchObject({ level: 'fatal', event: 'process.fault' })
   })
 })
@@ -72,7 +73,7 @@ it('lines that cannot be written are counted, and nothing is thrown', async () =
   const log = createLogger({ level: 'info', name: 'test', destination: out })
   const before = droppedLines()
   log.info({ event: 'lost' })
-  await vi.waitFor(() => expect(droppedLines() - before).toBe(1))
+  await vi.waitFor(() => expect(droppedLines() - before).toBe(1), 20_000)
   for (let n = 0; n < 10; n += 1) log.info({ event: 'lost' })
   expect(droppedLines() - before).toBe(11)
   // After a second it is tried again, and what is lost then is the line that tells of the others.

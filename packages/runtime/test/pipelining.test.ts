@@ -80,7 +80,7 @@ describe('requests sent ahead', () => {
     const { text } = say(port, paths.map(GET).join(''))
     const left = new Set(paths)
     while (left.size > 0) {
-      await vi.waitFor(() => expect(open.length).toBeGreaterThan(0))
+      await vi.waitFor(() => expect(open.length).toBeGreaterThan(0), 20_000)
       // The latest first: the order of the answers is not the order in which they are ready.
       const one = open.pop()
       left.delete(one?.path ?? '')
@@ -89,7 +89,7 @@ describe('requests sent ahead', () => {
       await new Promise(setImmediate)
       await new Promise(setImmediate)
     }
-    await vi.waitFor(() => expect(answered(text())).toEqual(paths))
+    await vi.waitFor(() => expect(answered(text())).toEqual(paths), 20_000)
     expect(most()).toBe(8)
   })
 
@@ -97,10 +97,10 @@ describe('requests sent ahead', () => {
     const { handle, open, most } = holding()
     const port = await serve(handle)
     const { text, closed } = say(port, Array.from({ length: 150 }, (_, index) => GET(`/${index}`)).join(''))
-    await vi.waitFor(() => expect(open.length).toBe(8))
+    await vi.waitFor(() => expect(open.length).toBe(8), 20_000)
     let count = 0
     while (count < 72) {
-      await vi.waitFor(() => expect(open.length).toBeGreaterThan(0))
+      await vi.waitFor(() => expect(open.length).toBeGreaterThan(0), 20_000)
       for (const one of open.splice(0)) {
         answer(one)
         count += 1
@@ -127,14 +127,14 @@ describe('requests sent ahead', () => {
     const { handle, open } = holding()
     const port = await serve(handle)
     const { socket } = say(port, Array.from({ length: 20 }, (_, index) => GET(`/${index}`)).join(''))
-    await vi.waitFor(() => expect(open.length).toBe(8))
+    await vi.waitFor(() => expect(open.length).toBe(8), 20_000)
     const gone = Promise.all(open.map(({ response: { req } }) => new Promise((done) => req.on('error', done))))
     socket.destroy()
     await gone
     for (const one of open) answer(one)
     // Another connection's request comes after whatever would have been begun.
     say(port, GET('/other'))
-    await vi.waitFor(() => expect(open.at(-1)?.path).toBe('/other'))
+    await vi.waitFor(() => expect(open.at(-1)?.path).toBe('/other'), 20_000)
     expect(open.length).toBe(9)
   })
 })
@@ -146,7 +146,7 @@ describe('what is no HTTP', () => {
     const { handle, open } = holding()
     const port = await serve(handle)
     const { text, closed } = say(port, POST('/stored', '{}') + GET('/looked-up') + RUBBISH)
-    await vi.waitFor(() => expect(open.length).toBe(2))
+    await vi.waitFor(() => expect(open.length).toBe(2), 20_000)
     for (const one of open) answer(one)
     await closed
     expect(answered(text())).toEqual(['/stored', '/looked-up'])
@@ -158,7 +158,7 @@ describe('what is no HTTP', () => {
     const port = await serve(handle)
     const { text, closed } = say(port, Array.from({ length: 30 }, (_, index) => GET(`/${index}`)).join('') + RUBBISH)
     for (let count = 0; count < 30; count += 1) {
-      await vi.waitFor(() => expect(open.length).toBeGreaterThan(0))
+      await vi.waitFor(() => expect(open.length).toBeGreaterThan(0), 20_000)
       const one = open.shift()
       if (one !== undefined) answer(one)
     }
@@ -175,7 +175,7 @@ describe('what is no HTTP', () => {
     })
     const chunked = 'POST /half HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel'
     const { text, closed } = say(port, `${POST('/whole', '{}')}${chunked}lozzz\r\n`)
-    await vi.waitFor(() => expect(open.length).toBe(1))
+    await vi.waitFor(() => expect(open.length).toBe(1), 20_000)
     for (const one of open) answer(one)
     await closed
     expect(statuses(text())).toEqual(['200', '400'])
@@ -189,7 +189,7 @@ describe('what is no HTTP', () => {
     const port = await serve(handle)
     const half = 'POST /half HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhellozzz\r\n'
     const { text, closed } = say(port, Array.from({ length: 8 }, (_, index) => GET(`/${index}`)).join('') + half)
-    await vi.waitFor(() => expect(open.length).toBe(8))
+    await vi.waitFor(() => expect(open.length).toBe(8), 20_000)
     for (const one of open) answer(one)
     await closed
     expect(statuses(text())).toEqual([...Array.from({ length: 8 }, () => '200'), '400'])
@@ -204,10 +204,10 @@ describe('what is no HTTP', () => {
     })
     const head = 'POST /begun HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n'
     const { socket, text, closed } = say(port, head)
-    await vi.waitFor(() => expect(text()).toContain('begun'))
+    await vi.waitFor(() => expect(text()).toContain('begun'), 20_000)
     socket.write('zzz\r\n')
     // The server has met it: only then it stops reading.
-    await vi.waitFor(() => expect(open[0]?.response.socket?.isPaused()).toBe(true))
+    await vi.waitFor(() => expect(open[0]?.response.socket?.isPaused()).toBe(true), 20_000)
     open[0]?.response.end(', and the rest.')
     await closed
     expect(text()).toMatch(/begun, and the rest\.HTTP\/1\.1 400 /)
@@ -216,7 +216,7 @@ describe('what is no HTTP', () => {
   it('on a connection whose earlier requests are answered is refused, too', async () => {
     const port = await serve((request, response) => answer({ path: request.url ?? '', response }))
     const { socket, text, closed } = say(port, GET('/first'))
-    await vi.waitFor(() => expect(answered(text())).toEqual(['/first']))
+    await vi.waitFor(() => expect(answered(text())).toEqual(['/first']), 20_000)
     socket.write(RUBBISH)
     await closed
     expect(statuses(text())).toEqual(['200', '400'])

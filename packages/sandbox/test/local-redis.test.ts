@@ -180,6 +180,6 @@ it('works through a proxy', async () => {
   expect(await askRedis(proxy.port, 'PING')).toBe('+PONG')
   proxy.cutReplies(true)
   await expect(askRedis(proxy.port, 'SET word written', 200)).rejects.toThrow(/no answer/)
-  await vi.waitFor(async () => expect(await askRedis(redis.port, 'GET word')).toBe('written'))
+  await vi.waitFor(async () => expect(await askRedis(redis.port, 'GET word')).toBe('written'), 20_000)
   await proxy.close()
 })

@@ -25,7 +25,7 @@ const dial = async (port = proxy.port) => {
   await Promise.race([connected, closed])
   return { socket, seen, closed }
 }
-const hears = (seen: { text: string }, text: string) => vi.waitFor(() => expect(seen.text).toBe(text))
+const hears = (seen: { text: string }, text: string) => vi.waitFor(() => expect(seen.text).toBe(text), 20_000)
 
 beforeEach(async () => {
   received = ''
@@ -55,7 +55,7 @@ it('passes bytes on both ways and the end of a connection too', async () => {
   expect(proxy.url('redis')).toBe(`redis://127.0.0.1:${proxy.port}`)
   socket.end()
   await closed
-  await vi.waitFor(() => expect(proxy.connections()).toBe(0))
+  await vi.waitFor(() => expect(proxy.connections()).toBe(0), 20_000)
   expect(seen.error).toBe('')
 })
 
@@ -87,7 +87,7 @@ it('holds everything back while it stalls, for old and new connections, and then
   old.socket.write('b')
   const fresh = await dial()
   fresh.socket.write('c')
-  await vi.waitFor(() => expect(proxy.connections()).toBe(2))
+  await vi.waitFor(() => expect(proxy.connections()).toBe(2), 20_000)
   // A second way to the same server shows that it would have answered by now.
   const direct = await dial((target.address() as AddressInfo).port)
   direct.socket.write('d')
@@ -103,7 +103,7 @@ it('lets new connections hang while the old ones go on, and then lets them go on
   proxy.stallNew(true)
   const fresh = await dial()
   fresh.socket.write('new')
-  await vi.waitFor(() => expect(proxy.connections()).toBe(2))
+  await vi.waitFor(() => expect(proxy.connections()).toBe(2), 20_000)
   old.socket.write('old')
   await hears(old.seen, '<old>')
   expect(received).toBe('old')
@@ -127,10 +127,10 @@ it('loses replies while requests still arrive', async () => {
   const { socket, seen } = await dial()
   proxy.cutReplies(true)
   socket.write('lost')
-  await vi.waitFor(() => expect(received).toBe('lost'))
+  await vi.waitFor(() => expect(received).toBe('lost'), 20_000)
   proxy.resetAll()
   proxy.cutReplies(false)
-  await vi.waitFor(() => expect(socket.destroyed).toBe(true))
+  await vi.waitFor(() => expect(socket.destroyed).toBe(true), 20_000)
   expect(seen.text).toBe('')
   const again = await dial()
   again.socket.write('heard')
@@ -145,7 +145,7 @@ it('breaks a connection after so many bytes, which arrive, and no other', async 
   socket.write('two')
   await closed
   expect(seen.error).toBe('ECONNRESET')
-  await vi.waitFor(() => expect(received).toBe('onetw'))
+  await vi.waitFor(() => expect(received).toBe('onetw'), 20_000)
   const again = await dial()
   again.socket.write('three')
   await hears(again.seen, '<three>')

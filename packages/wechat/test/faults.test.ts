@@ -143,7 +143,7 @@ describe('one signal for many calls', () => {
     const client = openClient(server.url, { ...patient, connections: 2 })
     const controller = new AbortController()
     const open = Array.from({ length: 10 }, () => client.send({ ...call, signal: controller.signal }))
-    await vi.waitFor(() => expect(server.requests).toHaveLength(2))
+    await vi.waitFor(() => expect(server.requests).toHaveLength(2), 20_000)
     controller.abort()
     const details = (await Promise.all(open)).map((outcome) => ('detail' in outcome ? outcome.detail : ''))
     expect(details.slice(0, 2)).toEqual(Array.from({ length: 2 }, () => 'aborted while waiting for headers'))

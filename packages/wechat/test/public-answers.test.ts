@@ -81,7 +81,7 @@ describe('an answer that never ends', () => {
   ])('ends: %s', async (_, head, more, expected) => {
     const server = await rawServer(endless(head, more))
     expect(await open()(`http://pictures.test:${server.port}/`)).toMatchObject(expected)
-    await vi.waitFor(() => expect(server.sockets.size).toBe(0))
+    await vi.waitFor(() => expect(server.sockets.size).toBe(0), 20_000)
   })
 
   it.each([
@@ -91,7 +91,7 @@ describe('an answer that never ends', () => {
     const server = await rawServer(endless(head, PART))
     const answered = await open()(`http://pictures.test:${server.port}/`, { timeoutMs: 200 })
     expect(answered).toEqual({ kind: 'broken', detail: 'timeout' })
-    await vi.waitFor(() => expect(server.sockets.size).toBe(0))
+    await vi.waitFor(() => expect(server.sockets.size).toBe(0), 20_000)
   })
 })
 
@@ -123,7 +123,7 @@ describe('an answer that is not HTTP', () => {
     const other = await rawServer({ onRequest: (socket) => void socket.write(answer('other')) })
     expect(await call(`http://pictures.test:${server.port}/`)).toMatchObject({ body: Buffer.from('one') })
     expect(await call(`http://pictures.test:${other.port}/`)).toMatchObject({ body: Buffer.from('other') })
-    await vi.waitFor(() => expect(server.sockets.size).toBe(0))
+    await vi.waitFor(() => expect(server.sockets.size).toBe(0), 20_000)
   })
 })
 

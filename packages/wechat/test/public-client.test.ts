@@ -165,7 +165,7 @@ describe('the bounds', () => {
       status: 200,
       detail: 'larger than 1000 bytes',
     })
-    await vi.waitFor(() => expect(server.sockets.size).toBe(0))
+    await vi.waitFor(() => expect(server.sockets.size).toBe(0), 20_000)
   })
 
   it.each([
@@ -178,7 +178,7 @@ describe('the bounds', () => {
     const server = await rawServer(endless(`${head}\r\n\r\n`))
     const answered = await open()(`http://pictures.test:${server.port}/`)
     expect(answered).toMatchObject({ kind: 'answered', status, body: Buffer.alloc(0) })
-    await vi.waitFor(() => expect(server.sockets.size).toBe(0))
+    await vi.waitFor(() => expect(server.sockets.size).toBe(0), 20_000)
   })
 
   it('follow a redirect whose body is long and never ends', async () => {
@@ -187,7 +187,7 @@ describe('the bounds', () => {
     const server = await rawServer(endless(`HTTP/1.1 301 Moved\r\n${to}\r\ncontent-length: 1000000\r\n\r\n`))
     const answered = await open()(`http://pictures.test:${server.port}/`)
     expect(answered).toMatchObject({ kind: 'answered', status: 200, body: Buffer.from('end') })
-    await vi.waitFor(() => expect(server.sockets.size).toBe(0))
+    await vi.waitFor(() => expect(server.sockets.size).toBe(0), 20_000)
   })
 
   it('keep the connection where a short body has come with the status', async () => {
@@ -231,7 +231,7 @@ describe('the bounds', () => {
     const server = await rawServer({})
     const gone = new AbortController()
     const answered = open()(`http://pictures.test:${server.port}/`, { signal: gone.signal })
-    await vi.waitFor(() => expect(server.requests).toHaveLength(1))
+    await vi.waitFor(() => expect(server.requests).toHaveLength(1), 20_000)
     gone.abort()
     expect(await answered).toEqual({ kind: 'broken', detail: 'aborted' })
   })

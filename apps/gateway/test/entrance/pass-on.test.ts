@@ -186,7 +186,7 @@ describe('what is passed on', () => {
       const type = 'content-type: multipart/form-data; boundary=x\r\ncontent-length: 5000\r\n\r\n--x\r\n'
       const stalled = Array.from({ length: 32 }, () => stall(port, Buffer.from(head + type)))
       // Some are refused for want of a place: then those before have theirs.
-      await vi.waitFor(() => expect(here.gateway.text()).toContain('as many calls under way'))
+      await vi.waitFor(() => expect(here.gateway.text()).toContain('as many calls under way'), 20_000)
       const typed = await Promise.all(Array.from({ length: 15 }, () => typing(theirs)))
       expect(typed).toEqual(Array.from({ length: 15 }, () => expect.objectContaining(OK)))
       expect(await upload(1000, theirs)).toMatchObject({ status: 200, type: 'image' })
@@ -213,7 +213,7 @@ describe('what is passed on', () => {
       const type = (as: string, touser: string) =>
         wechatClient(url).post(`/message/custom/typing?access_token=${as}`, { touser, command: 'Typing' })
       const waiting = Array.from({ length: 40 }, () => type(token, 'oSlow'))
-      await vi.waitFor(() => expect(slow.length).toBe(16))
+      await vi.waitFor(() => expect(slow.length).toBe(16), 20_000)
       expect(await Promise.all(Array.from({ length: 15 }, () => type(theirs, 'oAnna')))).toEqual(
         Array.from({ length: 15 }, () => expect.objectContaining(OK)),
       )

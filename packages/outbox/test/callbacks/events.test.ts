@@ -56,7 +56,7 @@ describe('a message', () => {
     expect(await events()).toEqual([])
     await held.settle(retry(1))
     expect(await events()).toEqual([])
-    const next = await vi.waitFor(() => handOf().fetch())
+    const next = await vi.waitFor(() => handOf().fetch(), 20_000)
     await next.run.admit(memberOf(next.run))
     await next.settle(DELIVERED)
     expect(await events()).toEqual([
@@ -264,7 +264,7 @@ describe('an app', () => {
 
   it('goes on by the delivery of its probe', async () => {
     await reportFault(world.store, APP, fault({ cause: 'send' }))
-    await vi.waitFor(async () => expect(await takeProbeTurn(world.store, APP)).toEqual({ kind: 'probing' }))
+    await vi.waitFor(async () => expect(await takeProbeTurn(world.store, APP)).toEqual({ kind: 'probing' }), 20_000)
     await world.redis.hset(keys.hold, 'prober', 't')
     expect(await proveApp(world.store, APP, { token: 't', proof: 'delivered' })).toBe('lifted')
     expect(await types()).toEqual(TYPES)

@@ -88,7 +88,7 @@ it('its replay is another message, and the answer that comes after that is told 
   await DEATHS['WeChat refused the call after it']?.(slow.id)
   await requestReplay(world.store, APP, deadLetterIdOf(slow.id))
   await replayRetried({ store: world.store, appid: APP, rememberMs: 60_000, perSecond: 0 })
-  const replay = await vi.waitFor(async () => admitted(await handOf('replay').fetch()))
+  const replay = await vi.waitFor(async () => admitted(await handOf('replay').fetch()), 20_000)
   expect(replay.id).toBe(`${slow.id}-1`)
   expect(await slow.settle(DELIVERED)).toMatchObject({ outcome: 'gone' })
   await replay.settle(dies())

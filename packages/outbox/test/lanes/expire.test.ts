@@ -32,7 +32,7 @@ describe('a message that expires while its app is held', () => {
     await world.redis.hset(keys.sendJob(open.id), 'sending', String(at))
     const gone = await outbox.send(past('o-dora'))
     await outbox.cancel(gone.id)
-    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 201))
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 201), 20_000)
     expect(await expireMessages(burier, { store: world.store, appid: APP })).toBe(2)
     expect(dead.map(({ id }) => id.slice(2)).toSorted()).toEqual(
       [first.id, scheduled.id].map((id) => id.slice(2)).toSorted(),
@@ -48,7 +48,7 @@ describe('a message that expires while its app is held', () => {
     await pauseApp(world.store, APP)
     const at = Date.now()
     const { id } = await world.outbox().send({ ...text('o-swept'), expiresAt: at + 1 })
-    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 1))
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 1), 20_000)
     const { dead } = await world.consumer(delivering([]))
     await vi.waitFor(() => expect(dead).toMatchObject([{ letter: { messageId: id } }]), 15_000)
   })

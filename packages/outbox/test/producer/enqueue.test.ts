@@ -37,7 +37,7 @@ describe('what waits for Redis', () => {
     const results = await settled
     expect(results.every((one) => one.status === 'rejected' && one.reason.code === 'WXO_UNAVAILABLE')).toBe(true)
     open = () => Promise.resolve(world.store)
-    expect(await vi.waitFor(() => enqueuer.enqueue(message(1)))).toEqual({
+    expect(await vi.waitFor(() => enqueuer.enqueue(message(1)), 20_000)).toEqual({
       id: 'm-1',
       duplicate: false,
       stands: 'queued',
