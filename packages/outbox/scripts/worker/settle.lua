@@ -77,6 +77,13 @@ local function emit(...)
   hasEmitted = true
 end
 
+-- What was delayed may be fetched at once.
+local function letGo(id)
+  redis.call('HSET', jobs .. id, 'parked', '0', 'delay', 0)
+  redis.call('RPUSH', wait, id)
+  hasWoken = true
+end
+
 -- The message leaves its lane, by id: the front may be another by now. The one whose turn it is then goes to the run that
 -- settles, if that asks for a message, else to the front of `wait`. A backoff is kept: only a parked message is woken.
 local function leave(run)
@@ -96,9 +103,7 @@ local function leave(run)
     run.successor = turn
     return
   end
-  redis.call('HSET', jobs .. turn, 'parked', '0', 'delay', 0)
-  redis.call('RPUSH', wait, turn)
-  hasWoken = true
+  letGo(turn)
 end
 
 -- The job is no run's any more, and stands in no list from which one is fetched.
@@ -154,6 +159,11 @@ local function deliver(run, returned, flags, data, event)
     if returned ~= '' then redis.call('HSET', run.jobKey, 'returnvalue', returned) end
     redis.call('HSET', run.jobKey, 'settled', 'delivered', 'sending', '')
     if data ~= '' then redis.call('HSET', run.jobKey, 'data', data) end
+    -- Nobody has it where a later run has ended with a wait: the next fetch completes it, and not when that wait is over.
+    if redis.call('ZREM', delayed, run.id) == 1 then
+      redis.call('ZREM', awaitingKey(jobs), run.id)
+      letGo(run.id)
+    end
   else
     complete(run, returned, data)
   end

@@ -8,10 +8,12 @@ import { healLanes } from '../../src/lanes/heal.ts'
 import { cancelMessage } from '../../src/producer/cancel.ts'
 import { readStatus } from '../../src/producer/status.ts'
 import type { Store } from '../../src/redis/store.ts'
+import type { Settlement } from '../../src/worker/run.ts'
 import { burierOn, failed, untilDead } from '../support/dead.ts'
 import { createHand, type Hand } from '../support/hand.ts'
 import {
   APP,
+  attemptMade,
   createWorld,
   DELIVERED,
   delivering,
@@ -84,6 +86,30 @@ describe('a worker that dies', () => {
     expect(await world.dead.getJob(deadLetterIdOf(first))).toBeUndefined()
     expect(await world.send.getCompletedCount()).toBe(1)
     expect([await waiting(), await lane()]).toEqual([[second], [second]])
+  })
+
+  it.each<[string, Settlement]>([
+    ['waits for its retry', retry(3_600_000)],
+    [
+      'waits for its user',
+      { kind: 'await-user', attempts: [attemptMade({ outcome: 'waiting-for-user', errcode: 45015 })] },
+    ],
+  ])('before its answer is recorded is completed at once where it %s by then', async (_how, waits) => {
+    const { id } = await world.outbox().send({ ...text('o-one'), onClosed: 'hold' })
+    const slow = await hand.fetch()
+    await slow.run.admit(memberOf(slow.run))
+    await slow.die()
+    const now = await hand.fetch()
+    await now.run.admit(memberOf(now.run))
+    await now.settle(waits)
+    expect(await world.redis.zscore(keys.sendDelayed, id)).not.toBeNull()
+    await slow.settle(DELIVERED)
+    // Whoever fetches it finds that WeChat has it.
+    const last = await hand.fetch()
+    expect([last.id, await last.run.admit(memberOf(last.run))]).toEqual([id, { kind: 'settled' }])
+    await last.settle({ kind: 'settled' })
+    expect(await world.send.getCompletedCount()).toBe(1)
+    expect(await world.redis.exists(keys.sendDelayed, keys.sendAwaitingUser, keys.expiring, keys.lane('o-one'))).toBe(0)
   })
 })
 
