@@ -67,6 +67,7 @@ export function guardClient(client: RedisClient, peers: Peers): void {
     if (isOfSelect(error)) client.disconnect(true)
   })
   checkServer(client, peers)
+  hearNoMore(client)
   peersByClient.set(client, peers)
   peers.clients.add(client)
   client.on('end', () => {
@@ -108,6 +109,23 @@ function lastErrorOf(client: RedisClient): unknown {
 
 interface Connector {
   check(info: Readonly<Record<string, string>>): boolean
+  disconnect(): void
+  readonly stream?: { destroy(): void } | null
+}
+
+/**
+ * A connection that is given up because another server is the primary now must answer nothing more. ioredis goes on reading from it for up
+ * to 200 ms: an old primary that stood still and goes on would say in that time that it has stored what only the new one may store.
+ */
+function hearNoMore(client: Redis): void {
+  const internals = client as unknown as { connector: Connector; manuallyClosing: boolean }
+  const { connector } = internals
+  const disconnect = connector.disconnect.bind(connector)
+  connector.disconnect = () => {
+    const { stream } = connector
+    disconnect()
+    if (!internals.manuallyClosing) stream?.destroy()
+  }
 }
 
 /** The client asks its connector, with what INFO says of the server, before it is ready. */

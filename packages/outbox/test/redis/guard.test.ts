@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as soon } from 'node:timers/promises'
 import { askRedis, freeLoopbackPort, type LocalRedis, startLocalRedis, startTcpProxy } from '@wechat-outbox/sandbox'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { messageOf } from '../../src/errors.ts'
@@ -195,6 +196,23 @@ describe('a replica', () => {
       expect(await producer.publish('channel', 'news')).toBe(1)
     },
   )
+})
+
+it('a connection that is given up answers nothing more, even if its server goes on at that moment', async () => {
+  const proxy = await startTcpProxy({ targetPort: primary.port })
+  onTestFinished(() => proxy.close())
+  const client = open(proxy.url('redis'))
+  await whenReady(client, 5000)
+  const connection = (): Promise<unknown> => client.call('CLIENT', 'ID')
+  const givenUp = await connection()
+  proxy.stall(true)
+  const asked = connection()
+  await soon()
+  client.disconnect(true)
+  proxy.stall(false)
+  const answeredBy = await asked
+  expect(answeredBy).not.toBe(givenUp)
+  expect(answeredBy).toBe(await connection())
 })
 
 /** A real Redis whose INFO tells another version, of the same length. */
