@@ -155,12 +155,13 @@ describe('a token that WeChat refuses', () => {
     let refused = await replace(mine, bad)
     for (let n = 0; n < 4; n += 1) {
       expect(refused).toEqual({ kind: 'token', token: bad, fresh: false })
+      // The next call begins later than this, and not within the same millisecond.
+      await store.redis.hset(tokenKey, { pausedUntil: '1', repeatedAt: String(Date.now() - 1000) })
       refused = await replace(mine, bad, 3)
       const { pauseMs = 0 } = (await createTokenStore(store, SANDBOX_APP_ID).read()) ?? {}
       pauses.push(Math.ceil(pauseMs / 1000))
-      // The next call begins later than this.
-      await store.redis.hset(tokenKey, { pausedUntil: '1', repeatedAt: String(Date.now() - 1000) })
     }
+    await store.redis.hset(tokenKey, { pausedUntil: '1', repeatedAt: String(Date.now() - 1000) })
     expect(pauses).toEqual([1, 2, 4, 8])
     expect(await replace(other, bad, 3)).toMatchObject({ kind: 'no-token', errcode: 40001, lasts: true })
     // At first, at the first two refusals and after the last: whoever is refused in between asks nobody.

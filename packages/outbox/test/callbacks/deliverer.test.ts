@@ -145,7 +145,8 @@ describe('an event', () => {
       await until(() => expect(calls).toHaveLength(1))
       await whileRefusing(world.url, { how, ms: 300 }, async () => {
         resolve(TAKEN)
-        await until(() => expect(problems.length).toBeGreaterThan(0))
+        // Connections leave a server that takes no writes, mostly before it refuses any.
+        if (how !== 'READONLY') await until(() => expect(problems.length).toBeGreaterThan(0))
       })
       await until(async () => expect(await callbacks()).toMatchObject({ told: 1, delayed: 0 }))
       expect(calls).toHaveLength(1)
