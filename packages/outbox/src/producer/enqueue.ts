@@ -150,15 +150,16 @@ function createWriter(
       next.push(...(underWay.get(person)?.behind ?? []))
       underWay.delete(person)
     }
-    // People get their turns in the order of the calls, as far as nobody waits for it.
-    next.sort((one, other) => one.since - other.since)
+    if (next.length === 0) return
     // A Redis that is away or refuses would refuse these as well, and they have waited already.
     if (refused !== undefined) return settled(refuse(next, refused))
-    settled(refuse(next.filter(hasWaited), noAnswer()))
-    writeAll(
-      where,
-      next.filter((item) => !hasWaited(item)),
-    )
+    // People get their turns in the order of the calls, as far as nobody waits for it.
+    next.sort((one, other) => one.since - other.since)
+    const latest = performance.now() - COMMAND_WAIT_MS
+    const isLate = ({ since }: Pending): boolean => since <= latest
+    const late = next.filter(isLate)
+    if (late.length > 0) settled(refuse(late, noAnswer()))
+    writeAll(where, late.length > 0 ? next.filter((item) => !isLate(item)) : next)
   }
 
   return (into, appid, items) => {
@@ -166,8 +167,6 @@ function createWriter(
     writeAll({ store: into, appid, replicaWait }, items)
   }
 }
-
-const hasWaited = ({ since }: Pending): boolean => performance.now() - since >= COMMAND_WAIT_MS
 
 /** What `send.lua` says of one message. */
 type Answer =
