@@ -9,20 +9,18 @@ import {
   reportFault,
   takeProbeTurn,
 } from '../../src/app-hold/hold.ts'
+import { appFault } from '../support/app-fault.ts'
 import { APP, keys, ownWorld, reasonOf } from '../support/world.ts'
 
 const world = ownWorld()
 
-const fault = (given: Partial<AppFault> = {}): AppFault => ({
-  kind: 'fault',
-  hold: 'suspended',
-  cause: 'send',
-  reason: reasonOf({ errcode: 99_999, name: 'unknown' }),
-  holdMs: 15_000,
-  everyMs: 60_000,
-  inARow: { group: 'unexplained', max: 5, people: 2 },
-  ...given,
-})
+const fault = (given: Partial<AppFault> = {}): AppFault =>
+  appFault({
+    reason: reasonOf({ errcode: 99_999, name: 'unknown' }),
+    holdMs: 15_000,
+    inARow: { group: 'unexplained', max: 5, people: 2 },
+    ...given,
+  })
 const unreachable = fault({ cause: 'road', reason: reasonOf({ name: 'unreachable' }) })
 
 /** One call after another, each for the person that is named. */

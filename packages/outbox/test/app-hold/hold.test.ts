@@ -11,21 +11,13 @@ import {
   takeProbeTurn,
 } from '../../src/app-hold/hold.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
+import { appFault } from '../support/app-fault.ts'
 import { APP, ASKING, attemptMade, delivering, keys, memberOf, ownWorld, reasonOf, text } from '../support/world.ts'
 
 const world = ownWorld()
 
-const fault = (given: Partial<AppFault> = {}): AppFault => ({
-  kind: 'fault',
-  hold: 'suspended',
-  cause: 'send',
-  reason: reasonOf({ errcode: 40164, name: 'ip-not-allowed' }),
-  holdMs: 60_000,
-  everyMs: 60_000,
-  ...given,
-})
 const report = (given: Partial<AppFault> = {}, token = 'a run') =>
-  reportFault(world.store, APP, { token, fault: fault(given) })
+  reportFault(world.store, APP, { token, fault: appFault(given) })
 const isPaused = () => world.send.isPaused()
 const waiting = async (): Promise<number> => (await world.send.getWaitingCount()) + (await world.send.getDelayedCount())
 /** As if the time until the next probe were over. */
@@ -44,7 +36,7 @@ function calling(answer: (run: Run) => 'ok' | 'fault' | 'busy', given: Partial<A
     seen.openMax = Math.max(seen.openMax, seen.open)
     await new Promise((resolve) => setImmediate(resolve))
     const said = answer(run)
-    const signal = { ok: { kind: 'delivered' }, busy: { kind: 'reached' }, fault: fault(given) } as const
+    const signal = { ok: { kind: 'delivered' }, busy: { kind: 'reached' }, fault: appFault(given) } as const
     await run.signalApp(signal[said])
     seen.open -= 1
     if (said === 'ok') return { kind: 'delivered', attempts: [attemptMade()] }
@@ -219,7 +211,7 @@ describe('a probe', () => {
     const { resumed } = await world.consumer(
       async (run) => {
         if (token) return deliver(run)
-        await run.signalApp(fault({ cause: 'token', holdMs: 100 }))
+        await run.signalApp(appFault({ cause: 'token', holdMs: 100 }))
         return { kind: 'held' }
       },
       {

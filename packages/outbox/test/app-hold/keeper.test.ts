@@ -5,21 +5,15 @@ import { describe, expect, it, vi } from 'vitest'
 import { readHold, reportFault, resumeApp, takeProbeTurn } from '../../src/app-hold/hold.ts'
 import { createHoldKeeper } from '../../src/app-hold/keeper.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
+import { appFault } from '../support/app-fault.ts'
 import { watchRate } from '../support/rated.ts'
-import { APP, DELIVERED, keys, memberOf, ownWorld, reasonOf, retry, text, touserOf } from '../support/world.ts'
+import { APP, DELIVERED, keys, memberOf, ownWorld, retry, text, touserOf } from '../support/world.ts'
 
 const world = ownWorld()
 
-const fault: AppFault = {
-  kind: 'fault',
-  hold: 'suspended',
-  cause: 'send',
-  reason: reasonOf({ errcode: 40164, name: 'ip-not-allowed' }),
-  holdMs: 60_000,
-  everyMs: 60_000,
-}
+const fault = appFault()
 const hold = (given: Partial<AppFault> = {}) =>
-  reportFault(world.store, APP, { token: 'a run', fault: { ...fault, ...given } })
+  reportFault(world.store, APP, { token: 'a run', fault: appFault(given) })
 async function probe(): Promise<void> {
   await world.redis.hset(keys.hold, 'until', '1')
   await takeProbeTurn(world.store, APP)

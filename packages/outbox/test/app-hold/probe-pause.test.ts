@@ -2,22 +2,13 @@
 import type { AppFault } from '@wechat-outbox/messages'
 import { describe, expect, it } from 'vitest'
 import { proveApp, readHold, reportFault, resumeApp, takeProbeTurn } from '../../src/app-hold/hold.ts'
+import { appFault } from '../support/app-fault.ts'
 import { APP, keys, ownWorld, reasonOf } from '../support/world.ts'
 
 const world = ownWorld()
 
-const report = (given: Partial<AppFault>) => {
-  const fault: AppFault = {
-    kind: 'fault',
-    hold: 'suspended',
-    cause: 'send',
-    reason: reasonOf({ errcode: 40164, name: 'ip-not-allowed' }),
-    holdMs: 15_000,
-    everyMs: 60_000,
-    ...given,
-  }
-  return reportFault(world.store, APP, { token: 'a run', fault })
-}
+const report = (given: Partial<AppFault>) =>
+  reportFault(world.store, APP, { token: 'a run', fault: appFault({ holdMs: 15_000, ...given }) })
 /** As if the time until the next probe were over. */
 const due = () => world.redis.hset(keys.hold, 'until', '1')
 

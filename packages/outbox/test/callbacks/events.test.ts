@@ -1,14 +1,14 @@
 // An event is there exactly when what it tells of is true: added in the step that makes it so, once, whatever that step is and however often
 // it is repeated.
-import { CALLBACK_TYPES, type CallbackType, deadLetterIdOf } from '@wechat-outbox/messages'
+import { type AppFault, CALLBACK_TYPES, type CallbackType, deadLetterIdOf } from '@wechat-outbox/messages'
 import { describe, expect, it, vi } from 'vitest'
 import { liftTokenFault, proveApp, reportFault, resumeApp, takeProbeTurn } from '../../src/app-hold/hold.ts'
-import { createBurier } from '../../src/dead-letters/bury.ts'
+import { appFault } from '../support/app-fault.ts'
+import { workersBurier } from '../support/dead.ts'
 import { createHand, SILENT } from '../support/hand.ts'
 import {
   APP,
   attemptMade,
-  consumerDefaults,
   DELIVERED,
   dies,
   keys,
@@ -152,20 +152,7 @@ describe('a message', () => {
 })
 
 describe('a message that no run settles', () => {
-  const burierOf = (holdMaxMs?: number) => {
-    const { explainFailure: explain, explainExpiry } = consumerDefaults(world.store)
-    const ignore = () => undefined
-    return createBurier({
-      appid: APP,
-      store: world.store,
-      explain,
-      explainExpiry,
-      holdMaxMs,
-      tells: ALL,
-      onDead: ignore,
-      onOccupied: ignore,
-    })
-  }
+  const burierOf = (holdMaxMs?: number) => workersBurier(world.store, { tells: ALL, holdMaxMs })
 
   it('is told of when other hands have failed its job', async () => {
     const { id, held } = await admitted()
@@ -213,18 +200,11 @@ describe('a message that no run settles', () => {
 })
 
 describe('an app', () => {
-  const fault = (more: object = {}) => ({
+  const SECRET_INVALID = reasonOf({ errcode: 40125, name: 'secret-invalid' })
+  const fault = (more: Partial<AppFault> = {}) => ({
     token: 't',
     tells: ALL,
-    fault: {
-      kind: 'fault',
-      hold: 'suspended',
-      cause: 'token',
-      reason: reasonOf({ errcode: 40125, name: 'secret-invalid' }),
-      holdMs: 1,
-      everyMs: 1,
-      ...more,
-    } as never,
+    fault: appFault({ cause: 'token', reason: SECRET_INVALID, holdMs: 1, everyMs: 1, ...more }),
   })
   const TYPES = ['app.suspended', 'app.resumed']
   const types = async () => (await events()).map(({ type }) => type)

@@ -2,12 +2,12 @@
 // answer changes nothing, the letter and the status included, so what was told stays true.
 import { CALLBACK_TYPES, deadLetterIdOf } from '@wechat-outbox/messages'
 import { expect, it, vi } from 'vitest'
-import { createBurier } from '../../src/dead-letters/bury.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { replayRetried } from '../../src/dead-letters/replay.ts'
 import { readStatus } from '../../src/producer/status.ts'
+import { workersBurier } from '../support/dead.ts'
 import { createHand, type Held } from '../support/hand.ts'
-import { APP, consumerDefaults, DELIVERED, dies, keys, memberOf, retry, sharedWorld, text } from '../support/world.ts'
+import { APP, DELIVERED, dies, keys, memberOf, retry, sharedWorld, text } from '../support/world.ts'
 
 const world = sharedWorld({ isFlushed: true })
 
@@ -33,19 +33,7 @@ async function slowRun(): Promise<Held> {
   return slow
 }
 
-function burier() {
-  const { explainFailure: explain, explainExpiry } = consumerDefaults(world.store)
-  const ignore = () => undefined
-  return createBurier({
-    appid: APP,
-    store: world.store,
-    explain,
-    explainExpiry,
-    tells,
-    onDead: ignore,
-    onOccupied: ignore,
-  })
-}
+const burier = () => workersBurier(world.store, { tells })
 
 /** How another worker, or a sweep, ends the message meanwhile. */
 const DEATHS: Readonly<Record<string, (id: string) => Promise<unknown>>> = {

@@ -6,6 +6,7 @@ import { liftTokenFault, reportFault, resumeApp } from '../../src/app-hold/hold.
 import type { TakenEvent } from '../../src/callbacks/turn.ts'
 import { inspectLanes, listDeadLetters, readHold, requestReplay } from '../../src/engine.ts'
 import type { Outbox } from '../../src/index.ts'
+import { appFault } from '../support/app-fault.ts'
 import { type About, olderProcess, restoreStored } from '../support/stored.ts'
 import { APP, createWorld, DELIVERED, dies, keys, memberOf, reasonOf, WAIT_MS, type World } from '../support/world.ts'
 
@@ -137,14 +138,7 @@ describe('in the end', () => {
 })
 
 it('an app that an older wxo resumes goes on untold, and what becomes of it afterwards is told as before', async () => {
-  const fault = {
-    kind: 'fault',
-    hold: 'suspended',
-    cause: 'token',
-    reason: reasonOf({ errcode: 40125, name: 'secret-invalid' }),
-    holdMs: 60_000,
-    everyMs: 60_000,
-  } as never
+  const fault = appFault({ cause: 'token', reason: reasonOf({ errcode: 40125, name: 'secret-invalid' }) })
   const ofApp = (): string[] => told.flatMap(({ type }) => (type.startsWith('app.') ? [type] : []))
   await reportFault(world.store, APP, { token: 't', tells, fault })
   await until(() => expect(ofApp()).toEqual(['app.suspended']))

@@ -2,9 +2,9 @@
 import { type DeadLetter, deadLetterIdOf } from '@wechat-outbox/messages'
 import type { Job } from 'bullmq'
 import { expect, vi } from 'vitest'
-import { createBurier } from '../../src/dead-letters/bury.ts'
+import { type Burier, type BurierOptions, createBurier } from '../../src/dead-letters/bury.ts'
 import type { Store } from '../../src/redis/store.ts'
-import { APP, dies, keys, reasonOf, text, type World } from './world.ts'
+import { APP, consumerDefaults, dies, keys, reasonOf, text, type World } from './world.ts'
 
 export const dying = (): Promise<ReturnType<typeof dies>> => Promise.resolve(dies())
 
@@ -44,6 +44,13 @@ export async function failed(world: World, touser: string, count = 1): Promise<s
       .exec()
   }
   return ids
+}
+
+/** A burier that gives the reasons that a worker gives, and adds the events that it adds. */
+export function workersBurier(store: Store, more: Pick<BurierOptions, 'tells' | 'holdMaxMs'>): Burier {
+  const { explainFailure: explain, explainExpiry } = consumerDefaults(store)
+  const ignore = () => undefined
+  return createBurier({ appid: APP, store, explain, explainExpiry, onDead: ignore, onOccupied: ignore, ...more })
 }
 
 /** A burier that tells what it found. */

@@ -13,6 +13,7 @@ import { connectRedis, type RedisClient } from '../../src/redis/connection.ts'
 import { openStore, type Store } from '../../src/redis/store.ts'
 import type { Consumer } from '../../src/worker/consumer.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
+import { appFault } from '../support/app-fault.ts'
 import {
   APP,
   ASKING,
@@ -21,7 +22,6 @@ import {
   keys,
   memberOf,
   type Reported,
-  reasonOf,
   text,
   WAIT_MS,
   type World,
@@ -94,14 +94,7 @@ function sending(sent: string[]) {
   }
 }
 
-const fault = {
-  kind: 'fault',
-  hold: 'suspended',
-  cause: 'send',
-  reason: reasonOf({ errcode: 40164, name: 'ip-not-allowed' }),
-  holdMs: 60_000,
-  everyMs: 60_000,
-} as const
+const fault = appFault()
 
 describe.each(['READONLY', 'NOREPLICAS', 'OOM', 'BUSY'] as const)('Redis answers %s', (error) => {
   it.each(['wxo:admit', 'wxo:unmark', 'wxo:queue-poll', 'wxo:heal', 'wxo:hold-turn'])(
