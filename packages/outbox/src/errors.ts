@@ -99,6 +99,9 @@ export function messageOf(error: unknown): string {
     .slice(0, 500)
 }
 
+/** What to do about a key that belongs to another message. */
+export const NEW_KEY = 'take a new key for a new message; a key repeats only with the same body'
+
 /** A question mark is the beginning of a query behind a path, or before a name and its value; elsewhere it ends a question. */
 function withoutQuery(word: string): string {
   const at = word.indexOf('?')

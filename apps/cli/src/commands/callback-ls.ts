@@ -5,6 +5,7 @@ import { UsageError } from '../failure.ts'
 import { receiverText } from '../hold-text.ts'
 import { type Output, plural, printable, printTable } from '../output.ts'
 import { type Session, stored } from '../session.ts'
+import { SHOWN_MAX, shownMax } from '../shown.ts'
 import { showDuration, showTime } from '../times.ts'
 
 export interface ListOptions {
@@ -14,13 +15,9 @@ export interface ListOptions {
   readonly all?: boolean
 }
 
-const SHOWN_DEFAULT = 50
-/** Events that one list holds in memory. */
-const SHOWN_MAX = 100_000
-
 export async function listCallbacks(session: Session, options: ListOptions): Promise<void> {
   const { failed: onlyGivenUp = false } = options
-  const max = readLimit(options.limit) ?? (options.all === true ? SHOWN_MAX : SHOWN_DEFAULT)
+  const max = shownMax(readLimit(options.limit), options.all)
   const appid = await chooseApp(session, options.app)
   const store = await session.store()
   const nowMs = store.clock.now()

@@ -7,19 +7,16 @@ import { reasonText } from '../lang.ts'
 import { type Output, plural, printTable, shortOpenid } from '../output.ts'
 import type { Session } from '../session.ts'
 import { lengthen, readChoice } from '../shortened.ts'
+import { shownMax } from '../shown.ts'
 import { showDuration, showTime } from '../times.ts'
 import type { DeadOptions } from './dead.ts'
-
-const SHOWN_DEFAULT = 50
-/** Letters that one list holds in memory. */
-const SHOWN_MAX = 100_000
 
 export async function listDead(session: Session, options: DeadOptions): Promise<void> {
   const choice = readChoice(options, Date.now())
   const appid = await chooseApp(session, options.app)
   const store = await session.store()
   const { limit, ...filter } = await lengthen(store, appid, choice)
-  const max = limit ?? (options.all === true ? SHOWN_MAX : SHOWN_DEFAULT)
+  const max = shownMax(limit, options.all)
   const items: ListedDeadLetter[] = []
   const more = await walkDeadLetters(store, { appid, filter, max }, (letter) => {
     items.push(letter)

@@ -4,6 +4,7 @@
  */
 import { MSGTYPES, type Msgtype, type TextRule, textProblem, touserSchema } from '@wechat-outbox/messages'
 import { OutboxError } from '@wechat-outbox/outbox'
+import { NEW_KEY } from '@wechat-outbox/outbox/engine'
 import { BUSY, type Refusal } from './answers.ts'
 import type { JsonObject } from './body.ts'
 
@@ -49,9 +50,6 @@ function isObject(value: unknown): value is JsonObject {
 
 const PROBLEMS_SHOWN_MAX = 3
 
-const IN_USE =
-  'Idempotency-Key was used for another message: take a new key for a new message; a key repeats only with the same body'
-
 /** Null for an error that is a bug here and not about the message. */
 export function refusalOf(error: unknown): Refusal | null {
   if (!(error instanceof OutboxError)) return null
@@ -63,7 +61,7 @@ export function refusalOf(error: unknown): Refusal | null {
       return { errcode: 47_001, detail: shown.join('; ') }
     }
     case 'WXO_CONFLICT':
-      return { errcode: 47_001, detail: IN_USE }
+      return { errcode: 47_001, detail: `Idempotency-Key was used for another message: ${NEW_KEY}` }
     // Closed: this gateway is ending, and another takes the request.
     case 'WXO_CLOSED':
     case 'WXO_UNAVAILABLE':

@@ -11,7 +11,7 @@
  * Redis Cluster redirects or refuses while a slot moves, and a later batch may be stored before the repeat. In these cases
  * nothing has been done; nothing else is sent twice.
  */
-import { OutboxError, storeError } from '../errors.ts'
+import { NEW_KEY, OutboxError, storeError } from '../errors.ts'
 import { COMMAND_WAIT_MS } from '../redis/connection.ts'
 import { appKeys, idempotencyDigest, storeKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
@@ -253,8 +253,6 @@ function answer(item: Pending, answered: Answer | undefined, isKept: boolean): v
   }
   done({ id: what, duplicate: true, ...(ending ? { ending } : {}) })
 }
-
-const NEW_KEY = 'take a new key for a new message; a key repeats only with the same body'
 
 const WINDOW_CLOSED = 'the reply window of the recipient is closed: WeChat takes nothing until the user acts'
 
