@@ -88,9 +88,20 @@ function createProber({ appid, store, report, probeToken }: HoldKeeperOptions) {
 export function createHoldKeeper(options: HoldKeeperOptions): HoldKeeper {
   const { appid, store, report, tells } = options
   const { tick, takeTurn, stop } = createProber(options)
+  let hasEndedRow = false
+
+  /** Once in a turn of the event loop, however many answers came in it. Nobody waits for the note. */
+  function endRow(): void {
+    if (hasEndedRow) return
+    hasEndedRow = true
+    setImmediate(() => (hasEndedRow = false))
+    endUnexplainedRow(store, appid).catch(() => undefined)
+  }
 
   async function signalFault(at: { token: string; touser: string; fault: AppFault }): Promise<boolean> {
     const { fault } = at
+    // The answers after this one end a row that it may have begun.
+    hasEndedRow = false
     const reported = await reportFault(store, appid, { ...at, tells })
     if (reported.kind === 'lifted') report.resumed()
     if (reported.kind === 'new') report.suspended(fault, reported.until)
@@ -114,9 +125,8 @@ export function createHoldKeeper(options: HoldKeeperOptions): HoldKeeper {
     async signal({ token, probes, touser = '', signal }) {
       if (signal.kind === 'fault') return signalFault({ token, touser, fault: signal })
       if (probes) await prove(token, signal.kind)
-      // A delivery ends every row when it is settled. Any other answer shows that the way to WeChat is open; nobody waits for the note.
-      else if (signal.kind === 'healthy' || signal.kind === 'reached')
-        endUnexplainedRow(store, appid).catch(() => undefined)
+      // A delivery ends every row when it is settled. Any other answer shows that the way to WeChat is open.
+      else if (signal.kind === 'healthy' || signal.kind === 'reached') endRow()
       return false
     },
     async unused(token) {

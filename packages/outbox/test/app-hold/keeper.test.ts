@@ -1,9 +1,9 @@
 /** An app that is held while other parts of the store are at work on it: it sleeps, keeps to a rate, or changes hands. */
-import type { AppFault } from '@wechat-outbox/messages'
+import type { AppFault, AppSignal } from '@wechat-outbox/messages'
 import type { Redis } from 'ioredis'
 import { describe, expect, it, vi } from 'vitest'
 import { readHold, reportFault, resumeApp, takeProbeTurn } from '../../src/app-hold/hold.ts'
-import { createHoldKeeper } from '../../src/app-hold/keeper.ts'
+import { createHoldKeeper, type HoldKeeper } from '../../src/app-hold/keeper.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
 import { appFault } from '../support/app-fault.ts'
 import { watchRate } from '../support/rated.ts'
@@ -90,18 +90,19 @@ describe('an app that has a rate', () => {
   })
 })
 
+/** One of this process, beside which no worker runs. */
+function keeperOf(probeToken: () => Promise<boolean>): HoldKeeper {
+  const nothing = () => undefined
+  const report = { suspended: nothing, resumed: nothing, stillHeld: nothing, problem: nothing }
+  return createHoldKeeper({ appid: APP, store: world.store, report, probeToken })
+}
+
 describe('a keeper whose app has been removed or changed', () => {
   it('probes no more: another may have other credentials', async () => {
     let asked = 0
-    const nothing = () => undefined
-    const keeper = createHoldKeeper({
-      appid: APP,
-      store: world.store,
-      report: { suspended: nothing, resumed: nothing, stillHeld: nothing, problem: nothing },
-      probeToken: async () => {
-        asked += 1
-        return false
-      },
+    const keeper = keeperOf(async () => {
+      asked += 1
+      return false
     })
     await hold({ cause: 'token' })
     await world.redis.hset(keys.hold, 'until', '1')
@@ -109,5 +110,35 @@ describe('a keeper whose app has been removed or changed', () => {
     await keeper.look()
     expect(asked).toBe(0)
     expect((await takeProbeTurn(world.store, APP)).kind).toBe('ask')
+  })
+})
+
+describe('answers that come at once', () => {
+  const inARow = { group: 'unexplained', max: 5 }
+  const unexplained = appFault({ inARow })
+  const reached = { kind: 'reached' } as const
+  const signal = (keeper: HoldKeeper, said: AppSignal) => keeper.signal({ token: 'a run', probes: false, signal: said })
+  const hdels = async (): Promise<number> =>
+    Number(/cmdstat_hdel:calls=(\d+)/u.exec(await world.redis.info('commandstats'))?.[1] ?? 0)
+
+  it('end the row of unexplained ones with one command', async () => {
+    const keeper = keeperOf(async () => false)
+    await hold({ inARow })
+    const before = await hdels()
+    await Promise.all(Array.from({ length: 100 }, () => signal(keeper, reached)))
+    await vi.waitFor(async () => expect(await world.redis.hget(keys.faultsInARow, 'unexplained')).toBeNull(), 10_000)
+    expect((await hdels()) - before).toBe(1)
+    await hold({ inARow })
+    await signal(keeper, reached)
+    await vi.waitFor(async () => expect(await hdels()).toBe(before + 2), 10_000)
+  })
+
+  it('end a row that a fault between two of them has begun', async () => {
+    const keeper = keeperOf(async () => false)
+    await Promise.all([reached, unexplained, reached].map((said) => signal(keeper, said)))
+    await world.redis.ping()
+    const kinds: string[] = []
+    for (let n = 0; n < 5; n += 1) kinds.push((await hold({ inARow })).kind)
+    expect(kinds).toEqual(['active', 'active', 'active', 'active', 'new'])
   })
 })
