@@ -1,10 +1,10 @@
 // Redis answers with errors while real workers have calls open to WeChat: whatever WeChat has said is recorded when Redis
 // writes again, and the processes say meanwhile that they cannot.
-import { connectRedis, type RedisClient } from '@wechat-outbox/outbox/engine'
+import { appPrefix, connectRedis, type RedisClient } from '@wechat-outbox/outbox/engine'
 import type { StartedProcess } from '@wechat-outbox/sandbox'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { logged } from './support/fleet.ts'
-import { type System, startSystem, text } from './support/system.ts'
+import { APP, type System, startSystem, text } from './support/system.ts'
 
 let system: System
 let redis: RedisClient
@@ -86,4 +86,17 @@ describe('a Redis that refuses to write while ten calls are open', () => {
     },
     120_000,
   )
+})
+
+it('a settlement that is refused by itself takes its worker out of service until it is recorded', async () => {
+  await system.fake.fault({ fault: { name: 'latency', minMs: 600, maxMs: 700 } })
+  const { id } = await system.outbox.send(text('o-spoilt', 'once'))
+  await until(async () => expect(await system.fake.sends()).toHaveLength(1))
+  const lane = `${appPrefix(APP)}:lane:o-spoilt`
+  await redis.multi().del(lane).set(lane, 'of another program').exec()
+  await until(async () => expect(await Promise.all(system.workers.map(ready))).toContain(503))
+  await redis.del(lane)
+  await until(async () => expect((await system.outbox.status(id))?.status).toBe('delivered'))
+  await until(async () => expect(await Promise.all(system.workers.map(ready))).toEqual([200, 200]))
+  expect(await system.fake.sends()).toHaveLength(1)
 })

@@ -114,7 +114,7 @@ describe('a keeper whose app has been removed or changed', () => {
 })
 
 describe('answers that come at once', () => {
-  const inARow = { group: 'unexplained', max: 5 }
+  const inARow = { group: 'unexplained', max: 5 } as const
   const unexplained = appFault({ inARow })
   const reached = { kind: 'reached' } as const
   const signal = (keeper: HoldKeeper, said: AppSignal) => keeper.signal({ token: 'a run', probes: false, signal: said })

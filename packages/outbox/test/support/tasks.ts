@@ -2,6 +2,7 @@
 import { deadLetterIdOf, type JobData, replayIdOf } from '@wechat-outbox/messages'
 import { expect, vi } from 'vitest'
 import type { Run, Settlement } from '../../src/engine.ts'
+import type { Store } from '../../src/redis/store.ts'
 import { type Round, runRound } from '../../src/tasks/step.ts'
 import type { NewTask, Task } from '../../src/tasks/task.ts'
 import { createTask, readTask } from '../../src/tasks/task.ts'
@@ -103,7 +104,19 @@ export function expectOrder({ got }: Receivers): void {
 const ROUND = { appid: APP, rememberMs: 60_000, perSecond: 0 }
 
 /** One round by hand, as a worker makes them. */
-export const round = (world: World): Promise<Round> => runRound({ ...ROUND, store: world.store })
+export const round = ({ store }: Pick<World, 'store'>): Promise<Round> => runRound({ ...ROUND, store })
+
+/** A store through which `meanwhile` happens once: after the first read of hashes that begin with `prefix`, and before what is made of it. */
+export function storeAround({ store, redis }: World, prefix: string, meanwhile: () => Promise<unknown>): Store {
+  const around = Object.create(redis) as typeof redis
+  let happening: Promise<unknown> | undefined
+  around.hmget = (async (...args: Parameters<typeof redis.hmget>) => {
+    const read = await redis.hmget(...args)
+    if (String(args[0]).startsWith(prefix)) await (happening ??= meanwhile())
+    return read
+  }) as typeof redis.hmget
+  return { ...store, redis: around }
+}
 
 /** Rounds by hand, until the task has ended. */
 export async function carryOut(world: World, id: string): Promise<void> {

@@ -11,6 +11,7 @@ import {
   receivers,
   round,
   start,
+  storeAround,
   untilEnded,
   untilReceived,
 } from '../support/tasks.ts'
@@ -153,7 +154,6 @@ it.each([
   ['was taken over', { stc: '1' }],
   ['has had a try', { atm: '1' }],
   ['has a history', { stacktrace: '["{}"]' }],
-  ['is the replay of another letter by now', { was: '{}' }],
 ])('leaves a message that waits and %s', async (_what, marks) => {
   const [id = ''] = await letDie(world, [['o-1', '45015']])
   const task = await start(world, { action: 'replay', filter: {} })
@@ -161,6 +161,17 @@ it.each([
   const job = keys.sendJob(replayIdOf(id))
   await world.redis.hset(job, marks)
   expect(await cancelTask(world.store, { appid: APP, id: task }, true)).toMatchObject({ task: { takenBack: 0 } })
+  expect(await world.redis.exists(job)).toBe(1)
+  expect(await world.redis.zcard(keys.deadFailed)).toBe(0)
+})
+
+it('leaves a message that became the replay of another letter while it was looked at', async () => {
+  const [id = ''] = await letDie(world, [['o-1', '45015']])
+  const task = await start(world, { action: 'replay', filter: {} })
+  await carryOut(world, task)
+  const job = keys.sendJob(replayIdOf(id))
+  const store = storeAround(world, job, () => world.redis.hset(job, 'was', '{}'))
+  expect(await cancelTask(store, { appid: APP, id: task }, true)).toMatchObject({ task: { takenBack: 0 } })
   expect(await world.redis.exists(job)).toBe(1)
   expect(await world.redis.zcard(keys.deadFailed)).toBe(0)
 })
