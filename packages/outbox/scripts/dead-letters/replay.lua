@@ -91,8 +91,10 @@ for n = FIRST, #ARGV, WIDTH do
   if waitMs > 0 then
     answers[#answers + 1] = 'later'
   else
+    at.storing = {}
     local isDone, answer = pcall(replay, entry, n)
     if not isDone then
+      unstore(at)
       local why = whyFailed(answer)
       if isReadOnly(why) then return redis.error_reply(why) end
       answer = refusedLetter(entry, why, at)

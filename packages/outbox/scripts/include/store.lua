@@ -6,11 +6,16 @@
 --   message.onClosed (its policy for a closed reply window, or ''), message.collapseKey
 --   at.jobs, at.lanes                              prefixes
 --   at.wait, at.delayed, at.events, at.marker, at.parkedLanes, at.expiring   keys
---   at.now, at.eventsMax
+--   at.now, at.eventsMax   at.storing   a table: what this call has begun to store, for `unstore`
 --- include first
 --- include park
 --- include collapse
 --- include delayed-score
+-- No message fails for its event.
+local function tellStored(at, event, ...)
+  redis.pcall('XADD', at.events, 'MAXLEN', '~', at.eventsMax, '*', 'event', event, ...)
+end
+
 local function store(message, at)
   local jobKey, lane = at.jobs .. message.id, at.lanes .. message.touser
   if redis.call('EXISTS', jobKey) == 1 then return 'duplicate' end
@@ -30,7 +35,9 @@ local function store(message, at)
     fields[n + 1], fields[n + 2] = 'onClosed', message.onClosed
   end
   redis.call('HSET', jobKey, unpack(fields))
-  redis.call('XADD', at.events, '*', 'event', 'added', 'jobId', message.id, 'name', message.name)
+  -- From here on there is something to take back. Where memory is full nothing is: a removal would let the next message in.
+  at.storing[#at.storing + 1] = { id = message.id, touser = message.touser, collapseKey = message.collapseKey }
+  tellStored(at, 'added', 'jobId', message.id, 'name', message.name)
   if message.expiresAt then redis.call('ZADD', at.expiring, message.expiresAt, message.id) end
   if older and waitsLikewise(older, message, at) then return 'queued' end
   -- Only now: what stands in a lane without a job is taken for gone.
@@ -41,23 +48,43 @@ local function store(message, at)
   end
   if isLater then
     redis.call('ZADD', at.delayed, delayedScore(at.delayed, at.now + delayMs), message.id)
-    redis.call('XADD', at.events, 'MAXLEN', '~', at.eventsMax, '*', 'event', 'delayed', 'jobId', message.id, 'delay', at.now + delayMs)
+    tellStored(at, 'delayed', 'jobId', message.id, 'delay', at.now + delayMs)
     at.hasDelayed = true
     return 'scheduled'
   end
   -- One in another's place is as old as that was.
   redis.call(older and 'RPUSH' or 'LPUSH', at.wait, message.id)
-  redis.call('XADD', at.events, 'MAXLEN', '~', at.eventsMax, '*', 'event', 'waiting', 'jobId', message.id)
+  tellStored(at, 'waiting', 'jobId', message.id)
   at.hasWaiting = true
   return 'queued'
 end
 
--- Once for all that were stored: the counter that BullMQ keeps, and what makes idle workers look.
-local function announce(count, queue, at)
-  redis.call('INCRBY', queue.id, count)
+-- Takes back what this call has stored before another program's key failed it. Half a message would hold up all behind it.
+local function unstore(at)
+  for _, message in ipairs(at.storing) do
+    redis.pcall('DEL', at.jobs .. message.id)
+    redis.pcall('LREM', at.lanes .. message.touser, '-1', message.id)
+    redis.pcall('LREM', at.wait, '1', message.id)
+    redis.pcall('ZREM', at.delayed, message.id)
+    redis.pcall('ZREM', at.expiring, message.id)
+    local known = at.collapse and at.collapse .. message.touser
+    if message.collapseKey and redis.pcall('HGET', known, message.collapseKey) == message.id then
+      redis.call('HDEL', known, message.collapseKey)
+    end
+  end
+end
+
+local function wakeIdle(queue, at)
   if at.hasDelayed then markDelayed(at.marker, at.delayed) end
   if not at.hasWaiting then return end
   local paused, concurrency = unpack(redis.call('HMGET', queue.meta, 'paused', 'concurrency'))
   if paused or (concurrency and redis.call('LLEN', queue.active) >= tonumber(concurrency)) then return end
   redis.call('ZADD', at.marker, 0, '0')
+end
+
+-- Once for all that were stored: the counter that BullMQ keeps, and what makes idle workers look. What is stored does not fail for it: the
+-- queue poll finds that.
+local function announce(count, queue, at)
+  redis.pcall('INCRBY', queue.id, count)
+  pcall(wakeIdle, queue, at)
 end

@@ -47,13 +47,7 @@ local function send(n, followers)
     id = id, name = name, touser = touser, data = data, sendAt = sendAt, expiresAt = expiresAt ~= '' and expiresAt,
     idem = record and idem, onClosed = onClosed, collapseKey = collapseKey ~= '' and collapseKey,
   }
-  if followers > 0 then
-    -- What another program has corrupted fails here, before the first is stored without the others.
-    for _, key in ipairs({ at.delayed, at.parkedLanes, at.expiring }) do redis.call('ZCARD', key) end
-    redis.call('XLEN', at.events)
-  end
   local stands = store(message, at)
-  stored = stored + 1 + followers
   message.idem = nil
   for place = n + WIDTH, n + WIDTH + 2 * followers - 1, 2 do
     message.id, message.data = ARGV[place], ARGV[place + 1]
@@ -63,14 +57,17 @@ local function send(n, followers)
     redis.call('HSET', record, 'id', id, 'fp', fingerprint)
     redis.call('PEXPIRE', record, string.format('%.0f', ttlMs + math.max(0, (sendAt or 0) - at.now)))
   end
+  stored = stored + 1 + followers
   return stands
 end
 
 local answers, n = {}, FIRST
 while n <= #ARGV do
   local followers = tonumber(ARGV[n])
+  at.storing = {}
   local isDone, answer = pcall(send, n, followers)
   if not isDone then
+    unstore(at)
     local why = whyFailed(answer)
     if isReadOnly(why) then return redis.error_reply(why) end
     answer = { 'failed', why }

@@ -4,6 +4,7 @@ import { REDIS_ERRORS } from '@wechat-outbox/sandbox'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createFatedRedis, type FatedRedis } from '../support/fated.ts'
 import { giveStalledBack, type Held } from '../support/hand.ts'
+import { spoil } from '../support/spoil.ts'
 import { createWorld, DELIVERED, dies, keys, memberOf, retry, text, WAIT_MS, type World } from '../support/world.ts'
 
 let world: World
@@ -24,24 +25,13 @@ const completed = (): Promise<string[]> => world.redis.zrange(keys.sendCompleted
 const settledField = (id: string): Promise<string | null> => world.redis.hget(keys.sendJob(id), 'settled')
 const REFUSED = { refuse: REDIS_ERRORS.NOREPLICAS } as const
 
-/** Puts a value of another type in the place of a key. Returns what mends it. */
-async function spoil(key: string): Promise<() => Promise<void>> {
-  const was = (await world.redis.exists(key)) === 1
-  if (was) await world.redis.rename(key, 'kept')
-  await world.redis.set(key, 'spoilt by hand')
-  return async () => {
-    await world.redis.del(key)
-    if (was) await world.redis.rename('kept', key)
-  }
-}
-
 describe('a settlement that Redis refuses by itself', () => {
   it('leaves the others of its script alone, and is repeated until its key is mended', async () => {
     await world.accept(['o-spoilt', 'o-2', 'o-3', 'o-4'].map((one) => text(one)))
     const hand = fated.hand('one')
     const runs = [await hand.fetch(), await hand.fetch(), await hand.fetch(), await hand.fetch()]
     const [spoilt, delivered, snoozed, dying] = runs as [Held, Held, Held, Held]
-    const mend = await spoil(keys.lane('o-spoilt'))
+    const mend = await spoil(world.redis, keys.lane('o-spoilt'))
     let isSettled = false
     const settling = spoilt.settle(DELIVERED).finally(() => (isSettled = true))
     expect(
@@ -79,7 +69,7 @@ describe('a settlement that Redis refuses by itself', () => {
     const hand = fated.hand('app')
     const runs = [await hand.fetch(), await hand.fetch(), await hand.fetch()] as [Held, Held, Held]
     const followers = await world.accept(people.map((one) => text(one)))
-    const mend = await spoil(key)
+    const mend = await spoil(world.redis, key)
     const settling = Promise.all(
       [DELIVERED, retry(60_000), dies()].map((settlement, n) => (runs[n] as Held).settle(settlement)),
     )
@@ -166,7 +156,7 @@ describe('a worker that ends while Redis refuses', () => {
     const [first = '', second = ''] = await world.accept([text('o-1'), text('o-2')])
     const hand = fated.hand('ending')
     const held = await hand.fetch()
-    const mend = await spoil(keys.lane('o-1'))
+    const mend = await spoil(world.redis, keys.lane('o-1'))
     const settling = held.settle(DELIVERED, true)
     await until(() => expect(hand.settler.trouble()).toBeDefined())
     const closing = hand.settler.close()
@@ -180,7 +170,7 @@ describe('a worker that ends while Redis refuses', () => {
     const heads = await world.accept(['o-1', 'o-2'].map((one) => text(one)))
     const hand = fated.hand('given-up')
     const runs = [await hand.fetch(), await hand.fetch()] as [Held, Held]
-    const mend = await spoil(keys.lane('o-1'))
+    const mend = await spoil(world.redis, keys.lane('o-1'))
     const byItself = runs[0].settle(dies())
     await until(() => expect(hand.settler.trouble()).toBeDefined())
     hand.meets([REFUSED], 'for ever')
@@ -212,13 +202,13 @@ describe('a worker with a settlement that Redis refuses by itself', () => {
     const [own = ''] = await world.accept([text('o-own')])
     const sent: string[] = []
     const takenAtMs: number[] = []
-    const mended = Promise.withResolvers<() => Promise<void>>()
+    const mended = Promise.withResolvers<() => Promise<unknown>>()
     const { consumer } = await world.consumer(
       async (run) => {
         const turn = await run.admit(memberOf(run))
         if (turn.kind !== 'go') return turn
         sent.push(run.id)
-        if (run.id === own) mended.resolve(await spoil(keys.lane('o-own')))
+        if (run.id === own) mended.resolve(await spoil(world.redis, keys.lane('o-own')))
         else takenAtMs.push(performance.now())
         return DELIVERED
       },
