@@ -26,9 +26,11 @@ local jobs, lanes, records, dead, rememberMs, perSecond, tasks, turn, replayedMs
 perSecond = tonumber(perSecond)
 local WIDTH, FIRST = 15, 10
 local now, micros = nowAndMicros()
+local eventsMax, paused, concurrency = settingsOf(KEYS[2])
 local at = {
-  jobs = jobs, lanes = lanes, wait = KEYS[1], delayed = KEYS[4], events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8],
-  expiring = KEYS[9], now = now, micros = micros, eventsMax = redis.call('HGET', KEYS[2], 'opts.maxLenEvents') or 10000,
+  jobs = jobs, lanes = lanes, wait = KEYS[1], counter = KEYS[3], delayed = KEYS[4], active = KEYS[5],
+  events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8], expiring = KEYS[9],
+  now = now, micros = micros, eventsMax = eventsMax, paused = paused, concurrency = concurrency,
   due = KEYS[10], dueOf = KEYS[11], tasks = tasks, open = KEYS[13],
 }
 local taskPerSecond = turn ~= '' and tonumber(redis.call('HGET', tasks .. turn, 'perSecond') or 0) or 0
@@ -104,5 +106,5 @@ for n = FIRST, #ARGV, WIDTH do
     if answer == 'replayed' then stored = stored + 1 end
   end
 end
-if stored > 0 then announce(stored, { id = KEYS[3], meta = KEYS[2], active = KEYS[5] }, at) end
+if stored > 0 then announce(stored, at) end
 return { waitMs, endDone(touched, at), unpack(answers) }

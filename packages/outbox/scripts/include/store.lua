@@ -5,12 +5,17 @@
 --   message.id, message.name, message.touser, message.data (JSON), message.sendAt, message.expiresAt, message.idem,
 --   message.onClosed (its policy for a closed reply window, or ''), message.collapseKey
 --   at.jobs, at.lanes                              prefixes
---   at.wait, at.delayed, at.events, at.marker, at.parkedLanes, at.expiring   keys
---   at.now, at.eventsMax   at.storing   a table: what this call has begun to store, for `unstore`
+--   at.wait, at.delayed, at.active, at.counter, at.events, at.marker, at.parkedLanes, at.expiring   keys
+--   at.now, at.micros   at.eventsMax, at.paused, at.concurrency   what `settingsOf` returns   at.storing   a table: what this call has begun to store, for `unstore`
 --- include first
 --- include park
 --- include collapse
 --- include delayed-score
+local function settingsOf(meta)
+  local eventsMax, paused, concurrency = unpack(redis.call('HMGET', meta, 'opts.maxLenEvents', 'paused', 'concurrency'))
+  return eventsMax or 10000, paused, concurrency
+end
+
 -- No message fails for its event.
 local function tellStored(at, event, ...)
   redis.pcall('XADD', at.events, 'MAXLEN', '~', at.eventsMax, '*', 'event', event, ...)
@@ -74,17 +79,16 @@ local function unstore(at)
   end
 end
 
-local function wakeIdle(queue, at)
+local function wakeIdle(at)
   if at.hasDelayed then markDelayed(at.marker, at.delayed) end
   if not at.hasWaiting then return end
-  local paused, concurrency = unpack(redis.call('HMGET', queue.meta, 'paused', 'concurrency'))
-  if paused or (concurrency and redis.call('LLEN', queue.active) >= tonumber(concurrency)) then return end
+  if at.paused or (at.concurrency and redis.call('LLEN', at.active) >= tonumber(at.concurrency)) then return end
   redis.call('ZADD', at.marker, 0, '0')
 end
 
 -- Once for all that were stored: the counter that BullMQ keeps, and what makes idle workers look. What is stored does not fail for it: the
 -- queue poll finds that.
-local function announce(count, queue, at)
-  redis.pcall('INCRBY', queue.id, count)
-  pcall(wakeIdle, queue, at)
+local function announce(count, at)
+  redis.pcall('INCRBY', at.counter, count)
+  pcall(wakeIdle, at)
 end

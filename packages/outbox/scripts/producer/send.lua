@@ -18,10 +18,12 @@
 local jobs, lanes, records, windows, collapseKeys = unpack(ARGV, 1, 5)
 local WIDTH, FIRST = 12, 6
 local now, micros = nowAndMicros()
+local eventsMax, paused, concurrency = settingsOf(KEYS[2])
 local at = {
-  jobs = jobs, lanes = lanes, wait = KEYS[1], delayed = KEYS[4], events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8],
-  expiring = KEYS[9], completed = KEYS[10], collapse = collapseKeys, records = records, now = now, micros = micros,
-  eventsMax = redis.call('HGET', KEYS[2], 'opts.maxLenEvents') or 10000,
+  jobs = jobs, lanes = lanes, wait = KEYS[1], counter = KEYS[3], delayed = KEYS[4], active = KEYS[5],
+  events = KEYS[6], marker = KEYS[7], parkedLanes = KEYS[8], expiring = KEYS[9],
+  completed = KEYS[10], collapse = collapseKeys, records = records, now = now, micros = micros,
+  eventsMax = eventsMax, paused = paused, concurrency = concurrency,
 }
 
 local stored = 0
@@ -75,5 +77,5 @@ while n <= #ARGV do
   answers[#answers + 1] = answer
   n = n + WIDTH + 2 * followers
 end
-if stored > 0 then announce(stored, { id = KEYS[3], meta = KEYS[2], active = KEYS[5] }, at) end
+if stored > 0 then announce(stored, at) end
 return answers
