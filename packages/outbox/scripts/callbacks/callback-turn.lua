@@ -86,7 +86,7 @@ local function note(id, as, waitMs, why)
   if as == 'back' then
     redis.call('RPUSH', wait, id)
     -- Its worker may ask for nothing more.
-    redis.call('ZADD', marker, '0', '0')
+    redis.pcall('ZADD', marker, '0', '0')
     return
   end
   redis.pcall('HINCRBY', queue .. id, 'atm', 1)
@@ -159,7 +159,7 @@ if room > 0 then
     redis.call('HSET', hold, 'prober', answer[1][1], 'until', till)
   end
   -- More is there than this worker takes: others are to look.
-  if not kind and redis.call('EXISTS', wait) == 1 then redis.call('ZADD', marker, '0', '0') end
+  if not kind and redis.call('EXISTS', wait) == 1 then redis.pcall('ZADD', marker, '0', '0') end
 end
 
 trimDelivered(completed, queue, { now = now, seconds = keepSeconds, count = keepCount })

@@ -25,5 +25,5 @@ local function awaitUser(id, at)
   redis.call('ZADD', awaitingKey(at.jobs), at.now, id)
   -- One with an `expiresAt` is listed by that.
   redis.call('ZADD', at.expiring, 'NX', redis.call('HGET', jobKey, 'awaitsSince') + at.holdMaxMs, id)
-  redis.call('XADD', at.events, '*', 'event', 'delayed', 'jobId', id, 'delay', string.format('%.0f', due))
+  redis.pcall('XADD', at.events, '*', 'event', 'delayed', 'jobId', id, 'delay', string.format('%.0f', due))
 end

@@ -21,7 +21,7 @@ local function bury(letter, at)
   if letter.idem then redis.call('HSET', key, 'idem', letter.idem) end
   -- An index that another program has corrupted must not keep a message from its end.
   for _, index in ipairs(letter.indexes) do redis.pcall('ZADD', index, letter.deadAt, letter.id) end
-  redis.call('XADD', at.dead .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'failed', 'jobId', letter.id,
+  redis.pcall('XADD', at.dead .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'failed', 'jobId', letter.id,
     'failedReason', letter.reason)
   return 'buried'
 end

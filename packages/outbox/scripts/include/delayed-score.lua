@@ -10,5 +10,5 @@ end
 -- The marker says when the earliest delayed job is due, so that idle workers wait no longer.
 local function markDelayed(marker, delayed)
   local next = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
-  if next then redis.call('ZADD', marker, tonumber(next) / 0x1000, '1') end
+  if next then redis.pcall('ZADD', marker, tonumber(next) / 0x1000, '1') end
 end

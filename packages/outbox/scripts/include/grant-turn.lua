@@ -60,7 +60,7 @@ local function begin(job, token, at)
     changed[#changed + 1] = at.nowText .. ' ' .. token
   end
   redis.call('HSET', jobKey, unpack(changed))
-  redis.call('XADD', at.events, '*', 'event', 'active', 'jobId', job.id, 'prev', 'waiting')
+  redis.pcall('XADD', at.events, '*', 'event', 'active', 'jobId', job.id, 'prev', 'waiting')
   return { job.id, grants and (job.atm or '0') or '', unpack(job.values, 1, #FIELDS) }
 end
 

@@ -38,23 +38,23 @@ end
 -- What makes idle workers look again.
 local function stir(prefix)
   if redis.call('LLEN', prefix .. 'wait') > 0 or redis.call('ZCARD', prefix .. 'prioritized') > 0 then
-    redis.call('ZADD', prefix .. 'marker', 0, '0')
+    redis.pcall('ZADD', prefix .. 'marker', 0, '0')
     return
   end
   local next = redis.call('ZRANGE', prefix .. 'delayed', 0, 0, 'WITHSCORES')
-  if next[2] then redis.call('ZADD', prefix .. 'marker', math.floor(tonumber(next[2]) / 4096), '1') end
+  if next[2] then redis.pcall('ZADD', prefix .. 'marker', math.floor(tonumber(next[2]) / 4096), '1') end
 end
 
 local function shut(prefix)
   if redis.call('HSETNX', prefix .. 'meta', 'paused', OURS) == 0 then return end
   redis.call('DEL', prefix .. 'marker')
-  redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'paused')
+  redis.pcall('XADD', prefix .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'paused')
 end
 
 local function unshut(prefix)
   if redis.call('HGET', prefix .. 'meta', 'paused') == OURS then
     redis.call('HDEL', prefix .. 'meta', 'paused')
-    redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'resumed')
+    redis.pcall('XADD', prefix .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'resumed')
   end
   stir(prefix)
 end

@@ -15,7 +15,7 @@ local function promoteDue(at)
       else
         redis.call('ZADD', at.prioritized, priority * 0x100000000 + redis.call('INCR', at.jobs .. 'pc') % 0x100000000, id)
       end
-      redis.call('XADD', at.events, '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
+      redis.pcall('XADD', at.events, '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
       redis.call('HSET', at.jobs .. id, 'delay', 0)
     end
   end

@@ -13,6 +13,6 @@ local function removeWaiting(id, queue)
   if waited == 0 then return false end
   removeJob(queue .. id)
   redis.call('ZREM', awaitingKey(queue), id)
-  redis.call('XADD', queue .. 'events', '*', 'event', 'removed', 'jobId', id, 'prev', 'waiting')
+  redis.pcall('XADD', queue .. 'events', '*', 'event', 'removed', 'jobId', id, 'prev', 'waiting')
   return true
 end

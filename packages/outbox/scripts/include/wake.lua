@@ -10,8 +10,8 @@ local function promote(id, jobPrefix)
   if redis.call('ZREM', jobPrefix .. 'delayed', id) == 0 then return end
   redis.call('HSET', jobPrefix .. id, 'parked', '0', 'delay', 0)
   redis.call('RPUSH', jobPrefix .. 'wait', id)
-  redis.call('ZADD', jobPrefix .. 'marker', 0, '0')
-  redis.call('XADD', jobPrefix .. 'events', '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
+  redis.pcall('ZADD', jobPrefix .. 'marker', 0, '0')
+  redis.pcall('XADD', jobPrefix .. 'events', '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
 end
 
 local function wake(laneKey, jobPrefix, parkedKey)

@@ -17,6 +17,6 @@ if takesBack then
   redis.call('PERSIST', KEYS[1])
   redis.call('PERSIST', KEYS[3])
   redis.call('ZADD', KEYS[2], at.now, ARGV[1])
-  redis.call('ZADD', KEYS[4], 0, '0')
+  redis.pcall('ZADD', KEYS[4], 0, '0')
 end
 return 'cancelled'

@@ -20,5 +20,5 @@ for _, old in ipairs(over > 0 and redis.call('ZRANGE', KEYS[2], 0, over - 1) or 
     redis.call('UNLINK', tasks .. old, tasks .. old .. ':replayed')
   end
 end
-redis.call('ZADD', KEYS[4], 0, '0')
+redis.pcall('ZADD', KEYS[4], 0, '0')
 return 'created'

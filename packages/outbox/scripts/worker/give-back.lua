@@ -16,7 +16,7 @@ for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
     if by == token then redis.call('HSET', jobKey, 'sending', '') end
     redis.call('DEL', jobKey .. ':lock')
     redis.call('LREM', KEYS[1], 1, id)
-    redis.call('ZADD', KEYS[3], 0, '0')
+    redis.pcall('ZADD', KEYS[3], 0, '0')
     given = given + 1
   end
 end

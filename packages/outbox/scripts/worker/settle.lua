@@ -354,7 +354,7 @@ end
 
 if hasDelivered then trimDelivered(completed, jobs, { now = now, seconds = keepSeconds, count = keepCount }) end
 
-if hasEmitted then redis.call('XTRIM', events, 'MAXLEN', '~', eventsMax) end
+if hasEmitted then redis.pcall('XTRIM', events, 'MAXLEN', '~', eventsMax) end
 if hasDelayed then markDelayed(marker, delayed) end
 local dueAt = ''
 if wanted > 0 or hasWoken then
@@ -362,7 +362,7 @@ if wanted > 0 or hasWoken then
   local isShut = paused or concurrency and redis.call('LLEN', active) >= tonumber(concurrency)
   if not isShut and redis.call('EXISTS', wait, prioritized) > 0 then
     -- More is there than these runs take: other workers are to look.
-    redis.call('ZADD', marker, '0', '0')
+    redis.pcall('ZADD', marker, '0', '0')
   elseif wanted > 0 then
     local next = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
     if next then dueAt = string.format('%.0f', tonumber(next) / 0x1000) end

@@ -2,11 +2,14 @@
 // stand in its lane without ever being fetched, and nobody behind it would be either.
 import type { SendRequest } from '@wechat-outbox/messages'
 import { describe, expect, it, vi } from 'vitest'
-import { listDeadLetters, requestReplay } from '../../src/dead-letters/list.ts'
-import { untilDead } from '../support/dead.ts'
-import { dumpQueue, Steps } from '../support/queue-dump.ts'
-import { spoil } from '../support/spoil.ts'
-import { APP, delivering, dies, keys, memberOf, ownWorld, text, WAIT_MS } from '../support/world.ts'
+import { pauseApp, resumeApp } from '../src/app-hold/hold.ts'
+import { listDeadLetters, requestReplay } from '../src/dead-letters/list.ts'
+import type { Run } from '../src/worker/run.ts'
+import { untilDead } from './support/dead.ts'
+import { dumpQueue, Steps } from './support/queue-dump.ts'
+import { spoil } from './support/spoil.ts'
+import { start } from './support/tasks.ts'
+import { APP, DELIVERED, delivering, dies, keys, memberOf, ownWorld, retry, text, WAIT_MS } from './support/world.ts'
 
 const world = ownWorld()
 
@@ -101,3 +104,34 @@ it.each(SPOILT)(
     await vi.waitFor(() => expect(sent).toHaveLength(1), WAIT_MS)
   },
 )
+
+it.each([
+  ['the events', [keys.sendEvents, `${keys.deadJobs}events`]],
+  ['the markers', [keys.sendMarker, keys.deadMarker]],
+])('messages live and die as ever where another program has spoilt %s for good', async (_what, spoilt) => {
+  const outbox = world.outbox()
+  for (const key of spoilt) await spoil(world.redis, key)
+  const seen: string[] = []
+  const contentOf = (run: Run): string => (run.data as { text: { content: string } }).text.content
+  const [cancelled = '', ...ids] = await world.accept(
+    ['cancelled', 'delivered', 'tried twice', 'dead', 'behind it'].map((content) => text('o-1', content)),
+  )
+  expect(await outbox.cancel(cancelled)).toBe('cancelled')
+  await pauseApp(world.store, APP)
+  await world.consumer(async (run) => {
+    const turn = await run.admit(memberOf(run))
+    if (turn.kind !== 'go') return turn
+    const content = contentOf(run)
+    const isFirst = !seen.includes(content)
+    seen.push(content)
+    if (content === 'tried twice' && isFirst) return retry(1)
+    return content === 'dead' && isFirst ? dies() : DELIVERED
+  })
+  await resumeApp(world.store, APP)
+  const endOf = async (id: string): Promise<string | undefined> => (await outbox.status(id))?.status
+  const ends = () => Promise.all(ids.map(endOf))
+  await vi.waitFor(async () => expect(await ends()).toEqual(['delivered', 'delivered', 'dead', 'delivered']), WAIT_MS)
+  expect(seen).toEqual(['delivered', 'tried twice', 'tried twice', 'dead', 'behind it'])
+  await start(world, { action: 'replay', filter: {} })
+  await vi.waitFor(() => expect(seen.at(-1)).toBe('dead'), WAIT_MS)
+})
