@@ -169,6 +169,18 @@ it('what a worker holds stays and is told of; what waits behind it goes, and is 
   expect(await found(world, [ANNA])).toEqual([])
 })
 
+it('the first goes last: what waits behind one in its backoff goes, and is not let go before', async () => {
+  // So many that none is let go by luck only if they go from the end on.
+  const [first, ...behind] = await world.accept(Array.from({ length: 300 }, (_, n) => text(ANNA, `${n}`)))
+  const held = await createHand(world).fetch()
+  await held.run.admit({ touser: ANNA })
+  await held.settle(retry(DAY_MS))
+  expect(await forget(ANNA)).toMatchObject({ waiting: 1 + behind.length, left: { sending: 0 } })
+  const events = await world.redis.xrange(keys.sendEvents, '-', '+')
+  const waited = events.flatMap(([, [, event, , id]]) => (event === 'waiting' ? [id] : []))
+  expect(waited).toEqual([first])
+})
+
 it('a task that runs and names the person is told of, and counts the person’s letters as skipped', async () => {
   const { consumer } = await world.consumer(() => Promise.resolve(dies()))
   await world.accept([text(ANNA), text(BEN)])
