@@ -30,6 +30,8 @@ import {
 const [ANNA, BEN] = ['oAnna-0123456789_abcdef', 'oBen-0123456789_abcdef']
 const SECRET = 'the secret of'
 const DAY_MS = 86_400_000
+/** Messages that `live` sends, also those of which nothing but their end is remembered. */
+const KEYS_EACH = 12
 
 const world = sharedWorld({ isFlushed: true })
 let consumers: Consumer[] = []
@@ -45,6 +47,7 @@ async function stored(): Promise<Record<string, unknown>> {
   const all = JSON.parse(await everyKey(world)) as [string, unknown][]
   return Object.fromEntries(all.filter(([name]) => !/:(marker|stalled-check)$|^wxo:wait/.test(name)))
 }
+const idempotencyRecords = async () => (await world.redis.keys(`${keys.idempotency}*`)).length
 const NOTHING = {
   waiting: 0,
   delivered: 0,
@@ -77,7 +80,7 @@ async function byContent(run: Run): Promise<Settlement> {
   return content.includes('retries') ? retry(DAY_MS) : dies()
 }
 
-/** One message at least in every state there is. Returns the id of a dead letter. */
+/** One message at least in every state there is, each with an idempotency key. Returns the id of a dead letter. */
 async function live(touser: string): Promise<string> {
   const outbox = world.outbox()
   const send = (what: string, more: object = {}) =>
@@ -129,11 +132,13 @@ it('a person’s messages in every state, and all that is known beside them, lea
   await world.redis
     .zadd(keys.deadByPerson(ANNA), 1, 'd-gone')
     .then(() => world.redis.zadd(keys.deadByPersonAndReason(ANNA, '1'), 1, 'd-gone'))
+  expect(await idempotencyRecords()).toBe(2 * KEYS_EACH)
   const before = await stored()
   const dry = await forget(ANNA, true)
   expect(dry).toMatchObject({
     waiting: 5,
     delivered: expect.any(Number),
+    idempotencyKeys: KEYS_EACH,
     windows: 1,
     collapseKeys: 1,
     events: expect.any(Number),
@@ -144,6 +149,7 @@ it('a person’s messages in every state, and all that is known beside them, lea
   expect(await stored()).toEqual(before)
   const ofBen = await forget(BEN, true)
   expect(await forget(ANNA)).toEqual(dry)
+  expect(await idempotencyRecords()).toBe(KEYS_EACH)
   expect(await found(world, [ANNA, `${SECRET} ${ANNA}`])).toEqual([])
   expect(await forget(BEN, true)).toEqual(ofBen)
   expect(await forget(ANNA)).toEqual(NOTHING)
