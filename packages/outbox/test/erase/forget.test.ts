@@ -6,12 +6,11 @@ import { discardDeadLetter } from '../../src/dead-letters/discard.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { forgetPerson } from '../../src/erase/forget.ts'
 import { inspectLanes } from '../../src/lanes/inspect.ts'
-import { createTask, readTask } from '../../src/tasks/task.ts'
 import type { Consumer } from '../../src/worker/consumer.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
 import { createHand } from '../support/hand.ts'
 import { everyKey, found } from '../support/redis-bytes.ts'
-import { untilEnded } from '../support/tasks.ts'
+import { round, start, taskOf, untilEnded } from '../support/tasks.ts'
 import { acts, createTruth } from '../support/windows.ts'
 import {
   APP,
@@ -103,12 +102,7 @@ async function live(touser: string): Promise<string> {
   await requestReplay(world.store, APP, letters[1] ?? '')
   await soon(async () => expect(await outbox.status(dead[1]?.id ?? '')).toMatchObject({ status: 'replayed' }))
   await soon(async () => expect(await world.redis.exists(keys.deadJob(`${letters[1]}-1`))).toBe(1))
-  const task = await createTask(world.store, APP, {
-    action: 'discard',
-    filter: { touser: [touser], errcode: ['45047'] },
-    by: 'test',
-  })
-  await untilEnded(world, task?.id ?? '')
+  await untilEnded(world, await start(world, { action: 'discard', filter: { touser: [touser], errcode: ['45047'] } }))
   await consumer.close(1000)
   await acts(world, touser, 'message', { at: Date.now() - 3_600_000 })
   const cancelled = await send('cancelled')
@@ -187,22 +181,42 @@ it('the first goes last: what waits behind one in its backoff goes, and is not l
   expect(waited).toEqual([first])
 })
 
+/** What each task is about, and what it has skipped. */
+const countsOf = (...ids: string[]) =>
+  Promise.all(
+    ids.map(async (id) => {
+      const { total, skipped } = await taskOf(world, id)
+      return [total, skipped]
+    }),
+  )
+
 it('a task that runs and names the person is told of, and counts the person’s letters as skipped', async () => {
   const { consumer } = await world.consumer(() => Promise.resolve(dies()))
   await world.accept([text(ANNA), text(BEN)])
   await soon(async () => expect(await world.redis.zcard(keys.deadByTime)).toBe(2))
   await consumer.close(1000)
-  const of = (filter: object) => createTask(world.store, APP, { action: 'replay', filter, perSecond: 1, by: 'test' })
+  const of = (filter: object) => start(world, { action: 'replay', filter, perSecond: 1 })
   const [named, all] = [await of({ touser: [ANNA] }), await of({})]
-  const acceptances = await world.redis.zrange(keys.deadByTime, '0', '-1')
-  expect(acceptances).toHaveLength(2)
-  expect(await forget(ANNA)).toMatchObject({ deadLetters: 1, left: { tasks: 1 } })
+  // The letters of both are found, and none of them is replayed.
+  await round(world)
+  const late = await of({ touser: [ANNA] })
+  expect(await countsOf(named, all)).toEqual([
+    [1, 0],
+    [2, 0],
+  ])
+  expect(await forget(ANNA)).toMatchObject({ deadLetters: 1, left: { tasks: 2 } })
+  // Before a worker could count what it does not find.
+  expect(await countsOf(named, all)).toEqual([
+    [1, 1],
+    [2, 1],
+  ])
   const sent: string[] = []
   consumers.push((await world.consumer(delivering(sent))).consumer)
-  expect(await untilEnded(world, named?.id ?? '')).toMatchObject({ total: 0 })
-  expect(await untilEnded(world, all?.id ?? '')).toMatchObject({ total: 1, done: 1 })
-  expect(await forget(ANNA)).toMatchObject({ tasks: 1, left: { tasks: 0 } })
-  expect((await readTask(world.store, APP, named?.id ?? ''))?.filter).toEqual({ touser: ['forgotten'] })
+  expect(await untilEnded(world, named)).toMatchObject({ total: 1, done: 0, skipped: 1 })
+  expect(await untilEnded(world, all)).toMatchObject({ total: 2, done: 1, skipped: 1 })
+  expect(await untilEnded(world, late)).toMatchObject({ total: 0 })
+  expect(await forget(ANNA)).toMatchObject({ tasks: 2, left: { tasks: 0 } })
+  expect((await taskOf(world, named)).filter).toEqual({ touser: ['forgotten'] })
   expect(await found(world, [ANNA])).toEqual([])
 })
 
