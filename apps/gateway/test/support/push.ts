@@ -20,8 +20,9 @@ export interface PushOptions {
   readonly appid?: string
   readonly token?: string
   readonly aesKey?: string
-  /** Epoch seconds. */
-  readonly timestamp?: number
+  /** Epoch seconds, or what is signed and sent in their place. */
+  readonly timestamp?: number | string
+  readonly nonce?: string
   /** In place of the fields: what is encrypted, or the body of a plain push. */
   readonly message?: string
   /** In place of what is encrypted, signed all the same. */
@@ -62,9 +63,8 @@ function write(form: Form, fields: Fields): string {
 }
 
 export function makePush(fields: Fields, options: PushOptions = {}): Push {
-  const { form = 'json', mode = 'plain', appid = APPID, token = TOKEN, aesKey = AES_KEY } = options
+  const { form = 'json', mode = 'plain', appid = APPID, token = TOKEN, aesKey = AES_KEY, nonce = '486452656' } = options
   const timestamp = String(options.timestamp ?? nowS())
-  const nonce = '486452656'
   const message = options.message ?? write(form, fields)
   const query = { signature: getSignature(token, timestamp, nonce, ''), timestamp, nonce, openid: OPENID }
   const type = form === 'json' ? 'application/json' : 'text/xml'
