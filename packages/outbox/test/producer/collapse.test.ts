@@ -3,8 +3,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Consumer, ConsumerOptions } from '../../src/worker/consumer.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
+import { createHand, giveStalledBack } from '../support/hand.ts'
 import { acts, createTruth, type Truth } from '../support/windows.ts'
-import { keys, retry, sharedWorld, text, WAIT_MS } from '../support/world.ts'
+import { DELIVERED, keys, memberOf, retry, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
 const PERSON = 'o-collapse'
 
@@ -148,6 +149,32 @@ it('replaces nothing that may have reached WeChat, nor another person’s', asyn
   await until(() => expect(truth.taken).toEqual([first, second]))
   const { id } = await world.outbox().send({ ...text('o-other'), collapseKey: 'order-7' })
   await until(() => expect(truth.taken).toEqual([first, second, id]))
+})
+
+describe('does not replace one', () => {
+  it('that a worker holds, although it has no turn yet', async () => {
+    const first = await send('order-7')
+    const held = await createHand(world).fetch()
+    expect(await world.redis.hget(keys.sendJob(first), 'sending')).toBeNull()
+    const second = await send('order-7')
+    expect([await status(first), await status(second)]).toEqual(['sending', 'held'])
+    await held.run.admit(memberOf(held.run))
+    await held.settle(DELIVERED)
+    expect([await status(first), await status(second)]).toEqual(['delivered', 'queued'])
+  })
+
+  it('that a dead worker may have sent, although nobody holds it any more', async () => {
+    const first = await send('order-7')
+    const held = await createHand(world).fetch()
+    await held.run.admit(memberOf(held.run))
+    // Its lock is over, and nobody has missed the worker yet.
+    await world.redis.del(keys.sendLock(first))
+    const second = await send('order-7')
+    expect([await status(first), await status(second)]).toEqual(['sending', 'held'])
+    await giveStalledBack(world)
+    await work()
+    await until(() => expect(truth.taken).toEqual([first, second]))
+  })
 })
 
 it('does not replace one that has been tried', async () => {
