@@ -78,13 +78,15 @@ describe('order', () => {
     const outbox = world.outbox()
     const [firstId = '', secondId = ''] = await world.accept([text('o-look'), text('o-look')])
     const told = Promise.withResolvers<void>()
+    const turns: string[] = []
     // By other means a message may be fetched that is behind another: its run asks for its turn, and is refused.
     await world.redis.hset(keys.sendJob(secondId), 'sending', '1 another run')
     await world.redis.multi().zrem(keys.sendDelayed, secondId).lpush(keys.sendWait, secondId).exec()
     await world.consumer(async (run) => {
       const turn = await run.admit(memberOf(run))
       if (run.id === firstId) await told.promise
-      else if (turn.kind === 'park') {
+      else {
+        turns.push(turn.kind)
         // It has been told to park; only then the one before it is settled, and nobody sees it parked.
         told.resolve()
         await vi.waitFor(async () => expect((await outbox.status(firstId))?.status).toBe('delivered'), 5000)
@@ -92,6 +94,7 @@ describe('order', () => {
       return turn.kind === 'go' ? { kind: 'delivered', attempts: [attemptMade()] } : turn
     }, ASKING)
     await vi.waitFor(async () => expect((await outbox.status(secondId))?.status).toBe('delivered'), 5000)
+    expect(turns).toEqual(['park', 'go'])
   })
 
   it('costs a lost lane its order and no message', async () => {
