@@ -2,8 +2,9 @@
 // and what becomes of a completion that comes too late.
 import { JOB_DATA_VERSION } from '@wechat-outbox/messages'
 import { describe, expect, it, vi } from 'vitest'
+import { connectRedis } from '../../src/redis/connection.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
-import { settlerOn } from '../support/hand.ts'
+import { createHand, settlerOn } from '../support/hand.ts'
 import { ASKING, DELIVERED, delivering, keys, memberOf, ownWorld, text, WAIT_MS } from '../support/world.ts'
 
 const world = ownWorld()
@@ -120,18 +121,22 @@ describe('a turn', () => {
   })
 
   it('lasts from before the fetch was asked for', async () => {
+    await accepted(1, () => 'o-turn')
+    const asks = String(await world.redis.client('ID'))
+    const other = connectRedis(world.url, 'operate')
+    await other.client('PAUSE', 60_000, 'WRITE')
     const before = performance.now()
-    const started: number[] = []
-    const from: number[] = []
-    await marksAtStart(nothing, async (run) => {
-      started.push(performance.now())
-      const turn = await run.admit(memberOf(run))
-      if (turn.kind === 'go') from.push(turn.leaseFrom)
-      return turn.kind === 'go' ? DELIVERED : turn
-    })
-    await untilCompleted(1)
-    expect(from[0]).toBeGreaterThan(before)
-    expect(from[0]).toBeLessThan(started[0] ?? 0)
+    const fetching = createHand(world, { isReady: () => true }).fetch()
+    // Redis has been asked, and does not answer yet.
+    await vi.waitFor(async () => expect(await other.client('LIST', 'ID', asks)).toContain(' flags=b '), WAIT_MS)
+    const asked = performance.now()
+    await other.client('UNPAUSE')
+    other.disconnect()
+    const { run } = await fetching
+    const turn = await run.admit(memberOf(run))
+    const from = turn.kind === 'go' ? turn.leaseFrom : Number.NaN
+    expect(from).toBeGreaterThan(before)
+    expect(from).toBeLessThan(asked)
   })
 })
 
