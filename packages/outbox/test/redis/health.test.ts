@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { connectRedis, whenReady } from '../../src/redis/connection.ts'
 import { type RedisHealth, readRedisHealth, redisProblems, redisUnknowns } from '../../src/redis/health.ts'
-import { sharedWorld } from '../support/world.ts'
+import { ownWorld } from '../support/world.ts'
 
 const good: RedisHealth = {
   version: '7.0.15',
@@ -57,7 +57,7 @@ describe('redisUnknowns', () => {
 })
 
 describe('readRedisHealth', () => {
-  const world = sharedWorld()
+  const world = ownWorld()
 
   it('reads a real Redis', async () => {
     const health = await readRedisHealth(world.redis)
@@ -87,7 +87,11 @@ describe('readRedisHealth', () => {
     await world.redis.call('ACL', 'SETUSER', 'hosted', 'on', '>pw', '~*', '+@all', '-config')
     const client = connectRedis(world.url.replace('redis://', 'redis://hosted:pw@'), 'operate')
     await whenReady(client, 5000)
-    expect(await readRedisHealth(client)).toMatchObject({ appendFsync: undefined, appendOnly: false })
+    expect(await readRedisHealth(client)).toMatchObject({
+      appendFsync: undefined,
+      appendOnly: true,
+      evictionPolicy: 'noeviction',
+    })
     client.disconnect()
   })
 
