@@ -4,6 +4,7 @@ import { JOB_DATA_VERSION } from '@wechat-outbox/messages'
 import { describe, expect, it, vi } from 'vitest'
 import { connectRedis } from '../../src/redis/connection.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
+import type { Turn } from '../../src/worker/turn.ts'
 import { createHand, settlerOn } from '../support/hand.ts'
 import { ASKING, DELIVERED, delivering, keys, memberOf, ownWorld, text, WAIT_MS } from '../support/world.ts'
 
@@ -120,23 +121,35 @@ describe('a turn', () => {
     expect(settler.admissionOf(second, 'a token')).toBeUndefined()
   })
 
-  it('lasts from before the fetch was asked for', async () => {
-    await accepted(1, () => 'o-turn')
+  /** Redis does not answer what it is asked before a time is noted. */
+  async function answeredLate<T>(ask: () => Promise<T>): Promise<{ before: number; asked: number; answer: T }> {
     const asks = String(await world.redis.client('ID'))
     const other = connectRedis(world.url, 'operate')
     await other.client('PAUSE', 60_000, 'WRITE')
     const before = performance.now()
-    const fetching = createHand(world, { isReady: () => true }).fetch()
-    // Redis has been asked, and does not answer yet.
+    const asking = ask()
     await vi.waitFor(async () => expect(await other.client('LIST', 'ID', asks)).toContain(' flags=b '), WAIT_MS)
     const asked = performance.now()
     await other.client('UNPAUSE')
     other.disconnect()
-    const { run } = await fetching
-    const turn = await run.admit(memberOf(run))
-    const from = turn.kind === 'go' ? turn.leaseFrom : Number.NaN
+    return { before, asked, answer: await asking }
+  }
+  const leaseOf = (turn: Turn): number => (turn.kind === 'go' ? turn.leaseFrom : Number.NaN)
+
+  it('lasts from before the fetch was asked for', async () => {
+    await accepted(1, () => 'o-turn')
+    const { before, asked, answer } = await answeredLate(() => createHand(world, { isReady: () => true }).fetch())
+    const from = leaseOf(await answer.run.admit(memberOf(answer.run)))
     expect(from).toBeGreaterThan(before)
     expect(from).toBeLessThan(asked)
+  })
+
+  it('that is asked for lasts from before that', async () => {
+    await accepted(1, () => 'o-turn')
+    const { run } = await createHand(world).fetch()
+    const { before, asked, answer } = await answeredLate(() => run.admit(memberOf(run)))
+    expect(leaseOf(answer)).toBeGreaterThanOrEqual(before)
+    expect(leaseOf(answer)).toBeLessThan(asked)
   })
 })
 
