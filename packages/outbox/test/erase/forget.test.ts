@@ -1,16 +1,18 @@
 // A person is erased whole, wherever messages of theirs stand; nobody else notices, and what is being sent is told of.
-import { CALLBACK_TYPES } from '@wechat-outbox/messages'
-import { afterEach, expect, it, vi } from 'vitest'
+import { CALLBACK_TYPES, replayIdOf } from '@wechat-outbox/messages'
+import type { Redis } from 'ioredis'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Receiver } from '../../src/callbacks/deliverer.ts'
 import { discardDeadLetter } from '../../src/dead-letters/discard.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { forgetPerson } from '../../src/erase/forget.ts'
 import { inspectLanes } from '../../src/lanes/inspect.ts'
+import type { Store } from '../../src/redis/store.ts'
 import type { Consumer } from '../../src/worker/consumer.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
 import { createHand } from '../support/hand.ts'
 import { everyKey, found } from '../support/redis-bytes.ts'
-import { round, start, taskOf, untilEnded } from '../support/tasks.ts'
+import { letDie, round, start, taskOf, untilEnded } from '../support/tasks.ts'
 import { acts, createTruth } from '../support/windows.ts'
 import {
   APP,
@@ -179,6 +181,37 @@ it('the first goes last: what waits behind one in its backoff goes, and is not l
   const events = await world.redis.xrange(keys.sendEvents, '-', '+')
   const waited = events.flatMap(([, [, event, , id]]) => (event === 'waiting' ? [id] : []))
   expect(waited).toEqual([first])
+})
+
+describe('what moves while the names of keys are walked through goes, too', () => {
+  /** A store through which `meanwhile` happens once: when the names have been read, and before what stands there is. */
+  function storeDuring(meanwhile: () => Promise<unknown>): Store {
+    const during = Object.create(world.redis) as Redis
+    let happening: Promise<unknown> | undefined
+    during.scan = (async (...args: Parameters<Redis['scan']>) => {
+      const page = await (world.redis as Redis).scan(...args)
+      await (happening ??= meanwhile())
+      return page
+    }) as Redis['scan']
+    return { ...world.store, redis: during }
+  }
+
+  it('a letter that becomes a message', async () => {
+    const [letter = ''] = await letDie(world, [[ANNA, '45015']])
+    await requestReplay(world.store, APP, letter)
+    const store = storeDuring(() => round(world))
+    expect(await forgetPerson(store, { appid: APP, touser: ANNA })).toMatchObject({ waiting: 1, deadLetters: 0 })
+    expect(await world.redis.exists(keys.lane(ANNA), keys.sendJob(replayIdOf(letter)))).toBe(0)
+  })
+
+  it('a message that becomes a letter', async () => {
+    await world.accept([text(ANNA)])
+    const held = await createHand(world).fetch()
+    await held.run.admit({ touser: ANNA })
+    const store = storeDuring(() => held.settle(dies()))
+    expect(await forgetPerson(store, { appid: APP, touser: ANNA })).toMatchObject({ waiting: 0, deadLetters: 1 })
+    expect(await found(world, [ANNA])).toEqual([])
+  })
 })
 
 /** What each task is about, and what it has skipped. */
