@@ -66,6 +66,8 @@ export async function forgetPerson(store: Store, { appid, touser, dryRun = false
   // What has moved meanwhile from where it had not been looked for to where it had.
   if (!dryRun) await eraseLane(erasure)
   await eraseLetters(erasure)
+  // Now no message and no letter is left that could end meanwhile, by a task or a worker.
+  await eraseEndings(erasure)
   return eraseRest(erasure)
 }
 
@@ -197,14 +199,23 @@ async function eraseLane(erasure: Erasure): Promise<void> {
 }
 
 async function eraseEverywhere(erasure: Erasure): Promise<void> {
-  const { store, keys, touser, dryRun, counts, indexes } = erasure
+  const { store, keys, touser, indexes } = erasure
   const ofPerson = keys.deadByPerson(touser)
   const ofPersonAndReason = keys.deadByPersonAndReason(touser, '')
-  const endings = new Set<string>()
   for await (const names of scanKeys(store, { pattern: keys.everyKey, count: PAGE })) {
     await eraseJobs(erasure, names)
     for (const name of names) if (name === ofPerson || name.startsWith(ofPersonAndReason)) indexes.add(name)
-    for (const name of await endingsOf(store, keys, { names, touser })) endings.add(name)
+  }
+}
+
+async function eraseEndings(erasure: Erasure): Promise<void> {
+  const { store, keys, touser, dryRun, counts } = erasure
+  const endings = new Set<string>()
+  for await (const names of scanKeys(store, { pattern: keys.ended('*'), count: PAGE })) {
+    const read = await Promise.all(names.map((name) => readJson(() => store.redis.get(name), touser)))
+    for (const [n, name] of names.entries()) {
+      if ((read[n] as Partial<StatusReport> | null | undefined)?.touser === touser) endings.add(name)
+    }
   }
   counts.endings += endings.size
   if (endings.size === 0) return
@@ -273,16 +284,6 @@ async function readJson(read: () => Promise<string | null>, touser: string): Pro
     throw error
   })
   return json?.includes(touser) ? parseJson(json) : undefined
-}
-
-async function endingsOf(
-  { redis }: Store,
-  keys: AppKeys,
-  { names, touser }: { names: readonly string[]; touser: string },
-): Promise<string[]> {
-  const found = names.filter((name) => name.startsWith(keys.ended('')))
-  const read = await Promise.all(found.map((name) => readJson(() => redis.get(name), touser)))
-  return found.filter((_, n) => (read[n] as Partial<StatusReport> | null | undefined)?.touser === touser)
 }
 
 function* chunks<T>(all: readonly T[]): Generator<T[]> {

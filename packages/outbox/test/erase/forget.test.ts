@@ -200,8 +200,11 @@ describe('what moves while the names of keys are walked through goes, too', () =
     const [letter = ''] = await letDie(world, [[ANNA, '45015']])
     await requestReplay(world.store, APP, letter)
     const store = storeDuring(() => round(world))
-    expect(await forgetPerson(store, { appid: APP, touser: ANNA })).toMatchObject({ waiting: 1, deadLetters: 0 })
+    const forgotten = { waiting: 1, deadLetters: 0, endings: 1 }
+    expect(await forgetPerson(store, { appid: APP, touser: ANNA })).toMatchObject(forgotten)
     expect(await world.redis.exists(keys.lane(ANNA), keys.sendJob(replayIdOf(letter)))).toBe(0)
+    // What its message is remembered by was written during the walk.
+    expect(await found(world, [ANNA])).toEqual([])
   })
 
   it('a message that becomes a letter', async () => {
