@@ -15,8 +15,12 @@ const codePoint = (digits: string, radix: number): string => {
   return code <= 0x10_ffff ? String.fromCodePoint(code) : ''
 }
 
+/** What every escape has, and what may stand between two characters of a text. */
+const ESCAPE = /[%\\&\p{Cc}\p{Cf}]/u
+
 /** One layer of every escape that a text may hold. */
 function unescaped(text: string): string {
+  if (!ESCAPE.test(text)) return text
   return (
     text
       .replaceAll(/(?:%[0-9a-f]{2})+/giu, (run) => Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'))
@@ -31,10 +35,12 @@ function unescaped(text: string): string {
   )
 }
 
-/** What stands in a text as base64 or as hex. */
-function unpacked(text: string): string {
-  const base64 = (text.match(/[A-Za-z0-9+/_-]{4,}/gu) ?? []).map((run) => Buffer.from(run, 'base64').toString('utf8'))
-  const hex = (text.match(/(?:[0-9a-f]{2}){2,}/giu) ?? []).map((run) => Buffer.from(run, 'hex').toString('utf8'))
+/** What stands in a text as base64 or as hex. Packed, nothing is shorter than `charsMin`. */
+function unpacked(text: string, charsMin: number): string {
+  const decoded = (runs: readonly string[] | null, packing: 'base64' | 'hex'): string[] =>
+    (runs ?? []).filter(({ length }) => length >= charsMin).map((run) => Buffer.from(run, packing).toString('utf8'))
+  const base64 = decoded(text.match(/[A-Za-z0-9+/_-]{4,}/gu), 'base64')
+  const hex = decoded(text.match(/(?:[0-9a-f]{2}){2,}/giu), 'hex')
   return [...base64, ...hex].join('\n')
 }
 
@@ -64,13 +70,18 @@ export function holdsAny(text: string, secrets: readonly string[]): boolean {
     .filter((secret) => secret.length > 1 && secret.length <= CHANCE_CHARS_MAX)
     .flatMap((secret) => (['base64', 'base64url', 'hex'] as const).map((packing) => packedAs(packing, secret)))
   const finders = [...secrets, ...packedShort].map(finderOf)
-  const longFinders = secrets.filter((secret) => secret.length > CHANCE_CHARS_MAX).map(finderOf)
+  const long = secrets.filter((secret) => secret.length > CHANCE_CHARS_MAX)
+  const longFinders = long.map(finderOf)
+  const charsMin = Math.min(...long.map(({ length }) => length))
   const holds = (some: readonly RegExp[], value: string): boolean => some.some((finder) => value.search(finder) >= 0)
   let plain = text
   for (let round = 0; round <= ROUNDS_MAX; round += 1) {
     if (holds(finders, plain)) return true
-    const packed = unpacked(plain)
-    if (holds(longFinders, packed) || holds(longFinders, unescaped(packed)) || holds(longFinders, unpacked(packed)))
+    const packed = unpacked(plain, charsMin)
+    if (
+      packed !== '' &&
+      [packed, unescaped(packed), unpacked(packed, charsMin)].some((each) => holds(longFinders, each))
+    )
       return true
     const next = unescaped(plain)
     if (next === plain) return false
