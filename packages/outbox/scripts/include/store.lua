@@ -6,11 +6,13 @@
 --   message.onClosed (its policy for a closed reply window, or ''), message.collapseKey
 --   at.jobs, at.lanes                              prefixes
 --   at.wait, at.delayed, at.active, at.counter, at.events, at.marker, at.parkedLanes, at.expiring   keys
---   at.now, at.micros   at.eventsMax, at.paused, at.concurrency   what `settingsOf` returns   at.storing   a table: what this call has begun to store, for `unstore`
+--   at.now, at.micros   at.eventsMax, at.paused, at.concurrency   what `settingsOf` returns
+--   at.storing   a table of what this call has stored, which `unstore` takes back
 --- include first
 --- include park
 --- include collapse
 --- include delayed-score
+-- The settings of the queue, read once: events that are kept, whether it is paused, and how many may be active.
 local function settingsOf(meta)
   local eventsMax, paused, concurrency = unpack(redis.call('HMGET', meta, 'opts.maxLenEvents', 'paused', 'concurrency'))
   return eventsMax or 10000, paused, concurrency
