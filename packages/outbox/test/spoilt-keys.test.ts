@@ -1,17 +1,36 @@
 // Another program has put something else under a key of the app. A message is stored whole all the same, or not at all: half of one would
 // stand in its lane without ever being fetched, and nobody behind it would be either.
 import type { SendRequest } from '@wechat-outbox/messages'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { pauseApp, resumeApp } from '../src/app-hold/hold.ts'
 import { listDeadLetters, requestReplay } from '../src/dead-letters/list.ts'
-import type { Run } from '../src/worker/run.ts'
+import type { Run, Settlement } from '../src/worker/run.ts'
 import { untilDead } from './support/dead.ts'
 import { dumpQueue, Steps } from './support/queue-dump.ts'
 import { spoil } from './support/spoil.ts'
 import { start } from './support/tasks.ts'
-import { APP, DELIVERED, delivering, dies, keys, memberOf, ownWorld, retry, text, WAIT_MS } from './support/world.ts'
+import {
+  APP,
+  DELIVERED,
+  delivering,
+  dies,
+  keys,
+  memberOf,
+  type Reported,
+  retry,
+  sharedWorld,
+  text,
+  WAIT_MS,
+} from './support/world.ts'
 
-const world = ownWorld()
+const world = sharedWorld({ isFlushed: true })
+
+/** Workers, until the end of the test. */
+async function work(deliver: (run: Run) => Promise<Settlement>): Promise<Reported> {
+  const reported = await world.consumer(deliver)
+  onTestFinished(async () => void (await reported.consumer.close(WAIT_MS)))
+  return reported
+}
 
 /** Told to others and counted, and no part of any message. */
 const BESIDE = ['send:events', 'send:id', 'send:meta', 'send:marker', 'dead-letter:meta']
@@ -76,7 +95,7 @@ describe.each(KINDS)('%s', (_kind, before, next) => {
     expect(last[0]).toMatchObject(
       typeof answer === 'string' ? { duplicate: false } : { id: answer.id, duplicate: true },
     )
-    await world.consumer(delivering([]))
+    await work(delivering([]))
     const open = [...accepted, ...last.map(({ id }) => id)]
     await vi.waitFor(async () => {
       const ends = await Promise.all(open.map(async (id) => (await outbox.status(id))?.status))
@@ -98,7 +117,7 @@ it.each(SPOILT)(
     const mend = await spoil(world.redis, key)
     await requestReplay(world.store, APP, (await listDeadLetters(world.store, APP, { limit: 1 })).items[0]?.id ?? '')
     const sent: string[] = []
-    const { problems } = await world.consumer(delivering(sent))
+    const { problems } = await work(delivering(sent))
     await vi.waitFor(() => expect(sent.length + problems.length).toBeGreaterThan(0), WAIT_MS)
     await mend()
     await vi.waitFor(() => expect(sent).toHaveLength(1), WAIT_MS)
@@ -118,7 +137,7 @@ it.each([
   )
   expect(await outbox.cancel(cancelled)).toBe('cancelled')
   await pauseApp(world.store, APP)
-  await world.consumer(async (run) => {
+  await work(async (run) => {
     const turn = await run.admit(memberOf(run))
     if (turn.kind !== 'go') return turn
     const content = contentOf(run)
