@@ -77,7 +77,9 @@ export function createForwarder({ connections, answerBytesMax, timeoutMs, proxy 
       try {
         return await exchange(call, late)
       } catch (error) {
-        return { kind: 'broken', isLate: late.aborted, detail: late.aborted ? 'timeout' : requestFault(error) }
+        // Whichever timer came first: this one, or one of the pool's.
+        const detail = late.aborted ? 'timeout' : requestFault(error)
+        return { kind: 'broken', isLate: detail.startsWith('timeout'), detail }
       }
     },
     close: () => agent.destroy(),
