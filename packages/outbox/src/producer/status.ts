@@ -31,8 +31,9 @@ export interface JobLook {
 }
 
 export async function lookAtJob(store: Store, appid: string, id: string): Promise<JobLook | null> {
-  const backend = store.backend(appid, SEND_QUEUE)
-  const [state, fields] = await Promise.all([backend.getState(id), store.redis.hgetall(appKeys(appid).sendJob(id))])
+  // The state first: what is read after it is at least as new, so that no message is delivered without its attempts.
+  const state = await store.backend(appid, SEND_QUEUE).getState(id)
+  const fields = await store.redis.hgetall(appKeys(appid).sendJob(id))
   const job = readJobHash(fields)
   if (job === null) return null
   return { job, report: reportOfJob(appid, id, { job, state: String(state) }), fetches: fields['ats'] ?? '0' }

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { readJobHash } from '../../src/bullmq/job-hash.ts'
-import { reportOfDeadLetter, reportOfJob } from '../../src/producer/status.ts'
-import { APP, attemptMade, reasonOf, text } from '../support/world.ts'
+import { readStatus, reportOfDeadLetter, reportOfJob } from '../../src/producer/status.ts'
+import { SEND_QUEUE } from '../../src/redis/keys.ts'
+import type { Store } from '../../src/redis/store.ts'
+import { createHand } from '../support/hand.ts'
+import { APP, attemptMade, DELIVERED, memberOf, reasonOf, sharedWorld, text } from '../support/world.ts'
+
+const world = sharedWorld()
 
 const sendAt = 1_900_000_000_000
 const entry = JSON.stringify({ attempts: [attemptMade({ outcome: 'retry', errcode: -1 })] })
@@ -85,6 +90,26 @@ describe('the status of a dead letter', () => {
     expect(reportOfDeadLetter(APP, { ...letter, message: { unreadable: 7 } })).toMatchObject({
       touser: '',
       msgtype: '',
+    })
+  })
+})
+
+describe('the status of a message that is delivered while it is read', () => {
+  it('has its attempts where it says so', async () => {
+    const [id = ''] = await world.accept([text('o-read')])
+    const held = await createHand(world).fetch()
+    await held.run.admit(memberOf(held.run))
+    const backend = world.store.backend(APP, SEND_QUEUE)
+    const getState = async (one: string): Promise<unknown> => {
+      await held.settle(DELIVERED)
+      return backend.getState(one)
+    }
+    const delivering = Object.assign(Object.create(backend) as typeof backend, { getState })
+    const store: Store = { ...world.store, backend: () => delivering }
+    expect(await readStatus(store, APP, id)).toMatchObject({
+      status: 'delivered',
+      settledAt: expect.any(String),
+      attempts: [{ outcome: 'delivered' }],
     })
   })
 })
