@@ -1,6 +1,6 @@
 /**
  * Taking a message back. Allowed only while nothing of it can have reached WeChat: a message that is being sent, was
- * sent, or whose worker once died holding it is too late to cancel.
+ * sent, of which an earlier call ended unsure, or whose worker once died holding it is too late to cancel.
  *
  * The id of a text that was cut into parts is that of the first, and cancelling it takes all of them back: the last first, so that a
  * person who gets some of them gets the beginning.

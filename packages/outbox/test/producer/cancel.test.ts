@@ -1,0 +1,23 @@
+// A message that waits to be tried again can be taken back where WeChat has refused each call of it, and not where nobody knows of one.
+import { expect, it, vi } from 'vitest'
+import { createHand } from '../support/hand.ts'
+import { attemptMade, memberOf, sharedWorld, text, WAIT_MS } from '../support/world.ts'
+
+const world = sharedWorld({ isFlushed: true })
+
+it.each([
+  ['was refused', ['retry'], 'cancelled'],
+  ['ended unsure', ['unsure'], 'too-late'],
+  ['ended unsure, and whose second was refused', ['unsure', 'retry'], 'too-late'],
+] as const)('a message whose call %s', async (_what, outcomes, expected) => {
+  const [id = ''] = await world.accept([text('o-1')])
+  const hand = createHand(world)
+  for (const outcome of outcomes) {
+    const held = await vi.waitFor(() => hand.fetch(), WAIT_MS)
+    await held.run.admit(memberOf(held.run))
+    await held.settle({ kind: 'snooze', delayMs: 0, counts: true, attempts: [attemptMade({ outcome, errcode: -1 })] })
+  }
+  const outbox = world.outbox()
+  expect(await outbox.cancel(id)).toBe(expected)
+  expect((await outbox.status(id))?.status).toBe(expected === 'cancelled' ? 'cancelled' : 'retrying')
+})
