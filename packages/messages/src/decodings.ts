@@ -49,18 +49,18 @@ function packedAs(packing: 'base64' | 'base64url' | 'hex', secret: string): stri
 }
 
 /** Each answer of WeChat's is searched for the same token and the same address, and a pattern costs more to make than to use. */
-const finders = new Map<string, RegExp>()
+const made = new Map<string, RegExp>()
 const FINDERS_MAX = 100
 
 /** Finds a text as `cleanErrmsg` does: a short one as a word, a longer one anywhere, in capitals or not. For `search` and `replaceAll`, which leave no trace in it. */
 export function finderOf(secret: string): RegExp {
-  const known = finders.get(secret)
+  const known = made.get(secret)
   if (known !== undefined) return known
-  if (finders.size >= FINDERS_MAX) finders.clear()
+  if (made.size >= FINDERS_MAX) made.clear()
   const escaped = secret.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, String.raw`\$&`)
   const isShort = secret.length <= CHANCE_CHARS_MAX
   const finder = new RegExp(isShort ? String.raw`(?<![\p{L}\p{N}])${escaped}(?![\p{L}\p{N}])` : escaped, 'giu')
-  finders.set(secret, finder)
+  made.set(secret, finder)
   return finder
 }
 
