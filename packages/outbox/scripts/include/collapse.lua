@@ -5,6 +5,7 @@
 --- include idempotency
 --- include wake
 --- include awaiting
+--- include unsure
 local COLLAPSE_MS = 2592000000
 -- Each time that so many more keys are remembered of a person, those whose messages are over are forgotten.
 local COLLAPSE_KEYS = 64
@@ -13,10 +14,11 @@ local COLLAPSE_KEYS = 64
 local function findOlder(message, at)
   local id = redis.call('HGET', at.collapse .. message.touser, message.collapseKey)
   if not id or id == message.id then return nil end
-  local job = redis.call('HMGET', at.jobs .. id, 'timestamp', 'settled', 'sending', 'atm', 'stc', 'parked', 'awaitsSince', 'idem')
+  local job = redis.call('HMGET', at.jobs .. id, 'timestamp', 'settled', 'sending', 'atm', 'stc', 'parked', 'awaitsSince', 'idem',
+    'stacktrace')
   local isOpen = job[1] and not job[2] and (not job[3] or job[3] == '')
   if not isOpen or (tonumber(job[4]) or 0) > 0 or (tonumber(job[5]) or 0) > 0 then return nil end
-  if redis.call('EXISTS', at.jobs .. id .. ':lock') == 1 then return nil end
+  if endedUnsure(job[9]) or redis.call('EXISTS', at.jobs .. id .. ':lock') == 1 then return nil end
   return { id = id, parked = job[6], awaitsSince = job[7], idem = job[8] }
 end
 

@@ -6,14 +6,14 @@
 --- include wake
 --- include remove-job
 --- include idempotency
+--- include unsure
 local id, jobs = ARGV[1], ARGV[2]
 local exists, settled, sending, stalls, fetches, idem, history =
   unpack(redis.call('HMGET', KEYS[1], 'timestamp', 'settled', 'sending', 'stc', 'ats', 'idem', 'stacktrace'))
 if not exists then return 'gone' end
 -- A message whose worker once died holding it may have been sent.
 if settled or (sending and sending ~= '') or (tonumber(stalls) or 0) > 0 or redis.call('EXISTS', KEYS[2]) == 1 then return 'too-late' end
--- Nobody knows what became of an earlier call, after which it is tried again. The history is JSON inside of JSON.
-if history and string.find(history, '\\"outcome\\":\\"unsure\\"', 1, true) then return 'too-late' end
+if endedUnsure(history) then return 'too-late' end
 if (fetches or '0') ~= ARGV[3] then return 'changed' end
 if not removeWaiting(id, jobs) then return 'too-late' end
 rememberEnding(

@@ -73,13 +73,27 @@ export function readHistory(stacktrace: unknown): HistoryEntry[] {
   })
 }
 
-/** The history with one more run, as BullMQ stores it; beyond the limit the oldest go. */
+/** The history with one more run, as BullMQ stores it; beyond the limit the oldest go, as `latest` says. */
 export function appendHistory(history: readonly HistoryEntry[], entry: HistoryEntry): string {
-  return JSON.stringify([...history, entry].slice(-ATTEMPTS_MAX).map((kept) => JSON.stringify(kept)))
+  const kept = latest([...history, entry], ({ attempts }) => attempts.some(isUnsure))
+  return JSON.stringify(kept.map((one) => JSON.stringify(one)))
 }
 
 export function attemptsOf(history: readonly HistoryEntry[]): Attempt[] {
-  return history.flatMap((entry) => [...entry.attempts]).slice(-ATTEMPTS_MAX)
+  return latest(
+    history.flatMap((entry) => [...entry.attempts]),
+    isUnsure,
+  )
+}
+
+const isUnsure = ({ outcome }: Attempt): boolean => outcome === 'unsure'
+
+/** The last so many, and the last unsure one before them: a message that WeChat may have taken is not taken back. */
+function latest<T>(all: readonly T[], unsure: (one: T) => boolean): T[] {
+  const kept = all.slice(-ATTEMPTS_MAX)
+  if (kept.length === all.length || kept.some(unsure)) return kept
+  const before = all.findLast(unsure)
+  return before === undefined ? kept : [before, ...kept.slice(1)]
 }
 
 function isEntry(value: unknown): value is HistoryEntry {

@@ -97,6 +97,19 @@ describe('the history', () => {
     expect(attempts).toHaveLength(ATTEMPTS_MAX)
     expect(attempts.at(-1)?.at).toBe(1000)
   })
+
+  it('keeps the last call that ended unsure, however many came after it', () => {
+    const unsure = { attempts: [attemptMade({ at: 5, outcome: 'unsure' })] }
+    const earlier = [{ attempts: [attemptMade({ at: 1, outcome: 'unsure' })] }, entry(2), unsure]
+    const many = [...earlier, ...Array.from({ length: ATTEMPTS_MAX }, (_, at) => entry(10 + at))]
+    const kept = readHistory(parseJson(appendHistory(many, entry(1000))))
+    for (const attempts of [kept.flatMap((one) => one.attempts), attemptsOf(many)]) {
+      expect(attempts).toHaveLength(ATTEMPTS_MAX)
+      expect(attempts[0]).toMatchObject({ at: 5, outcome: 'unsure' })
+      expect(attempts[1]?.outcome).not.toBe('unsure')
+    }
+    expect(kept.at(-1)).toMatchObject({ attempts: [{ at: 1000 }] })
+  })
 })
 
 describe('parseJson', () => {

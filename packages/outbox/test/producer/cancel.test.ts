@@ -1,4 +1,5 @@
 // A message that waits to be tried again can be taken back where WeChat has refused each call of it, and not where nobody knows of one.
+import { ATTEMPTS_MAX } from '@wechat-outbox/messages'
 import { expect, it, vi } from 'vitest'
 import { createHand } from '../support/hand.ts'
 import { attemptMade, memberOf, sharedWorld, text, WAIT_MS } from '../support/world.ts'
@@ -20,4 +21,20 @@ it.each([
   const outbox = world.outbox()
   expect(await outbox.cancel(id)).toBe(expected)
   expect((await outbox.status(id))?.status).toBe(expected === 'cancelled' ? 'cancelled' : 'retrying')
+})
+
+it('is too late to cancel however often it has been tried since a call ended unsure', async () => {
+  const [id = ''] = await world.accept([text('o-1')])
+  const hand = createHand(world)
+  for (let run = 0; run <= ATTEMPTS_MAX; run += 1) {
+    const held = await vi.waitFor(() => hand.fetch(), WAIT_MS)
+    await held.run.admit(memberOf(held.run))
+    const attempts = [attemptMade({ outcome: run === 0 ? 'unsure' : 'retry', errcode: -1 })]
+    await held.settle({ kind: 'snooze', delayMs: 0, counts: false, attempts })
+  }
+  const outbox = world.outbox()
+  expect(await outbox.cancel(id)).toBe('too-late')
+  const { attempts = [] } = (await outbox.status(id)) ?? {}
+  expect(attempts).toHaveLength(ATTEMPTS_MAX)
+  expect(attempts[0]?.outcome).toBe('unsure')
 })

@@ -5,7 +5,7 @@ import type { Consumer, ConsumerOptions } from '../../src/worker/consumer.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
 import { createHand, giveStalledBack } from '../support/hand.ts'
 import { acts, createTruth, type Truth } from '../support/windows.ts'
-import { DELIVERED, keys, memberOf, retry, sharedWorld, text, WAIT_MS } from '../support/world.ts'
+import { attemptMade, DELIVERED, keys, memberOf, retry, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
 const PERSON = 'o-collapse'
 
@@ -190,6 +190,22 @@ it('does not replace one that has been tried', async () => {
   const second = await send('order-7')
   await until(() => expect(tries).toEqual([first, first, second]))
   expect(await status(first)).toBe('delivered')
+})
+
+it.each([
+  ['replaces one that was not sent', 'suspended', 'superseded'],
+  ['does not replace one of which a call has ended unsure', 'unsure', 'queued'],
+] as const)('%s, without a try', async (_what, outcome, expected) => {
+  const first = await send('order-7')
+  const held = await vi.waitFor(() => createHand(world).fetch(), WAIT_MS)
+  await held.run.admit(memberOf(held.run))
+  // As it is written while the app is held.
+  await held.settle({ kind: 'snooze', delayMs: 60_000, counts: false, attempts: [attemptMade({ outcome })] })
+  const second = await send('order-7')
+  expect(await status(first)).toBe(expected)
+  expect(await world.redis.lrange(keys.lane(PERSON), '0', '-1')).toEqual(
+    expected === 'superseded' ? [second] : [first, second],
+  )
 })
 
 it('a repeat of what was replaced is told so, and replaces nothing', async () => {
