@@ -52,7 +52,7 @@ export {
   readJobData,
   wechatBody,
 } from './job-data.ts'
-export { BATCH_MAX, REQUEST_BYTES_MAX, TEXT_BYTES_MAX_DEFAULT, TEXT_BYTES_MAX_MIN } from './limits.ts'
+export { BATCH_MAX, PARTS_MAX, REQUEST_BYTES_MAX, TEXT_BYTES_MAX_DEFAULT, TEXT_BYTES_MAX_MIN } from './limits.ts'
 export { type Part, partIdOf, partIdsOf } from './part.ts'
 export { PLAIN_ERRORS } from './plain-errors.ts'
 export { countProblems, limitProblems, PROBLEMS_MAX, type Problem, underPath } from './problems.ts'

@@ -5,13 +5,13 @@
  * The id of a text that was cut into parts is that of the first, and cancelling it takes all of them back: the last first, so that a
  * person who gets some of them gets the beginning.
  */
-import type { StatusReport } from '@wechat-outbox/messages'
+import { PARTS_MAX, partIdsOf, type StatusReport } from '@wechat-outbox/messages'
 import { recipientIn } from '../bullmq/job-hash.ts'
 import { OutboxError } from '../errors.ts'
 import { appKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
-import { type JobLook, lookAtJob, readEnded } from './status.ts'
+import { type Found, findMessage } from './status.ts'
 
 export type Cancellation = 'cancelled' | 'too-late' | 'unknown'
 
@@ -30,42 +30,53 @@ interface Message {
  */
 export async function cancelMessage(store: Store, message: Message, rememberMs: number): Promise<Cancellation> {
   const { appid, id } = message
-  const look = await lookAtJob(store, appid, id)
-  const report = look === null ? await readEnded(store, appid, id) : look.report
-  const [, ...others] = report?.parts ?? []
+  const found = await findMessage(store, appid, id)
+  const report = found.job?.report ?? found.ended
+  const others = report === null ? await partsLeft(store, message) : (report.parts ?? []).slice(1)
   const results: Cancellation[] = []
   for (const part of others.toReversed()) {
-    const its = { appid, id: part }
-    results.push(await cancelOne(store, its, { rememberMs, look: await lookAtJob(store, appid, part) }))
+    results.push(
+      await cancelOne(store, { appid, id: part }, { rememberMs, found: await findMessage(store, appid, part) }),
+    )
   }
-  const own = look === null ? cancellationOf(report) : await cancelOne(store, message, { rememberMs, look })
+  const own = await cancelOne(store, message, { rememberMs, found })
   if (others.length === 0) return own
-  return [...results, own].every((result) => result === 'cancelled') ? 'cancelled' : 'too-late'
+  // The first is taken back last, and remembered for as long as its key lives: the others were taken back before it.
+  return own === 'cancelled' && !results.includes('too-late') ? 'cancelled' : 'too-late'
 }
 
-/** `look`: what its caller has just seen of the message. */
+/** The later parts of a text whose first nobody remembers: it was delivered, and they wait for their user. */
+async function partsLeft({ redis }: Store, { appid, id }: Message): Promise<readonly string[]> {
+  const keys = appKeys(appid)
+  const ids = partIdsOf({ n: 1, of: PARTS_MAX, first: id }).slice(1)
+  if ((await redis.exists(...ids.map(keys.sendJob))) === 0) return []
+  const left = await Promise.all(ids.map((part) => redis.exists(keys.sendJob(part))))
+  return ids.filter((_, index) => left[index] === 1)
+}
+
+/** `found`: what its caller has just seen of the message. */
 async function cancelOne(
   store: Store,
   { appid, id }: Message,
-  { rememberMs, look: first }: { rememberMs: number; look: JobLook | null },
+  { rememberMs, found }: { rememberMs: number; found: Found },
 ): Promise<Cancellation> {
   const keys = appKeys(appid)
-  let look = first
+  let { job, ended } = found
   for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
-    if (look === null) return cancellationOf(await readEnded(store, appid, id))
+    if (job === null) return cancellationOf(ended)
     const report: StatusReport = {
-      ...look.report,
+      ...job.report,
       status: 'cancelled',
       settledAt: new Date(store.clock.now()).toISOString(),
     }
-    const lane = keys.lane(recipientIn(look.job.data) ?? '')
+    const lane = keys.lane(recipientIn(job.job.data) ?? '')
     const result = await runScript<Cancellation | 'gone' | 'changed'>(store.redis, {
       name: 'cancel',
       keys: [keys.sendJob(id), keys.sendLock(id), lane, keys.parkedLanes, keys.expiring, keys.ended(id)],
-      args: [id, keys.sendJobs, look.fetches, JSON.stringify(report), rememberMs, keys.idempotency],
+      args: [id, keys.sendJobs, job.fetches, JSON.stringify(report), rememberMs, keys.idempotency],
     })
     if (result === 'cancelled' || result === 'too-late') return result
-    look = await lookAtJob(store, appid, id)
+    ;({ job, ended } = await findMessage(store, appid, id))
   }
   throw new OutboxError('WXO_UNAVAILABLE', 'the message keeps changing')
 }

@@ -19,7 +19,26 @@ import type { Store } from '../redis/store.ts'
 
 /** The status of a message, or null when there is no such message (any more). */
 export async function readStatus(store: Store, appid: string, id: string): Promise<StatusReport | null> {
-  return (await lookAtJob(store, appid, id))?.report ?? readEnded(store, appid, id)
+  const { job, ended } = await findMessage(store, appid, id)
+  return job?.report ?? ended
+}
+
+export interface Found {
+  readonly job: JobLook | null
+  /** What a message without its job has left. */
+  readonly ended: StatusReport | null
+}
+
+/**
+ * Finds a message: its job, or, where that is gone, what it has left. It is looked for twice before it is called unknown, because it may
+ * move from a place that is looked at later to one that has been looked at: a letter that is replayed, or discarded.
+ */
+export async function findMessage(store: Store, appid: string, id: string): Promise<Found> {
+  for (let looks = 1; ; looks += 1) {
+    const job = await lookAtJob(store, appid, id)
+    const ended = job === null ? await readEnded(store, appid, id) : null
+    if (job !== null || ended !== null || looks === 2) return { job, ended }
+  }
 }
 
 /** A message that has its job. */
@@ -39,8 +58,7 @@ export async function lookAtJob(store: Store, appid: string, id: string): Promis
   return { job, report: reportOfJob(appid, id, { job, state: String(state) }), fetches: fields['ats'] ?? '0' }
 }
 
-/** The status of a message whose job is gone: what it left, or its dead letter. */
-export async function readEnded(store: Store, appid: string, id: string): Promise<StatusReport | null> {
+async function readEnded(store: Store, appid: string, id: string): Promise<StatusReport | null> {
   const keys = appKeys(appid)
   const ended = parseJson(await store.redis.get(keys.ended(id)))
   if (ended !== undefined) return ended as StatusReport

@@ -6,6 +6,7 @@ import { listDeadLetters, requestReplay } from '../../src/dead-letters/list.ts'
 import type { Outbox } from '../../src/producer/outbox.ts'
 import type { Run } from '../../src/worker/run.ts'
 import { untilDead } from '../support/dead.ts'
+import { createHand } from '../support/hand.ts'
 import {
   APP,
   ASKING,
@@ -229,6 +230,24 @@ describe('cancelling', () => {
     answer?.()
     await vi.waitFor(async () => expect(await statusOf(id)).toBe('delivered'), WAIT_MS)
     expect(await Promise.all(idsOf(id).map(statusOf))).toEqual(['delivered', 'cancelled', 'cancelled'])
+  })
+
+  it('takes back what waits of a text whose first part nobody remembers', async () => {
+    const { id } = await outbox.send(text('o-gone', THREE))
+    const held = await createHand(world).fetch()
+    await held.run.admit(memberOf(held.run))
+    await held.settle(DELIVERED)
+    await world.redis.del(keys.sendJob(id))
+    expect(await outbox.cancel(id)).toBe('too-late')
+    expect(await Promise.all(idsOf(id).map(statusOf))).toEqual([undefined, 'cancelled', 'cancelled'])
+    expect(await laneOf('o-gone')).toEqual([])
+  })
+
+  it('is the same when it is repeated after the later parts have been forgotten', async () => {
+    const { id } = await outbox.send({ ...text('o-again', THREE), idempotencyKey: 'again' })
+    expect(await outbox.cancel(id)).toBe('cancelled')
+    await world.redis.del(idsOf(id).slice(1).map(keys.ended))
+    expect(await outbox.cancel(id)).toBe('cancelled')
   })
 
   it('a later part takes that one back', async () => {

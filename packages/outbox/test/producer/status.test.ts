@@ -1,12 +1,18 @@
+import { replayIdOf } from '@wechat-outbox/messages'
 import { describe, expect, it } from 'vitest'
 import { readJobHash } from '../../src/bullmq/job-hash.ts'
+import { discardDeadLetter } from '../../src/dead-letters/discard.ts'
+import { requestReplay } from '../../src/dead-letters/list.ts'
+import { replayRetried } from '../../src/dead-letters/replay.ts'
+import { cancelMessage } from '../../src/producer/cancel.ts'
 import { readStatus, reportOfDeadLetter, reportOfJob } from '../../src/producer/status.ts'
 import { SEND_QUEUE } from '../../src/redis/keys.ts'
 import type { Store } from '../../src/redis/store.ts'
+import { untilDead } from '../support/dead.ts'
 import { createHand } from '../support/hand.ts'
-import { APP, attemptMade, DELIVERED, memberOf, reasonOf, sharedWorld, text } from '../support/world.ts'
+import { APP, attemptMade, DELIVERED, dies, memberOf, reasonOf, sharedWorld, text } from '../support/world.ts'
 
-const world = sharedWorld()
+const world = sharedWorld({ isFlushed: true })
 
 const sendAt = 1_900_000_000_000
 const entry = JSON.stringify({ attempts: [attemptMade({ outcome: 'retry', errcode: -1 })] })
@@ -111,5 +117,59 @@ describe('the status of a message that is delivered while it is read', () => {
       settledAt: expect.any(String),
       attempts: [{ outcome: 'delivered' }],
     })
+  })
+})
+
+describe('a message that moves while it is looked for', () => {
+  const REMEMBER_MS = 60_000
+  const dead = async (): Promise<{ id: string; letter: string }> => {
+    const [id = ''] = await world.accept([text('o-moves')])
+    const held = await createHand(world).fetch()
+    await held.run.admit(memberOf(held.run))
+    await held.settle(dies())
+    return { id, letter: (await untilDead(world, id)).id ?? '' }
+  }
+  const replays = () => replayRetried({ store: world.store, appid: APP, rememberMs: REMEMBER_MS, perSecond: 0 })
+  /** In which something happens once, when no job was found and before anything else is read. */
+  const storeIn = (happens: () => Promise<unknown>): Store => {
+    let has = false
+    const get = async (key: string) => {
+      const ended = await world.store.redis.get(key)
+      if (!has) {
+        has = true
+        await happens()
+      }
+      return ended
+    }
+    return { ...world.store, redis: Object.assign(Object.create(world.store.redis) as Store['redis'], { get }) }
+  }
+
+  it('is discarded', async () => {
+    const { id, letter } = await dead()
+    const store = storeIn(() => discardDeadLetter(world.store, { appid: APP, id: letter }, REMEMBER_MS))
+    expect(await readStatus(store, APP, id)).toMatchObject({ id, status: 'discarded' })
+  })
+
+  it('is replayed', async () => {
+    const { id, letter } = await dead()
+    await requestReplay(world.store, APP, letter)
+    expect(await readStatus(storeIn(replays), APP, id)).toMatchObject({
+      status: 'replayed',
+      replayedAs: replayIdOf(letter),
+    })
+  })
+
+  it('is the replay', async () => {
+    const { letter } = await dead()
+    await requestReplay(world.store, APP, letter)
+    const id = replayIdOf(letter)
+    expect(await readStatus(storeIn(replays), APP, id)).toMatchObject({ id, status: 'queued' })
+  })
+
+  it('is the replay, which is cancelled', async () => {
+    const { letter } = await dead()
+    await requestReplay(world.store, APP, letter)
+    const message = { appid: APP, id: replayIdOf(letter) }
+    expect(await cancelMessage(storeIn(replays), message, REMEMBER_MS)).toBe('cancelled')
   })
 })
