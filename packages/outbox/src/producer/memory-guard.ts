@@ -12,15 +12,18 @@ export interface MemoryGuard {
 
 const FULL_AT = 0.9
 const ASK_EVERY_MS = 1000
+/** An answer says so much of a Redis that has not been asked since, or is away: some questions more. */
+const COUNTS_MS = 3000
 
 export function createMemoryGuard(open: () => Promise<Store>): MemoryGuard {
-  let full = false
+  let fullUntil = 0
   let askAt = 0
   const ask = async (): Promise<void> => {
     const { redis } = await open()
     // Where Redis does not show it, it refuses by itself when it is full.
     const { usedMemoryBytes = 0, maxMemoryBytes = 0 } = await readMemory(redis)
-    full = maxMemoryBytes > 0 && usedMemoryBytes > FULL_AT * maxMemoryBytes
+    const isFull = maxMemoryBytes > 0 && usedMemoryBytes > FULL_AT * maxMemoryBytes
+    fullUntil = isFull ? performance.now() + COUNTS_MS : 0
   }
   return {
     isFull() {
@@ -30,7 +33,7 @@ export function createMemoryGuard(open: () => Promise<Store>): MemoryGuard {
         // The enqueue notices and reports that Redis is away.
         ask().catch(() => undefined)
       }
-      return full
+      return now < fullUntil
     },
   }
 }
