@@ -1,6 +1,6 @@
 /** The two ways in which a command ends badly, and how each is reported: in a sentence, and with `--json` as a document. */
 import { OutboxError } from '@wechat-outbox/outbox'
-import { messageOf } from '@wechat-outbox/outbox/engine'
+import { messageOf, messageWithCause } from '@wechat-outbox/outbox/engine'
 import { ConfigError } from '@wechat-outbox/runtime'
 
 /** Exit code 2: the command line cannot be meant. */
@@ -28,15 +28,9 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof ConfigError) return { exitCode: EXIT.failed, code: 'CONFIG', message: error.message }
   if (error instanceof OutboxError) {
     const issues = error.issues.length === 0 ? {} : { issues: error.issues }
-    return { exitCode: EXIT.failed, code: error.code, message: withCause(error), ...issues }
+    return { exitCode: EXIT.failed, code: error.code, message: messageWithCause(error), ...issues }
   }
   return { exitCode: EXIT.failed, code: 'FAILED', message: messageOf(error) }
-}
-
-/** "Not available" alone does not distinguish a missing right from a lost connection. Causes were cleaned when they were kept. */
-function withCause(error: OutboxError): string {
-  const isBare = error.code === 'WXO_UNAVAILABLE' && !error.message.includes(':')
-  return isBare && error.cause instanceof Error ? `${error.message}: ${messageOf(error.cause)}` : error.message
 }
 
 /** Every problem on a line of its own: the summary in an OutboxError's message stops after five. */

@@ -4,7 +4,7 @@
  */
 import { countProblems, type Problem as Issue } from '@wechat-outbox/messages'
 import { OutboxError } from '@wechat-outbox/outbox'
-import { messageOf, type NotReplayable } from '@wechat-outbox/outbox/engine'
+import { messageOf, messageWithCause, type NotReplayable } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { routeTemplate } from './route-template.ts'
@@ -114,7 +114,13 @@ export function answerErrors(app: FastifyInstance, log: Logger): void {
     const problem = problemOf(error)
     if (problem.status >= 500) {
       const route = routeTemplate(request)
-      log.warn({ event: 'http.failed', method: request.method, route, status: problem.status, error: messageOf(error) })
+      log.warn({
+        event: 'http.failed',
+        method: request.method,
+        route,
+        status: problem.status,
+        error: messageWithCause(error),
+      })
     }
     return sendProblem(reply, problem)
   })

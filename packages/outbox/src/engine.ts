@@ -80,7 +80,7 @@ export {
 } from './dead-letters/list.ts'
 export { type NotReplayable, whyNotReplayable } from './dead-letters/replayable.ts'
 export { type Forgotten, forgetPerson } from './erase/forget.ts'
-export { isRefusal, messageOf, NEW_KEY, storeError } from './errors.ts'
+export { isRefusal, messageOf, messageWithCause, NEW_KEY, storeError } from './errors.ts'
 export { type Backlog, readBacklog } from './lanes/backlog.ts'
 export { inspectLanes, type LaneInspection, type LaneProblem } from './lanes/inspect.ts'
 export {

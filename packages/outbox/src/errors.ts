@@ -99,6 +99,15 @@ export function messageOf(error: unknown): string {
     .slice(0, 500)
 }
 
+/**
+ * The same for whoever operates the outbox: "not available" alone does not distinguish a missing right or replica from a lost
+ * connection.
+ */
+export function messageWithCause(error: unknown): string {
+  const isBare = error instanceof OutboxError && error.code === 'WXO_UNAVAILABLE' && !error.message.includes(':')
+  return isBare && error.cause instanceof Error ? `${messageOf(error)}: ${messageOf(error.cause)}` : messageOf(error)
+}
+
 /** What to do about a key that belongs to another message. */
 export const NEW_KEY = 'take a new key for a new message; a key repeats only with the same body'
 

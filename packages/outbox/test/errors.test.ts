@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cleanError, invalid, messageOf, OutboxError, storeError } from '../src/errors.ts'
+import { cleanError, invalid, messageOf, messageWithCause, OutboxError, storeError } from '../src/errors.ts'
 import { sharedWorld, text } from './support/world.ts'
 
 const decorated = (message: string, extra: object = {}): Error =>
@@ -46,6 +46,20 @@ describe('storeError', () => {
     const error = storeError(decorated('OOM', { previousErrors: [decorated('OOM S3CRET')] }))
     expect(everythingOf(error)).not.toContain('S3CRET')
     expect(error.cause).toMatchObject({ message: 'OOM' })
+  })
+})
+
+describe('messageWithCause', () => {
+  it('says what Redis has answered where nothing else is said', () => {
+    const refused = storeError(decorated('NOREPLICAS Not enough good replicas to write.'))
+    expect(messageWithCause(refused)).toBe('Redis is not available: NOREPLICAS Not enough good replicas to write.')
+    expect(messageWithCause(storeError(decorated('OOM')))).toBe(
+      'Redis has reached its memory limit and takes no new messages',
+    )
+    expect(messageWithCause(new OutboxError('WXO_UNAVAILABLE', 'Redis did not answer in time'))).toBe(
+      'Redis did not answer in time',
+    )
+    expect(messageWithCause(new Error('it broke', { cause: new Error('S3CRET') }))).toBe('it broke')
   })
 })
 

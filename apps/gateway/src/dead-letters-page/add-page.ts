@@ -3,7 +3,7 @@
  * its addresses. Whoever asks has passed the hooks of the scope: the sign-in and the rules against other web sites.
  */
 import { parse } from 'node:querystring'
-import { messageOf } from '@wechat-outbox/outbox/engine'
+import { messageWithCause } from '@wechat-outbox/outbox/engine'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { NOT_FOUND, type Problem, problemOf, setRetryAfter } from '../problem.ts'
 import { routeTemplate } from '../route-template.ts'
@@ -57,7 +57,7 @@ export function addDeadLettersPage(scope: FastifyInstance, deps: PageDeps): void
         method: request.method,
         route,
         status: problem.status,
-        error: messageOf(error),
+        error: messageWithCause(error),
       })
     }
     return sendPageProblem({ deps, request, reply }, problem)

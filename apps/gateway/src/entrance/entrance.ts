@@ -9,7 +9,7 @@
  *   POST /message/custom/typing    passed on to WeChat, as is /message/custom/business/typing
  *   POST /media/upload             passed on to WeChat
  */
-import { messageOf, within } from '@wechat-outbox/outbox/engine'
+import { messageWithCause, within } from '@wechat-outbox/outbox/engine'
 import { createRelay } from '@wechat-outbox/wechat'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeAnyBody } from '../any-body.ts'
@@ -51,7 +51,7 @@ export async function addEntrance(app: FastifyInstance, deps: EntranceDeps): Pro
   const passing: PassOnDeps = { ...deps, uploadBytesMax: UPLOAD_BYTES_MAX, places, relay }
   const answering = (handle: Handle, msMax: number) => async (request: FastifyRequest, reply: FastifyReply) => {
     const answered = handle(request, reply).catch((error: unknown) => {
-      log.warn({ event: 'entrance.failed', route: routeTemplate(request), error: messageOf(error) })
+      log.warn({ event: 'entrance.failed', route: routeTemplate(request), error: messageWithCause(error) })
       return BUSY
     })
     const answer = await within(answered, msMax, BUSY)

@@ -77,6 +77,23 @@ it.each(['refuses', 'says nothing'])(
   60_000,
 )
 
+it('says in its log what Redis has answered, and nothing of it to its client', async () => {
+  await withRedis(['--min-replicas-to-write', '1'], async ({ url }) => {
+    const gateway = await openGateway({ REDIS_URL: url, WECHAT_APP_ID: APPID })
+    const answer = await call(gateway.url, `POST ${MESSAGES}`, { body: textTo('o-refused') })
+    expect(answer).toMatchObject({ status: 503, body: { code: 'WXO_UNAVAILABLE' } })
+    expect(JSON.stringify(answer.body)).not.toContain('NOREPLICAS')
+    expect(gateway.lines()).toContainEqual(
+      expect.objectContaining({
+        event: 'http.failed',
+        status: 503,
+        error: expect.stringMatching(/^Redis is not available: NOREPLICAS /),
+      }),
+    )
+    await gateway.close()
+  })
+})
+
 it('has every message that was accepted after Redis is killed, where Redis writes before it answers', async () => {
   await withRedis(['--appendfsync', 'always'], async ({ url, restart }) => {
     const gateway = await openGateway({ REDIS_URL: url, WECHAT_APP_ID: APPID })
