@@ -52,7 +52,7 @@ export async function readOverview(
   const { errcode: _errcode, window: _window, ...ofAllCodes } = filter
   const count = async (of: ShownFilter, by: 'errcode' | 'hour'): Promise<LetterCounts | undefined> =>
     countAtOnce(store, appid, { filter: taskFilterOf(of), by, reasons: reasonKeys() })
-  const hours = hoursOf(filter, store.clock.now())
+  const hours = hoursOf(filter, await store.clock.read())
   const [counts, total, byHour, page, state] = await Promise.all([
     count(ofAllCodes, 'errcode'),
     count(filter, 'errcode'),

@@ -58,7 +58,8 @@ export async function showPreflight(asked: Asked): Promise<FastifyReply> {
   const { request, reply } = asked
   const change = read(request.query, preflightQuery)
   return withApp(asked, change, async ({ store, appid, context }) => {
-    const chosen = chosenOf(change, { t: context.t, now: store.clock.now() })
+    const now = await guarded(() => store.clock.read())
+    const chosen = chosenOf(change, { t: context.t, now })
     const preflight = await guarded(() => readPreflight(store, appid, { action: change.action, chosen }))
     return send(reply, renderPreflight(context, { action: change.action, perSecond: change.perSecond, preflight }))
   })

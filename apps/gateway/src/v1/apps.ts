@@ -12,10 +12,11 @@ export async function listApps({ store: open }: V1Deps, request: FastifyRequest)
     const store = await open()
     const appids = await engine.readKnownApps(store, undefined)
     const served = await engine.readServed(store, appids)
+    const now = await store.clock.read()
     const items = appids.map(async (appid) => {
       const [hold, { send, deadLetter, waitingForUser }] = await Promise.all([
         engine.readHold(store, appid),
-        engine.readBacklog(store, appid, store.clock.now()),
+        engine.readBacklog(store, appid, now),
       ])
       const waiting = send.waiting + send.active + send.delayed
       const counts = { waiting, waitingForUser, deadLetters: deadLetter.failed }

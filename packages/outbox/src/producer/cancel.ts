@@ -64,11 +64,8 @@ async function cancelOne(
   let { job, ended } = found
   for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
     if (job === null) return cancellationOf(ended)
-    const report: StatusReport = {
-      ...job.report,
-      status: 'cancelled',
-      settledAt: new Date(store.clock.now()).toISOString(),
-    }
+    const settledAt = new Date(await store.clock.read()).toISOString()
+    const report: StatusReport = { ...job.report, status: 'cancelled', settledAt }
     const lane = keys.lane(recipientIn(job.job.data) ?? '')
     const result = await runScript<Cancellation | 'gone' | 'changed'>(store.redis, {
       name: 'cancel',

@@ -48,7 +48,8 @@ export function recordAction(
 /** What is known of a person's window. */
 export async function readWindow(store: Store, appid: string, touser: string): Promise<ReplyWindow> {
   const keys = appKeys(appid)
-  const [fields, waiting, first] = await Promise.all([
+  const [now, fields, waiting, first] = await Promise.all([
+    store.clock.read(),
     store.redis.hgetall(keys.window(touser)),
     store.redis.llen(keys.lane(touser)),
     store.redis.lindex(keys.lane(touser), 0),
@@ -60,7 +61,7 @@ export async function readWindow(store: Store, appid: string, touser: string): P
   if (until === undefined || limit === undefined) {
     return { state: 'unknown', remaining: null, closesAt: null, lastAction: null, ...counts }
   }
-  const state = stateOf({ closesAt: Number(until), left: Number(limit) - Number(used) }, store.clock.now())
+  const state = stateOf({ closesAt: Number(until), left: Number(limit) - Number(used) }, now)
   return {
     state,
     remaining: state === 'open' ? Number(limit) - Number(used) : 0,
@@ -86,7 +87,7 @@ export async function readWindowStates(store: Store, appid: string, people: read
   const keys = appKeys(appid)
   if (people.length === 0) return []
   if (!(await hasWindows(store, appid))) return people.map(() => 'unknown')
-  const now = store.clock.now()
+  const now = await store.clock.read()
   const read = people.map(async (touser) => {
     const [until, limit, used] = await store.redis.hmget(keys.window(touser), 'until', 'limit', 'used')
     if (typeof until !== 'string') return 'unknown'
