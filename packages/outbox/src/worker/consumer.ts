@@ -61,6 +61,8 @@ export interface ConsumerOptions {
   readonly replayPerSecond: number
   /** From one sweep to the next, and from one registration of the app to the next. Default 30 s, and more would not keep what is promised within a minute. */
   readonly sweepEveryMs?: number | undefined
+  /** So long work may wait and none be fetched. Default 30 s. */
+  readonly stuckAfterMs?: number | undefined
 }
 
 /** What the consumer reports to its process, to be logged and counted. */
@@ -102,8 +104,9 @@ const POLL_MS_MAX = 5000
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { appid, store, report, probeToken, receiver, sharedWait } = options
   const burier = burierFor(options)
+  const watched = { idleMs: options.stuckAfterMs ?? STUCK_AFTER_MS, onStuck: report.stuck }
   const [sendWatchdog, deadWatchdog] = ([SEND_QUEUE, DEAD_LETTER_QUEUE] as const).map((queue) =>
-    createWatchdog({ idleMs: STUCK_AFTER_MS, onStuck: report.stuck, hasWork: () => poll.sawWork(queue) }),
+    createWatchdog({ ...watched, hasWork: () => settler.trouble() === undefined && poll.sawWork(queue) }),
   ) as [Watchdog, Watchdog]
   const keeper = createHoldKeeper({ appid, store, report, probeToken, tells: receiver?.tells })
   const settler = settlerFor(options)

@@ -29,6 +29,8 @@ export interface QueuePollOptions {
   /** Undefined where workers wait on connections of their own. */
   readonly sharedWait: SharedWait | undefined
   readonly everyMs: number
+  /** From one measure of Redis's clock to the next. Default a minute. */
+  readonly measureEveryMs?: number | undefined
   /** Between two looks for stalled jobs. */
   readonly stalledIntervalMs: number
   /** False while this worker's own settlements are refused: what it would take over they may be about. */
@@ -44,7 +46,7 @@ export interface QueuePoll {
 }
 
 export function createQueuePoll(options: QueuePollOptions): QueuePoll {
-  const { sharedWait, store, everyMs, onError } = options
+  const { sharedWait, store, everyMs, measureEveryMs = MEASURE_EVERY_MS, onError } = options
   const queues = ([SEND_QUEUE, DEAD_LETTER_QUEUE] as const).map((name) => {
     const backend = store.backend(options.appid, name)
     const keys = ['meta', 'limiter', 'wait', 'delayed', 'active'].map((key) => backend.toKey(key))
@@ -59,8 +61,7 @@ export function createQueuePoll(options: QueuePollOptions): QueuePoll {
 
   async function poll(): Promise<void> {
     const call = { name: 'queue-poll', keys, args: [TASK_STILL_MS] } as const
-    const seen = await within(runScript<[number, string, number][]>(store.redis, call), POLL_MS_MAX, undefined)
-    if (seen === undefined) throw new OutboxError('WXO_UNAVAILABLE', 'Redis does not answer')
+    const seen = await inTime(runScript<[number, string, number][]>(store.redis, call))
     const now = store.clock.now()
     const working = new Set<QueueName>()
     for (const [at, queue] of queues.entries()) {
@@ -73,9 +74,9 @@ export function createQueuePoll(options: QueuePollOptions): QueuePoll {
       queue.watch.see(active)
     }
     works = working
-    if (performance.now() - measuredAt < MEASURE_EVERY_MS) return
+    if (performance.now() - measuredAt < measureEveryMs) return
     measuredAt = performance.now()
-    await store.clock.measure()
+    await inTime(store.clock.measure())
   }
 
   const next = async (): Promise<void> => {
@@ -100,6 +101,16 @@ export function createQueuePoll(options: QueuePollOptions): QueuePoll {
     },
     sawWork: (queue) => works.has(queue),
   }
+}
+
+async function inTime<T>(asked: Promise<T>): Promise<T> {
+  const answered = await within(
+    asked.then((value) => ({ value })),
+    POLL_MS_MAX,
+    undefined,
+  )
+  if (answered === undefined) throw new OutboxError('WXO_UNAVAILABLE', 'Redis does not answer')
+  return answered.value
 }
 
 /**

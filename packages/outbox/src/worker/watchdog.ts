@@ -9,7 +9,10 @@
 export interface WatchdogOptions {
   /** How long work may wait while nothing is fetched and nothing is in flight. */
   readonly idleMs: number
-  /** Whether there is work that this worker could fetch. A Redis that does not answer proves nothing: false. */
+  /**
+   * Whether there is work that this worker could fetch. A Redis that does not answer proves nothing, and one that refuses is no fault of
+   * the process, which holds answers of WeChat that Redis does not have: false.
+   */
   readonly hasWork: () => boolean
   /** Called once. */
   readonly onStuck: () => void

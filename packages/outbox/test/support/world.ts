@@ -52,6 +52,8 @@ export interface Reported {
   readonly disagreements: WindowDisagreement[]
   /** What Redis refused to record. */
   readonly troubles: Trouble[]
+  /** Times at which the process would have been ended. */
+  readonly stuck: number[]
 }
 
 /** One for all tests of a file or suite, there from before the first. `isFlushed`: no test finds what another one left in Redis. */
@@ -119,6 +121,7 @@ export async function createWorld(): Promise<World> {
         resumed: [],
         disagreements: [],
         troubles: [],
+        stuck: [],
       }
       const consumer = createConsumer({
         ...consumerDefaults(store),
@@ -131,7 +134,7 @@ export async function createWorld(): Promise<World> {
           windowDisagreed: (kind) => reported.disagreements.push(kind),
           expired: () => undefined,
           problem: (one) => reported.problems.push(one),
-          stuck: () => undefined,
+          stuck: () => reported.stuck.push(performance.now()),
           suspended: (fault, until) => reported.suspended.push({ fault, until }),
           resumed: () => reported.resumed.push('resumed'),
           stillHeld: () => reported.resumed.push('again'),

@@ -1,23 +1,18 @@
 import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { connectRedis, type RedisClient, whenReady } from '../../src/redis/connection.ts'
 import { DEAD_LETTER_QUEUE, SEND_QUEUE } from '../../src/redis/keys.ts'
-import { openStore } from '../../src/redis/store.ts'
-import { createQueuePoll, type QueuePoll } from '../../src/worker/queue-poll.ts'
+import { openStore, type Store } from '../../src/redis/store.ts'
+import { createQueuePoll, type QueuePoll, type QueuePollOptions } from '../../src/worker/queue-poll.ts'
 import { APP, createWorld, keys, text, type World } from '../support/world.ts'
 
 let world: World
 let proxy: TcpProxy
 let redis: RedisClient
+let store: Store
 let poll: QueuePoll
-beforeAll(async () => {
-  world = await createWorld()
-  proxy = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
-  redis = connectRedis(proxy.url('redis'), 'work')
-  redis.on('error', () => undefined)
-  await whenReady(redis, 5000)
-  const store = await openStore(redis)
-  poll = createQueuePoll({
+const pollFor = (options: Partial<QueuePollOptions> = {}): QueuePoll =>
+  createQueuePoll({
     appid: APP,
     store,
     sharedWait: undefined,
@@ -25,7 +20,16 @@ beforeAll(async () => {
     stalledIntervalMs: 60_000,
     mayTakeOver: () => true,
     onError: () => undefined,
+    ...options,
   })
+beforeAll(async () => {
+  world = await createWorld()
+  proxy = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
+  redis = connectRedis(proxy.url('redis'), 'work')
+  redis.on('error', () => undefined)
+  await whenReady(redis, 5000)
+  store = await openStore(redis)
+  poll = pollFor()
   poll.start()
 })
 afterEach(() => world.redis.flushdb())
@@ -81,4 +85,21 @@ it('sees nothing any more once Redis has fallen silent', { timeout: 60_000 }, as
   await sees(false, false)
   proxy.stall(false)
   await sees(true, false)
+})
+
+it('sees nothing any more once Redis has fallen silent in the middle of a look', { timeout: 60_000 }, async () => {
+  await world.outbox().send(text('o-waits'))
+  // The silence begins between what the look asks and the measure of the clock.
+  const measure = (): Promise<void> => {
+    proxy.stall(true)
+    return store.clock.measure()
+  }
+  const measuring = pollFor({ store: { ...store, clock: { ...store.clock, measure } }, measureEveryMs: 0 })
+  onTestFinished(() => {
+    measuring.stop()
+    proxy.stall(false)
+  })
+  measuring.start()
+  await vi.waitFor(() => expect(measuring.sawWork(SEND_QUEUE)).toBe(true), 20_000)
+  await vi.waitFor(() => expect(measuring.sawWork(SEND_QUEUE)).toBe(false), 20_000)
 })
