@@ -15,7 +15,7 @@
 --         {'go', tries made before, ms since an earlier run wrote its mark or '', '1' if this run is the app's probe}
 -- On `go` the lease is renewed and `sending` set, to the time and the run's token. The mark of an earlier run means that it
 -- died with the call open: that counts as a try, because what it sent may have arrived. A mark of its own is met by a run
--- whose client has repeated the command after a lost reply; it has sent nothing yet.
+-- whose client has repeated the command after a lost reply; it has sent nothing yet, and hears of the earlier mark again.
 --- include behind
 --- include mark
 --- include wake
@@ -47,14 +47,15 @@ if ARGV[6] ~= '0' and ARGV[7] ~= '' then
   if ms > 0 then return { 'wait', string.format('%.0f', ms) } end
 end
 if gated and not claim(KEYS[6], ARGV[2], ARGV[3]) then return { 'held' } end
-local at, by = readMark(sending)
-local since = ''
+local at, by, earlier = readMark(sending)
 if at and by ~= ARGV[2] then
-  since = tostring(now - tonumber(at))
+  earlier = markOf(tonumber(at), by)
   tries = tostring(redis.call('HINCRBY', KEYS[1], 'atm', 1))
 end
+local interruptedAt = readMark(earlier)
+local since = interruptedAt and tostring(now - tonumber(interruptedAt)) or ''
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
-redis.call('HSET', KEYS[1], 'sending', markOf(now, ARGV[2]))
+redis.call('HSET', KEYS[1], 'sending', markOf(now, ARGV[2], earlier))
 if parked == '1' or parked == 'early' then
   redis.call('HSET', KEYS[1], 'parked', '0')
 elseif parked == 'user' then

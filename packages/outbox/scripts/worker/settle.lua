@@ -172,15 +172,22 @@ local function deliver(run, returned, flags, data, event)
   return outcome
 end
 
+-- The run leaves no mark of its own. A run that has told nothing has not heard either that an earlier one died with its call open:
+-- that one's mark stands again, and is counted when the next run meets it.
+local function clearMark(run, hasTold)
+  if not run.isLast then return end
+  local earlier = hasTold and '' or run.earlier
+  redis.call('HSET', run.jobKey, 'sending', earlier)
+  if earlier ~= '' then run.atm = redis.call('HINCRBY', run.jobKey, 'atm', -1) end
+end
+
 local function snooze(run, delayMs, counts, history)
   delayMs = tonumber(delayMs)
   local score = delayedScore(delayed, now + delayMs)
   release(run)
-  local changed = { 'delay', delayMs }
   -- A mark of a run that died stays: only a run that was admitted over it has taken note of it.
-  if run.isLast then
-    changed[3], changed[4] = 'sending', ''
-  end
+  clearMark(run, history ~= '')
+  local changed = { 'delay', delayMs }
   if counts == '1' then
     changed[#changed + 1] = 'atm'
     changed[#changed + 1] = (tonumber(run.atm) or 0) + 1
@@ -252,7 +259,7 @@ end
 local function giveBack(run)
   release(run)
   redis.call('RPUSH', wait, run.id)
-  if run.isLast then redis.call('HSET', run.jobKey, 'sending', '') end
+  clearMark(run, false)
   -- No trace of a run; nor of BullMQ's word that the job is to fail, which is not BullMQ's to say here.
   if tonumber(run.ats) then redis.call('HSET', run.jobKey, 'ats', math.max(0, tonumber(run.ats) - 1)) end
   redis.call('HDEL', run.jobKey, 'processedOn', 'defa')
@@ -283,8 +290,8 @@ local function settle(run, kind, n)
     unpack(redis.call('HMGET', run.jobKey, 'timestamp', 'settled', 'sending', 'atm', 'ats', 'name', 'idem', 'awaitsSince'))
   run.exists, run.settled = exists, settled
   run.holds = redis.call('GET', run.jobKey .. ':lock') == run.token
-  local calledAt, by = readMark(sending)
-  run.isLast = by == run.token
+  local calledAt, by, earlier = readMark(sending)
+  run.isLast, run.earlier = by == run.token, earlier
   run.calledAt = run.isLast and tonumber(calledAt)
   if settled == 'superseded' then
     -- BullMQ's own method has fetched what was replaced meanwhile.
