@@ -47,6 +47,9 @@ if not isFailed and sending and sending ~= '' then return 'changed' end
 if not isFailed and not (redis.call('ZSCORE', jobs .. 'delayed', id) or redis.call('LPOS', jobs .. 'wait', id)) then return 'changed' end
 -- The user has acted since.
 if (ARGV[5] == 'unanswered' or ARGV[10] == 'message.expired-waiting') and parked ~= 'user' then return 'changed' end
+-- Before there is a letter of a message that is still open.
+failIfSpoilt({ KEYS[3] }, { KEYS[4], KEYS[5], KEYS[6] })
+failIfWaitSpoilt(jobs)
 local more = cjson.decode(ARGV[8])
 local buried = bury({
   id = ARGV[6], name = name, json = ARGV[7], reason = more.reason, deadAt = more.deadAt, message = id,

@@ -19,11 +19,12 @@ end
 
 local function awaitUser(id, at)
   local jobKey, due = at.jobs .. id, at.now + AWAIT_MS
-  redis.call('HSET', jobKey, 'parked', 'user', 'delay', AWAIT_MS)
   redis.call('HSETNX', jobKey, 'awaitsSince', string.format('%.0f', at.now))
-  redis.call('ZADD', at.delayed, due * 0x1000, id)
+  -- What can fail comes first: the message still stands where it stood then.
   redis.call('ZADD', awaitingKey(at.jobs), at.now, id)
   -- One with an `expiresAt` is listed by that.
   redis.call('ZADD', at.expiring, 'NX', redis.call('HGET', jobKey, 'awaitsSince') + at.holdMaxMs, id)
+  redis.call('ZADD', at.delayed, due * 0x1000, id)
+  redis.call('HSET', jobKey, 'parked', 'user', 'delay', AWAIT_MS)
   redis.pcall('XADD', at.events, '*', 'event', 'delayed', 'jobId', id, 'delay', string.format('%.0f', due))
 end

@@ -6,6 +6,7 @@
 --- include wake
 --- include awaiting
 --- include unsure
+--- include spoilt
 local COLLAPSE_MS = 2592000000
 -- Each time that so many more keys are remembered of a person, those whose messages are over are forgotten.
 local COLLAPSE_KEYS = 64
@@ -24,8 +25,7 @@ end
 
 -- What another program has spoilt fails here, before anything is changed: the older message is not replaced by one that is not stored.
 local function lookBefore(older, at)
-  for _, key in ipairs({ at.completed, at.delayed, at.expiring, at.parkedLanes, awaitingKey(at.jobs) }) do redis.call('ZCARD', key) end
-  redis.call('LLEN', at.wait)
+  failIfSpoilt({ at.wait }, { at.completed, at.delayed, at.expiring, at.parkedLanes, awaitingKey(at.jobs) })
   recordOf(at.records, older.idem, older.id)
 end
 

@@ -12,6 +12,8 @@
 --- include park
 --- include await-user
 
+-- A message that does not get its turn leaves `active` last: where it cannot be parked, the look for stalled jobs finds it there.
+
 -- One fetch parks no more than this: Redis serves nobody else meanwhile.
 local PARKED_MAX = 100
 
@@ -71,8 +73,8 @@ local function fetch(token, successor, at)
     local job = readJob(successor, at)
     job.lane, job.touser = laneOf(job, at)
     if not (job.lane and mustAwait(job.onClosed, job.parked, job.touser, at)) then return begin(job, token, at) end
-    redis.call('LREM', at.active, '1', successor)
     awaitUser(successor, at)
+    redis.call('LREM', at.active, '1', successor)
   end
   for _ = 1, PARKED_MAX do
     local id = redis.call('RPOPLPUSH', at.wait, at.active)
@@ -87,12 +89,12 @@ local function fetch(token, successor, at)
     elseif job.settled == 'superseded' then
       redis.call('LREM', at.active, '1', id)
     elseif job.lane and isFree and isBehind(job, job.lane, at.jobs, string.find(job.data, '"sendAt":', 1, true)) then
-      redis.call('LREM', at.active, '1', id)
       at.lane = job.lane
       park(id, at)
-    elseif job.lane and isFree and mustAwait(job.onClosed, job.parked, job.touser, at) then
       redis.call('LREM', at.active, '1', id)
+    elseif job.lane and isFree and mustAwait(job.onClosed, job.parked, job.touser, at) then
       awaitUser(id, at)
+      redis.call('LREM', at.active, '1', id)
     else
       return begin(job, token, at)
     end

@@ -13,8 +13,13 @@ local function parkScore(at)
   return (at.now + PARK_MS) * 0x1000 + place
 end
 
+-- Where another program has spoilt a key this raises, and nothing is changed: nobody would look after a parked message whose lane
+-- is not noted.
 local function park(id, at)
-  redis.call('HSET', at.jobs .. id, 'parked', '1', 'delay', PARK_MS)
   redis.call('ZADD', at.delayed, parkScore(at), id)
-  redis.call('ZADD', at.parkedLanes, 'NX', at.now, at.lane)
+  if type(redis.pcall('ZADD', at.parkedLanes, 'NX', at.now, at.lane)) ~= 'number' then
+    redis.call('ZREM', at.delayed, id)
+    redis.call('ZCARD', at.parkedLanes)
+  end
+  redis.call('HSET', at.jobs .. id, 'parked', '1', 'delay', PARK_MS)
 end

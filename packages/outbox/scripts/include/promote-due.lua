@@ -9,12 +9,13 @@ local function promoteDue(at)
     if parked == '1' then
       redis.call('ZADD', at.delayed, 'XX', (at.now + PARK_MS) * 0x1000, id)
     else
-      redis.call('ZREM', at.delayed, id)
+      -- The other list comes first: it may be spoilt, and the message would stand nowhere.
       if (tonumber(priority) or 0) == 0 then
         redis.call('LPUSH', at.wait, id)
       else
         redis.call('ZADD', at.prioritized, priority * 0x100000000 + redis.call('INCR', at.jobs .. 'pc') % 0x100000000, id)
       end
+      redis.call('ZREM', at.delayed, id)
       redis.pcall('XADD', at.events, '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
       redis.call('HSET', at.jobs .. id, 'delay', 0)
     end

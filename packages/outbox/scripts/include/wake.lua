@@ -5,11 +5,11 @@
 -- `parkedKey` lists the lanes with parked messages by when they last moved: `heal` looks after those that have not for a while.
 --- include clock
 --- include first
+--- include take-delayed
 
 local function promote(id, jobPrefix)
-  if redis.call('ZREM', jobPrefix .. 'delayed', id) == 0 then return end
+  if not takeDelayed(id, jobPrefix .. 'delayed', jobPrefix .. 'wait', 'RPUSH', 'RPOP') then return end
   redis.call('HSET', jobPrefix .. id, 'parked', '0', 'delay', 0)
-  redis.call('RPUSH', jobPrefix .. 'wait', id)
   redis.pcall('ZADD', jobPrefix .. 'marker', 0, '0')
   redis.pcall('XADD', jobPrefix .. 'events', '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
 end

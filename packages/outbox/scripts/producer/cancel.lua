@@ -15,6 +15,9 @@ if not exists then return 'gone' end
 if settled or (sending and sending ~= '') or (tonumber(stalls) or 0) > 0 or redis.call('EXISTS', KEYS[2]) == 1 then return 'too-late' end
 if endedUnsure(history) then return 'too-late' end
 if (fetches or '0') ~= ARGV[3] then return 'changed' end
+-- Otherwise it might be gone, and nobody would be told.
+failIfSpoilt({ KEYS[3] }, { KEYS[4], KEYS[5] })
+recordOf(ARGV[6], idem, id)
 if not removeWaiting(id, jobs) then return 'too-late' end
 rememberEnding(
   { key = KEYS[6], report = ARGV[4], ms = ARGV[5], records = ARGV[6] },

@@ -29,6 +29,9 @@ end
 local function takeBack(n)
   local letter, message, was, touser, json, more, endedKey = unpack(ARGV, n, n + 6)
   if not isUntouched(message, was) then return 'sent' end
+  -- Before there is a letter of a message that is still open.
+  failIfSpoilt({ lanes .. touser }, { KEYS[4], KEYS[5] })
+  failIfWaitSpoilt(jobs)
   more = cjson.decode(more)
   local buried = bury({
     id = letter, name = redis.call('HGET', jobs .. message, 'name'), json = json, reason = more.reason, deadAt = more.deadAt,

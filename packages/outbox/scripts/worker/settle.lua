@@ -37,6 +37,8 @@
 --- include why-failed
 --- include await-user
 --- include events
+--- include take-delayed
+--- include spoilt
 local meta, wait, active, delayed, completed, failed, events, marker, stalled, prioritized, parkedLanes, hold, faults, expiring,
   windowsMark = unpack(KEYS)
 local jobs, lanes, dead, records, lockMs, version, isReady, keepSeconds, keepCount, windows, holds, holdMaxMs,
@@ -77,10 +79,10 @@ local function emit(...)
   hasEmitted = true
 end
 
--- What was delayed may be fetched at once.
+-- What is delayed may be fetched at once.
 local function letGo(id)
+  if not takeDelayed(id, delayed, wait, 'RPUSH', 'RPOP') then return end
   redis.call('HSET', jobs .. id, 'parked', '0', 'delay', 0)
-  redis.call('RPUSH', wait, id)
   hasWoken = true
 end
 
@@ -97,28 +99,31 @@ local function leave(run)
     return
   end
   redis.call('ZADD', parkedLanes, 'XX', now, lane)
-  if parked ~= '1' or redis.call('ZREM', delayed, turn) == 0 then return end
+  if parked ~= '1' then return end
   if run.wants and canFetch and not concurrency then
-    redis.call('LPUSH', active, turn)
-    run.successor = turn
+    if takeDelayed(turn, delayed, active, 'LPUSH', 'LPOP') then run.successor = turn end
     return
   end
   letGo(turn)
 end
 
--- The job is no run's any more, and stands in no list from which one is fetched.
+-- The run has failed after all, and does not get its successor.
+local function letGoSuccessor(run)
+  redis.call('RPUSH', wait, run.successor)
+  redis.call('LREM', active, '1', run.successor)
+  redis.call('HSET', jobs .. run.successor, 'parked', '0', 'delay', 0)
+  hasWoken = true
+end
+
+-- The job is no run's any more, and stands in no list from which one is fetched. The lock goes last: the step may fail before, and a
+-- run without lock and mark could not repeat it.
 local function release(run)
   if hasStalled then redis.call('SREM', stalled, run.id) end
-  if run.holds then
-    redis.call('DEL', run.jobKey .. ':lock')
-    redis.call('LREM', active, '-1', run.id)
-  else
+  if redis.call('LREM', active, '-1', run.id) == 0 and not run.holds then
     -- Its lock was lost and its call is still the last: whoever has fetched it since has not begun to send it.
-    redis.call('DEL', run.jobKey .. ':lock')
-    if redis.call('LREM', active, -1, run.id) == 0 and redis.call('LREM', wait, 1, run.id) == 0 then
-      redis.call('ZREM', delayed, run.id)
-    end
+    if redis.call('LREM', wait, 1, run.id) == 0 then redis.call('ZREM', delayed, run.id) end
   end
+  redis.call('DEL', run.jobKey .. ':lock')
 end
 
 local function complete(run, returned, data)
@@ -160,10 +165,8 @@ local function deliver(run, returned, flags, data, event)
     redis.call('HSET', run.jobKey, 'settled', 'delivered', 'sending', '')
     if data ~= '' then redis.call('HSET', run.jobKey, 'data', data) end
     -- Nobody has it where a later run has ended with a wait: the next fetch completes it, and not when that wait is over.
-    if redis.call('ZREM', delayed, run.id) == 1 then
-      redis.call('ZREM', awaitingKey(jobs), run.id)
-      letGo(run.id)
-    end
+    redis.call('ZREM', awaitingKey(jobs), run.id)
+    letGo(run.id)
   else
     complete(run, returned, data)
   end
@@ -217,7 +220,7 @@ end
 
 local function die(run, letterId, json, more)
   -- A lane that another program has spoilt fails here, before there is a letter of a message that is still open.
-  if run.touser ~= '' then redis.call('LLEN', lanes .. run.touser) end
+  if run.touser ~= '' then failIfSpoilt({ lanes .. run.touser }, {}) end
   more = cjson.decode(more)
   local outcome = more.ifAgain and judgeRefusal(run, more.ifAgain) or 'done'
   if outcome == 'again' then return outcome end
@@ -244,11 +247,14 @@ end
 local function stepBack(run)
   local lane = lanes .. run.touser
   local isFirst = first(lane, jobs) == run.id
-  release(run)
   if isFirst then
+    failIfSpoilt({ wait }, {})
+    release(run)
     redis.call('RPUSH', wait, run.id)
     hasWoken = true
   else
+    failIfSpoilt({}, { delayed, parkedLanes })
+    release(run)
     at.lane = lane
     park(run.id, at)
     hasParked = true
@@ -257,6 +263,7 @@ local function stepBack(run)
 end
 
 local function giveBack(run)
+  failIfSpoilt({ wait }, {})
   release(run)
   redis.call('RPUSH', wait, run.id)
   clearMark(run, false)
@@ -275,6 +282,7 @@ local function await(run, history)
     local window = hasWindows and readWindow(windows .. run.touser)
     if not window or not takesNothing(window, now) then return giveBack(run) end
   end
+  failIfSpoilt({}, { delayed, awaitingKey(jobs), expiring })
   release(run)
   if run.isLast then redis.call('HSET', run.jobKey, 'sending', '') end
   if history ~= '' then redis.call('HSET', run.jobKey, 'stacktrace', history) end
@@ -326,6 +334,7 @@ for n = FIRST, #ARGV, WIDTH do
     if not isDone then
       answer[2] = whyFailed(outcome)
       if isReadOnly(answer[2]) then return redis.error_reply(answer[2]) end
+      if run.successor then pcall(letGoSuccessor, run) end
       -- It comes again, and asks again then.
       run.wants = false
     end
