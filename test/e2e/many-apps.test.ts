@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { StartedProcess } from '@wechat-outbox/sandbox'
+import { connectRedis } from '@wechat-outbox/outbox/engine'
+import { askRedis, type StartedProcess } from '@wechat-outbox/sandbox'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type Fleet, fleetApps, logged, startFleet } from './support/fleet.ts'
 import { text } from './support/system.ts'
@@ -82,6 +83,29 @@ describe('a worker on SIGHUP', () => {
     hangUp(worker)
     expect(await ended).toEqual({ code: 0, signal: null })
     expect(worker.stdout()).not.toContain(busy.secret)
+  })
+
+  it('serves an app that comes while Redis is busy with somebody’s script', MINUTES, async () => {
+    const [app, coming] = fleetApps(2)
+    if (!app || !coming) throw new Error('two apps')
+    fleet = await startFleet([app, coming])
+    await fleet.writeApps([app])
+    const worker = await fleet.worker()
+    const { redis, client } = fleet
+    await client.config('SET', 'busy-reply-threshold', '1')
+    const other = connectRedis(redis.url, 'operate')
+    void other.eval('while true do end', 0).catch(() => undefined)
+    const isBusy = () => client.ping().catch((error: Error) => error.message)
+    await vi.waitFor(async () => expect(await isBusy()).toContain('BUSY'), { timeout: 10_000, interval: 10 })
+    await fleet.writeApps([app, coming])
+    hangUp(worker)
+    await worker.waitForLine(/measuring the clock|process.reload-failed/)
+    await askRedis(redis.port, 'SCRIPT KILL')
+    other.disconnect()
+    await sendTo(fleet, coming.appid, ['welcome'])
+    const now = fleet
+    await vi.waitFor(() => expect(acceptedOf(now, coming.appid)).toEqual(['welcome']), 20_000)
+    expect(worker.stdout()).not.toContain('process.reload-failed')
   })
 })
 

@@ -26,7 +26,7 @@ export interface AppSet {
   appids(): string[]
   /** What Redis refuses to record at present, of the first app of which it does. */
   trouble(): Trouble | undefined
-  /** Serves these apps and no others. Resolves when new ones run; those that leave may still be ending. */
+  /** Serves these apps and no others. Resolves when new ones run, or have left; those that leave may still be ending. */
   become(apps: readonly AppConfig[]): Promise<AppChanges>
   /** Ends all of them, those that are leaving too. Whatever is asked afterwards is ignored. */
   close(): Promise<void>

@@ -43,6 +43,7 @@ import { createPictureCalls, type PictureCalls } from './picture-calls.ts'
 import { createPictures, type Pictures } from './pictures.ts'
 import { createRecorder } from './record.ts'
 import { createRunTraces } from './run-traces.ts'
+import { startAgain } from './start-again.ts'
 import type { Tokens } from './tokens.ts'
 
 export interface RunningWorker {
@@ -102,7 +103,10 @@ export async function startWorker(config: WorkerConfig, log: Logger): Promise<Ru
   const cutShort = new AbortController()
   const common = { config, log, store, metrics, sharedWait, news, tokenClient, pictureCalls, stuck, tracing }
   const shared = { ...common, cut: cutShort.signal }
-  const serving = createAppSet((app) => serveApp(app, shared))
+  const serving = createAppSet((app) => {
+    const onFailed = (err: unknown): void => log.error({ event: 'app.not-started', appid: app.appid, err })
+    return startAgain(() => serveApp(app, shared), { onFailed })
+  })
   apps = serving
   await serving.become(config.apps)
   running = true

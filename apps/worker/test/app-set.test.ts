@@ -1,6 +1,7 @@
 import type { AppConfig } from '@wechat-outbox/wechat'
-import { expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createAppSet } from '../src/app-set.ts'
+import { startAgain } from '../src/start-again.ts'
 
 const app = (at: number, more: Partial<AppConfig> = {}): AppConfig => ({
   appid: `wx000000000000000${at}`,
@@ -9,20 +10,25 @@ const app = (at: number, more: Partial<AppConfig> = {}): AppConfig => ({
 })
 const ids = (...numbers: number[]): string[] => numbers.map((at) => app(at).appid)
 
-/** Apps that do nothing but note what is asked of them, and end when they are told to. */
-function world() {
+/** Apps that do nothing but note what is asked of them, and end when they are told to. `starts`: what their starts come to. */
+function world(starts?: (appid: string) => Promise<void>) {
   const log: string[] = []
   const endings: (() => void)[] = []
   const set = createAppSet(({ appid, concurrency = 0 }) => {
     const name = `${appid.at(-1)}/${concurrency}`
-    return {
-      run: () => Promise.resolve(void log.push(`run ${name}`)),
+    const served = {
+      async run() {
+        log.push(`run ${name}`)
+        await starts?.(appid)
+      },
       trouble: () => undefined,
       close() {
         log.push(`close ${name}`)
-        return new Promise((resolve) => endings.push(resolve))
+        return new Promise<void>((resolve) => endings.push(resolve))
       },
     }
+    const onFailed = (error: unknown) => void log.push(`failed ${name}: ${String(error)}`)
+    return startAgain(() => served, { onFailed, againAfterMs: 1 })
   })
   return { log, set, end: () => endings.splice(0).forEach((resolve) => resolve()) }
 }
@@ -58,4 +64,46 @@ it('ends those that are still leaving with the others, and takes nothing more', 
   expect(closed).toBe(false)
   end()
   await closing
+})
+
+describe('an app that cannot be started', () => {
+  it('is closed, and started anew until it runs; the others are not touched', async () => {
+    let faults = 2
+    const { log, set } = world((appid) => {
+      if (appid !== app(2).appid || faults === 0) return Promise.resolve()
+      faults -= 1
+      return Promise.reject(new Error('BUSY'))
+    })
+    expect(await set.become([app(1), app(2)])).toEqual({ added: ids(1, 2), changed: [], removed: [] })
+    const failed = ['failed 2/0: Error: BUSY', 'close 2/0', 'run 2/0']
+    expect(log).toEqual(['run 1/0', 'run 2/0', ...failed, ...failed])
+    expect(set.appids()).toEqual(ids(1, 2))
+  })
+
+  it('is started no more once it has left, or another takes its place', async () => {
+    const failed = Promise.withResolvers<void>()
+    const { log, set } = world((appid) => {
+      if (appid !== app(1).appid || log.includes('run 1/7')) return Promise.resolve()
+      failed.resolve()
+      return Promise.reject(new Error('BUSY'))
+    })
+    const first = set.become([app(1)])
+    await failed.promise
+    await set.become([app(1, { concurrency: 7 })])
+    await first
+    expect(log.slice(-1)).toEqual(['run 1/7'])
+    // Each that has begun has ended, but for the last.
+    const count = (what: string): number => log.filter((line) => line === what).length
+    expect(count('close 1/0')).toBe(count('run 1/0'))
+  })
+
+  it('does not keep the others from ending', async () => {
+    const { log, set, end } = world(() => Promise.reject(new Error('BUSY')))
+    const started = set.become([app(1)])
+    await vi.waitFor(() => expect(log).toContain('close 1/0'))
+    const closing = set.close()
+    end()
+    await Promise.all([started, closing])
+    expect(set.appids()).toEqual([])
+  })
 })

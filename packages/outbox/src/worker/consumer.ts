@@ -79,7 +79,7 @@ export interface ConsumerReport extends HoldReport, SettlerReport {
 }
 
 export interface Consumer {
-  /** Resolves when it fetches and the app is registered. */
+  /** Resolves when it fetches and the app is registered. @throws what Redis answers to a new connection; it can only be closed then */
   run(): Promise<void>
   /** What Redis refuses to record at present; undefined while all is well. */
   trouble(): Trouble | undefined
@@ -124,11 +124,13 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const sweeper = createSweeper(options, { burier, keeper })
   const deliverer = receiver && createDeliverer({ ...options, receiver, sharedWait, onProblem: report.problem })
   const presence = createPresence({ ...options, sayEveryMs: options.sweepEveryMs })
+  const problem = (what: string) => (error: unknown) => report.problem({ what, error: messageOf(error) })
   return {
     async run() {
       await presence.start()
-      await Promise.all([worker.waitUntilReady(), store.clock.measure()])
-      void worker.run().catch((error: unknown) => report.problem({ what: 'worker', error: messageOf(error) }))
+      // The queue poll measures again, so a refusal ends nothing.
+      await Promise.all([worker.waitUntilReady(), store.clock.measure().catch(problem('measuring the clock'))])
+      void worker.run().catch(problem('worker'))
       replayer.run()
       deliverer?.run()
       poll.start()

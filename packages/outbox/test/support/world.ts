@@ -143,8 +143,8 @@ export async function createWorld(): Promise<World> {
         },
         ...options,
       })
-      await consumer.run()
       closing.push(() => consumer.close(2000))
+      await consumer.run()
       return { consumer, ...reported }
     },
     async stopRedis(how) {
