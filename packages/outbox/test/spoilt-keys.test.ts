@@ -4,6 +4,7 @@ import type { SendRequest } from '@wechat-outbox/messages'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { pauseApp, resumeApp } from '../src/app-hold/hold.ts'
 import { listDeadLetters, requestReplay } from '../src/dead-letters/list.ts'
+import { idempotencyDigest } from '../src/redis/keys.ts'
 import type { Run, Settlement } from '../src/worker/run.ts'
 import { untilDead } from './support/dead.ts'
 import { dumpQueue, Steps } from './support/queue-dump.ts'
@@ -153,4 +154,12 @@ it.each([
   expect(seen).toEqual(['delivered', 'tried twice', 'tried twice', 'dead', 'behind it'])
   await start(world, { action: 'replay', filter: {} })
   await vi.waitFor(() => expect(seen.at(-1)).toBe('dead'), WAIT_MS)
+})
+
+it('a message is delivered where another program has spoilt the record of its idempotency key', async () => {
+  const outbox = world.outbox()
+  const { id } = await outbox.send({ ...text('o-1'), idempotencyKey: 'k' })
+  await spoil(world.redis, keys.idempotency + idempotencyDigest('k'))
+  await work(delivering([]))
+  await vi.waitFor(async () => expect((await outbox.status(id))?.status).toBe('delivered'), WAIT_MS)
 })

@@ -9,6 +9,7 @@
 -- 'being-replayed', 'unknown', 'changed' (it is not left to the task), 'later' (the rate), or {'failed', why}}
 --- include clock
 --- include remove-job
+--- include leave-indexes
 --- include idempotency
 --- include rate-limit
 --- include why-failed
@@ -34,7 +35,7 @@ local function discard(entry, n)
   if not isDead then return 'being-replayed' end
   redis.call('ZREM', KEYS[1], letter)
   removeJob(dead .. letter)
-  for _, index in ipairs(cjson.decode(indexes)) do redis.call('ZREM', index, letter) end
+  leaveIndexes(letter, cjson.decode(indexes))
   return 'discarded'
 end
 

@@ -18,6 +18,7 @@
 --- include clock
 --- include store
 --- include remove-job
+--- include leave-indexes
 --- include idempotency
 --- include rate-limit
 --- include why-failed
@@ -46,6 +47,12 @@ local function staysDead(entry, reason, why)
   return 'refused'
 end
 
+-- What a task has replayed, so that it can be taken back.
+local function remember(replayed, letter)
+  redis.call('RPUSH', replayed, letter)
+  redis.call('PEXPIRE', replayed, replayedMs)
+end
+
 local function replay(entry, n)
   local message, endedKey, report, indexes, id, touser, data, expiresAt, onClosed, reason, was = unpack(ARGV, n + 4, n + WIDTH - 1)
   local letter = entry.letter
@@ -54,8 +61,9 @@ local function replay(entry, n)
     dropPlace(entry, at)
     return 'changed'
   end
+  local isFailed = redis.call('ZSCORE', dead .. 'failed', letter)
   -- What somebody has retried is no longer among the failed ones, and is replayed for that.
-  if entry.task ~= '' and not redis.call('ZSCORE', dead .. 'failed', letter) then
+  if entry.task ~= '' and not isFailed then
     finishLetter(entry, 'skipped', at)
     return 'skipped'
   end
@@ -65,9 +73,10 @@ local function replay(entry, n)
     id = id, name = name, touser = touser, data = data, expiresAt = expiresAt ~= '' and expiresAt, onClosed = onClosed,
   }, at)
   finishLetter(entry, stands and 'done' or 'skipped', at)
-  redis.call('ZREM', dead .. 'failed', letter)
+  -- From here on nothing fails, or the message would be taken back of a letter that is gone.
+  if isFailed then redis.call('ZREM', dead .. 'failed', letter) end
   removeJob(dead .. letter)
-  for _, index in ipairs(cjson.decode(indexes)) do redis.call('ZREM', index, letter) end
+  leaveIndexes(letter, cjson.decode(indexes))
   if not stands then return 'taken' end
   rememberEnding(
     { key = endedKey, report = report, ms = rememberMs, records = records },
@@ -75,8 +84,7 @@ local function replay(entry, n)
   )
   if entry.task ~= '' then
     redis.call('HSET', jobs .. id, 'was', was)
-    redis.call('RPUSH', tasks .. entry.task .. ':replayed', letter)
-    redis.call('PEXPIRE', tasks .. entry.task .. ':replayed', replayedMs)
+    pcall(remember, tasks .. entry.task .. ':replayed', letter)
   end
   return 'replayed'
 end

@@ -1,11 +1,11 @@
 -- What becomes of a message is noted beside its idempotency key, because a repeat gets it as its answer as long as the key lives, and the
 -- job may be gone by then. A job, and then its dead letter, names its record in the field `idem`.
 
--- The record of a message, if it has one and the record is still its own.
+-- The record of a message, if it has one and the record is still its own: one that another program has corrupted is nobody's.
 local function recordOf(prefix, digest, id)
   if not digest then return nil end
   local record = prefix .. digest
-  return redis.call('HGET', record, 'id') == id and record or nil
+  return redis.pcall('HGET', record, 'id') == id and record or nil
 end
 
 local function noteEnding(prefix, digest, id, status)

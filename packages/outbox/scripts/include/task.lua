@@ -16,9 +16,10 @@ local function isLeft(entry, at)
   return redis.call('ZSCORE', letters, entry.acceptance)
 end
 
+-- An entry by person that is left over does no harm, and the one who takes it away must not fail half-way.
 local function dropPlace(entry, at)
   local _, byPerson = lettersOf(entry, at)
-  if entry.touser ~= '' then redis.call('ZREM', byPerson, entry.touser .. ':' .. entry.acceptance) end
+  if entry.touser ~= '' then redis.pcall('ZREM', byPerson, entry.touser .. ':' .. entry.acceptance) end
 end
 
 -- Takes the letter from where it waits; its task counts it. `of`: 'done', 'skipped' or 'failed'.
