@@ -71,7 +71,7 @@ export async function forgetPerson(store: Store, { appid, touser, dryRun = false
   return eraseRest(erasure)
 }
 
-type Answer = [kind: 'gone' | 'sending' | 'delivered' | 'waiting' | 'dead' | 'event', hasRecord?: string]
+type Answer = [kind: 'gone' | 'ghost' | 'sending' | 'delivered' | 'waiting' | 'dead' | 'event', hasRecord?: string]
 
 /** A queue whose jobs may be a person's, and whose they are. */
 interface JobsOf {
@@ -159,17 +159,16 @@ function forgetLetter({ store, keys, touser, dryRun }: Whose, id: string, data: 
   })
 }
 
-function counted({ counts, sending, seen }: Erasure, key: string, [kind, hasRecord]: Answer): boolean {
-  if (kind === 'gone' || seen.has(key)) return false
+function counted({ counts, sending, seen }: Erasure, key: string, [kind, hasRecord]: Answer): void {
+  if (kind === 'gone' || kind === 'ghost' || seen.has(key)) return
   if (kind === 'sending') {
     sending.add(key)
-    return false
+    return
   }
   seen.add(key)
   sending.delete(key)
   counts[kind] += 1
   if (hasRecord === '1') counts.idempotencyKeys += 1
-  return true
 }
 
 /** Those of the named jobs that are the person's. */
@@ -193,7 +192,11 @@ async function eraseLane(erasure: Erasure): Promise<void> {
   for (;;) {
     const ids = (await store.redis.lrange(keys.lane(touser), -PAGE, -1)).toReversed()
     let removed = 0
-    for (const id of ids) if (counted(erasure, keys.sendJob(id), await forgetJob(erasure, id))) removed += 1
+    for (const id of ids) {
+      const answer = await forgetJob(erasure, id)
+      counted(erasure, keys.sendJob(id), answer)
+      if (answer[0] !== 'gone' && answer[0] !== 'sending') removed += 1
+    }
     if (removed === 0) return
   }
 }

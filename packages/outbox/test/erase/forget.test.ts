@@ -177,10 +177,31 @@ it('the first goes last: what waits behind one in its backoff goes, and is not l
   const held = await createHand(world).fetch()
   await held.run.admit({ touser: ANNA })
   await held.settle(retry(DAY_MS))
+  // As many as are read at once, of messages that somebody has removed by hand.
+  await world.redis.rpush(keys.lane(ANNA), ...Array.from({ length: 1000 }, (_, n) => `m-gone-${n}`))
   expect(await forget(ANNA)).toMatchObject({ waiting: 1 + behind.length, left: { sending: 0 } })
   const events = await world.redis.xrange(keys.sendEvents, '-', '+')
   const waited = events.flatMap(([, [, event, , id]]) => (event === 'waiting' ? [id] : []))
   expect(waited).toEqual([first])
+})
+
+it('ids whose messages somebody has removed by hand leave no lane', async () => {
+  const ids = await world.accept([text(ANNA), text(ANNA)])
+  for (const id of ids) await (await world.send.getJob(id))?.remove()
+  expect(await forget(ANNA)).toEqual(NOTHING)
+  expect(await found(world, [ANNA])).toEqual([])
+})
+
+it('a message that was removed by hand while a worker holds it keeps its place until its run has ended, and is told of', async () => {
+  const [id = ''] = await world.accept([text(ANNA)])
+  const held = await createHand(world).fetch()
+  await held.run.admit({ touser: ANNA })
+  await world.redis.del(keys.sendJob(id))
+  expect(await forget(ANNA)).toEqual({ ...NOTHING, left: { sending: 1, tasks: 0 } })
+  expect(await world.redis.lrange(keys.lane(ANNA), '0', '-1')).toEqual([id])
+  await held.settle(DELIVERED)
+  expect(await forget(ANNA)).toEqual(NOTHING)
+  expect(await found(world, [ANNA])).toEqual([])
 })
 
 describe('what moves while the names of keys are walked through goes, too', () => {
