@@ -23,12 +23,6 @@ local function findOlder(message, at)
   return { id = id, parked = job[6], awaitsSince = job[7], idem = job[8] }
 end
 
--- What another program has spoilt fails here, before anything is changed: the older message is not replaced by one that is not stored.
-local function lookBefore(older, at)
-  failIfSpoilt({ at.wait }, { at.completed, at.delayed, at.expiring, at.parkedLanes, awaitingKey(at.jobs) })
-  recordOf(at.records, older.idem, older.id)
-end
-
 -- In `wait` the id of an older message stays until it is fetched, and is dropped there: to look for it would take as long as the queue is.
 local function supersede(older, message, at)
   redis.call('ZADD', at.completed, at.now, older.id)
@@ -58,7 +52,8 @@ end
 local function collapse(message, isLater, at)
   local known = at.collapse .. message.touser
   local older = findOlder(message, at)
-  if older then lookBefore(older, at) end
+  -- The older message is not replaced by one that is not stored.
+  if older then look({ at.completed, at.delayed, at.expiring, at.parkedLanes, awaitingKey(at.jobs) }, { at.wait }) end
   local isNewKey = redis.call('HSET', known, message.collapseKey, message.id) == 1
   redis.call('PEXPIRE', known, COLLAPSE_MS)
   if isNewKey then forgetEnded(known, at.jobs, message.id) end

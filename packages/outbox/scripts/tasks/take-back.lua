@@ -29,8 +29,9 @@ end
 local function takeBack(n)
   local letter, message, was, touser, json, more, endedKey = unpack(ARGV, n, n + 6)
   if not isUntouched(message, was) then return 'sent' end
+  local lane = lanes .. touser
   -- Before there is a letter of a message that is still open.
-  failIfSpoilt({ lanes .. touser }, { KEYS[4], KEYS[5] })
+  failIfSpoilt({ lane }, { KEYS[4], KEYS[5] })
   failIfWaitSpoilt(jobs)
   more = cjson.decode(more)
   local buried = bury({
@@ -40,12 +41,13 @@ local function takeBack(n)
   if buried ~= 'buried' then return 'sent' end
   removeWaiting(message, jobs)
   redis.call('ZREM', KEYS[5], message)
-  redis.call('LREM', lanes .. touser, -1, message)
-  wake(lanes .. touser, jobs, KEYS[4])
+  redis.call('LREM', lane, -1, message)
   -- What became of the message is open again.
   local record = recordOf(records, more.idem, more.message)
   if record then redis.call('HDEL', record, 'status') end
   redis.call('DEL', endedKey)
+  -- Last, and whatever stands in the job of the next message.
+  pcall(wake, lane, jobs, KEYS[4])
   return 'taken-back'
 end
 

@@ -2,9 +2,12 @@
 // it. What becomes of a letter is made whole all the same, or not at all: never neither the letter nor its message is left, and never both.
 import { deadLetterIdOf, replayIdOf } from '@wechat-outbox/messages'
 import { describe, expect, it } from 'vitest'
+import type { Buried } from '../../src/dead-letters/bury.ts'
 import { discardDeadLetter } from '../../src/dead-letters/discard.ts'
 import { requestReplay } from '../../src/dead-letters/list.ts'
 import { idempotencyDigest } from '../../src/redis/keys.ts'
+import { cancelTask } from '../../src/tasks/task.ts'
+import { burierOn, failed } from '../support/dead.ts'
 import { createHand } from '../support/hand.ts'
 import { spoil } from '../support/spoil.ts'
 import { carryOut, round, start, taskOf } from '../support/tasks.ts'
@@ -108,3 +111,84 @@ describe('a discard', () => {
     },
   )
 })
+
+/** What a message that waits has beside its own key. */
+const OF_WAITING = [
+  ['what waits', keys.sendWait],
+  ['what is delayed', keys.sendDelayed],
+  ['what waits for its user', keys.sendAwaitingUser],
+  ['what expires', keys.expiring],
+  ['the lanes with parked messages', keys.parkedLanes],
+  ['its lane', keys.lane('o-1')],
+  ['the failed ones', keys.deadFailed],
+] as const
+
+describe.each([
+  ['is the first of its lane', 0],
+  ['is behind another', 1],
+])('a replay that %s', (_what, before) => {
+  it.each([...BESIDE, ...OF_WAITING])('is taken back whole or not at all where %s is spoilt', async (_key, key) => {
+    const { message, letter, replay } = await died()
+    const waiting = Array.from({ length: before }, () => text('o-1'))
+    await world.accept(waiting)
+    const id = await start(world, { action: 'replay', ids: [letter] })
+    await carryOut(world, id)
+    await world.accept([text('o-1')])
+    const mend = await spoil(world.redis, key)
+    const { task } = (await cancelTask(world.store, { appid: APP, id }, true)) ?? {}
+    await mend()
+    const isBack = await isThere(keys.deadJob(letter))
+    expect(await isThere(keys.sendJob(replay))).toBe(!isBack)
+    expect(await isThere(keys.ended(message))).toBe(!isBack)
+    expect(task?.takenBack).toBe(isBack ? 1 : 0)
+    if (BESIDE.some(([, beside]) => beside === key)) expect(isBack).toBe(true)
+    await expectPlaces(before + (isBack ? 1 : 2))
+  })
+})
+
+/** Whatever waits stands in the lane, and whatever stands in the lane waits. */
+async function expectPlaces(count: number): Promise<void> {
+  const lane = await world.redis.lrange(keys.lane('o-1'), '0', '-1')
+  const waiting = await world.redis.lrange(keys.sendWait, '0', '-1')
+  const delayed = await world.redis.zrange(keys.sendDelayed, '0', '-1')
+  expect([...waiting, ...delayed].toSorted()).toEqual(lane.toSorted())
+  expect(lane).toHaveLength(count)
+}
+
+describe.each([
+  ['is the first of its lane', 0],
+  ['is behind another', 1],
+])('a message that expires and %s', (_what, before) => {
+  it.each([...BESIDE, ...OF_WAITING])('is buried whole or not at all where %s is spoilt', async (_key, key) => {
+    await world.accept(Array.from({ length: before }, () => text('o-1')))
+    const { id } = await world.outbox().send({ ...text('o-1'), idempotencyKey: 'k', expiresAt: Date.now() + 3_600_000 })
+    await world.accept([text('o-1')])
+    const data = JSON.parse((await world.redis.hget(keys.sendJob(id), 'data')) ?? '')
+    await world.redis.hset(keys.sendJob(id), 'data', JSON.stringify({ ...data, expiresAt: Date.now() - 1 }))
+    const { burier } = burierOn(world.store)
+    await isBuried(id, key, () => burier.expire(id))
+    await expectPlaces(before + 1)
+  })
+})
+
+it.each([...BESIDE, ...OF_WAITING])(
+  'a message that another program has failed is buried whole or not at all where %s is spoilt',
+  async (_key, key) => {
+    const [id = ''] = await failed(world, 'o-1')
+    await world.accept([text('o-1')])
+    const { burier } = burierOn(world.store)
+    await isBuried(id, key, () => burier.bury(id))
+    await expectPlaces(1)
+    expect(await world.redis.llen(keys.sendWait)).toBe(1)
+  },
+)
+
+/** At once, or as soon as the key is mended; and never half. */
+async function isBuried(id: string, key: string, bury: () => Promise<Buried>): Promise<void> {
+  const mend = await spoil(world.redis, key)
+  const first = await bury().catch(() => undefined)
+  expect(await isThere(keys.deadJob(deadLetterIdOf(id)))).toBe(first?.kind === 'dead')
+  expect(await isThere(keys.sendJob(id))).toBe(first?.kind !== 'dead')
+  await mend()
+  if (first?.kind !== 'dead') expect(await bury()).toMatchObject({ kind: 'dead' })
+}
