@@ -53,7 +53,7 @@ local function collapse(message, isLater, at)
   local known = at.collapse .. message.touser
   local older = findOlder(message, at)
   -- The older message is not replaced by one that is not stored.
-  if older then look({ at.completed, at.delayed, at.expiring, at.parkedLanes, awaitingKey(at.jobs) }, { at.wait }) end
+  if older then failIfSpoilt({ at.wait }, { at.completed, at.delayed, at.expiring, at.parkedLanes, awaitingKey(at.jobs) }) end
   local isNewKey = redis.call('HSET', known, message.collapseKey, message.id) == 1
   redis.call('PEXPIRE', known, COLLAPSE_MS)
   if isNewKey then forgetEnded(known, at.jobs, message.id) end

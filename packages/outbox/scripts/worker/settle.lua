@@ -219,8 +219,9 @@ local function judgeRefusal(run, history)
 end
 
 local function die(run, letterId, json, more)
-  -- A lane that another program has spoilt fails here, before there is a letter of a message that is still open.
-  if run.touser ~= '' then failIfSpoilt({ lanes .. run.touser }, {}) end
+  -- A key that another program has spoilt fails here, before there is a letter of a message that is still open.
+  failIfSpoilt({ lanes .. run.touser, wait, active }, { delayed, parkedLanes, expiring })
+  if hasStalled then redis.call('SCARD', stalled) end
   more = cjson.decode(more)
   local outcome = more.ifAgain and judgeRefusal(run, more.ifAgain) or 'done'
   if outcome == 'again' then return outcome end

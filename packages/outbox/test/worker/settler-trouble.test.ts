@@ -89,6 +89,31 @@ describe('a settlement that Redis refuses by itself', () => {
     expect(await world.redis.llen(keys.sendWait)).toBe(2)
     expect(hand.settler.trouble()).toBeUndefined()
   })
+
+  it.each([
+    ['its lane', keys.lane('o-1')],
+    ['the lanes with parked messages', keys.parkedLanes],
+    ['what is delayed', keys.sendDelayed],
+    ['what waits', keys.sendWait],
+    ['what is active', keys.sendActive],
+    ['what is stalled', keys.sendStalled],
+    ['what expires', keys.expiring],
+  ])('makes no letter of a message that is still open, where %s is spoilt', async (_what, key) => {
+    const [id = ''] = await world.accept([text('o-1')])
+    const hand = fated.hand('dying')
+    const held = await hand.fetch()
+    const [behind = ''] = await world.accept([text('o-1')])
+    const letter = keys.deadJob(deadLetterIdOf(id))
+    const mend = await spoil(world.redis, key)
+    const settling = held.settle(dies())
+    await until(() => expect(hand.settler.trouble()).toMatchObject({ error: expect.stringContaining('WRONGTYPE') }))
+    expect(await world.redis.exists(letter)).toBe(0)
+    expect(await world.redis.exists(keys.sendJob(id))).toBe(1)
+    await mend()
+    expect(await settling).toMatchObject({ outcome: 'done' })
+    expect(await world.redis.exists(letter)).toBe(1)
+    expect(await ids(keys.sendWait)).toEqual([behind])
+  })
 })
 
 describe('many settlements at once', () => {
