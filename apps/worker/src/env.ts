@@ -87,7 +87,9 @@ export const workerEnvSchema = z.object({
     ),
   HOLD_MAX_DAYS: integer(1, 365)
     .default(7)
-    .describe('A message that waits for its user and has no `expiresAt` is dead as `unanswered` after this'),
+    .describe(
+      'A message that waits for its user and has no `expiresAt` is dead as `unanswered` after this. One that waits already when this is raised waits for longer, too; one that waits when it is lowered keeps what it had',
+    ),
   ...mediaVariables,
   MEDIA_ALLOWED_HOSTS: text
     .optional()

@@ -6,7 +6,7 @@
  * A message that WeChat took although its job failed is no dead letter: its job is only removed.
  */
 import { type Attempt, type DeadLetter, deadLetterIdOf, type Reason, readJobData } from '@wechat-outbox/messages'
-import { attemptsOf, isWaiting, type JobHash, readJobHash, recipientIn } from '../bullmq/job-hash.ts'
+import { attemptsOf, isWaiting, readJobHash, recipientIn } from '../bullmq/job-hash.ts'
 import { type DeathTold, deathTold, type Tells } from '../callbacks/tells.ts'
 import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
@@ -19,6 +19,8 @@ export type Buried =
   | { readonly kind: 'settled' }
   /** It is not failed, or has not expired, or no longer is what was read. */
   | { readonly kind: 'changed' }
+  /** It waits for its user and may do so for longer, or waits for something else and has no `expiresAt`: nothing ends it before `until`. */
+  | { readonly kind: 'early'; readonly until: number }
   /** A worker holds it: whatever it is doing, it is not over. */
   | { readonly kind: 'locked' }
   /** A dead letter of that id is there already, and it is another message's. It is left alone, and so is the job. */
@@ -49,6 +51,8 @@ export interface Burier {
 }
 
 const SWEEP_BATCH = 200
+/** What does not wait for its user now may do so again. */
+const LOOK_AGAIN_MS = 3_600_000
 
 export function createBurier(options: BurierOptions): Burier {
   const keys = appKeys(options.appid)
@@ -98,19 +102,18 @@ async function buryExpired(id: string, options: BurierOptions): Promise<Buried> 
   const job = readJobHash(fields)
   if (job === null || job.settled) return { kind: 'settled' }
   const now = store.clock.now()
-  const isPast = (at: number | undefined): boolean => at !== undefined && at <= now
-  const isExpired = isPast(expiryOf(job))
-  const isGivenUp = job.awaitsUser && isPast(Number(fields['awaitsSince']) + holdMaxMs)
-  if (!isWaiting(state) || !(isExpired || isGivenUp)) return { kind: 'changed' }
+  const read = readJobData(job.data)
+  const expiresAt = (read.kind === 'ok' ? read.data.expiresAt : undefined) ?? Number.POSITIVE_INFINITY
+  const givenUpAt = job.awaitsUser && job.awaitsSince > 0 ? job.awaitsSince + holdMaxMs : now + LOOK_AGAIN_MS
+  const until = Math.min(expiresAt, givenUpAt)
+  // What cannot be read may say when it expires: a newer worker can tell.
+  if (until > now) return read.kind === 'ok' ? { kind: 'early', until } : { kind: 'changed' }
+  if (!isWaiting(state)) return { kind: 'changed' }
+  const isExpired = expiresAt <= now
   const as: ExpiryOf = isExpired ? 'expired' : 'unanswered'
   const letter = letterOf(id, job, { reason: explainExpiry(attemptsOf(job.history).at(-1), as), deadAt: now })
   const told = deathTold(options, letter, job.awaitsUser ? 'message.expired-waiting' : 'message.dead')
   return burying({ id, fields, letter, as, told }, options)
-}
-
-function expiryOf(job: JobHash): number | undefined {
-  const read = readJobData(job.data)
-  return read.kind === 'ok' ? read.data.expiresAt : undefined
 }
 
 interface Burying {
@@ -129,7 +132,7 @@ async function burying({ id, fields, letter, as, told }: Burying, { appid, store
   const touser = parts?.touser ?? recipientIn(readJobHash(fields)?.data)
   const { letterId, letter: json = '', more = {} } = parts?.dead ?? { letterId: deadLetterIdOf(id) }
   const event = [keys.callbackJobs, told?.type ?? '', told?.data ?? '']
-  const kind = await runScript<Buried['kind']>(store.redis, {
+  const kind = await runScript<Exclude<Buried['kind'], 'early'>>(store.redis, {
     name: 'bury-message',
     keys: [
       keys.sendJob(id),

@@ -20,10 +20,13 @@ export async function expireMessages(burier: Burier, at: { store: Store; appid: 
     const ids = await redis.zrangebyscore(expiring, '-inf', clock.now(), 'LIMIT', left, PAGE)
     if (ids.length === 0) break
     for (const id of ids) {
-      const { kind } = await burier.expire(id)
+      const buried = await burier.expire(id)
+      const { kind } = buried
       if (kind === 'dead') dead += 1
       // Settled or gone: delivered, cancelled, or dead of something else.
       if (kind === 'dead' || kind === 'settled') await redis.zrem(expiring, id)
+      // Listed when HOLD_MAX_DAYS was less, or its user has acted since. Whoever has ended it meanwhile has taken it off the list.
+      else if (kind === 'early') await redis.zadd(expiring, 'XX', buried.until, id)
       else left += 1
     }
   }

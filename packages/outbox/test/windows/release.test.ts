@@ -161,4 +161,28 @@ describe('when a user never acts', () => {
     expect(await world.redis.zscore(keys.expiring, second)).toBe(String(acceptedAt + 7 * DAY_MS))
     expect(await giveUp()).toEqual([])
   })
+
+  it('and the limit was raised since, those of before are looked at again when they would be given up now, and hold up nobody', async () => {
+    await usedUp()
+    const [long = ''] = await send(1)
+    await work()
+    await isWaiting(long)
+    await stop()
+    // As with HOLD_MAX_DAYS=1, two days ago.
+    const since = Date.now() - 2 * DAY_MS
+    await world.redis.hset(keys.sendJob(long), 'awaitsSince', since)
+    const [acted = ''] = await world.accept([text('o-acted')])
+    // More than one sweep looks at.
+    const before = Array.from({ length: 5000 }, (_, n) => `m-before-${n}`)
+    const data = (await world.redis.hget(keys.sendJob(long), 'data')) ?? ''
+    const held = { data, timestamp: since, name: 'text', parked: 'user', awaitsSince: since }
+    for (const id of before) void world.redis.hset(keys.sendJob(id), held)
+    await world.redis.zadd(keys.expiring, ...[long, acted, ...before].flatMap((id) => [since + DAY_MS, id]))
+    const [expired = ''] = await world.accept([{ ...text('o-expired'), expiresAt: Date.now() + 1 }])
+    expect(await giveUp()).toEqual([])
+    expect(await world.redis.zscore(keys.expiring, long)).toBe(String(since + 7 * DAY_MS))
+    // It may wait again by then.
+    expect(Number(await world.redis.zscore(keys.expiring, acted))).toBeGreaterThan(Date.now())
+    expect(await giveUp()).toEqual([deadLetterIdOf(expired)])
+  })
 })
