@@ -13,8 +13,12 @@ export interface Signing {
 }
 
 /** The headers that go with the body. */
-export function signatureOf(key: Buffer, { id, nowMs, body }: Signing): Record<string, string> {
+export function signatureOf(key: Buffer, { id: given, nowMs, body }: Signing): Record<string, string> {
+  const id = headerOf(given)
   const timestamp = String(Math.floor(nowMs / 1000))
   const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
   return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${signature}` }
 }
+
+/** Jobs that were added by other means have ids of any text, and a header carries visible ASCII unchanged. What is none is percent-encoded. */
+const headerOf = (id: string): string => id.toWellFormed().replaceAll(/[^\x21-\x7e]/gu, encodeURIComponent)
