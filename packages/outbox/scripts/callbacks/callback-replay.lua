@@ -17,5 +17,5 @@ for _, id in ipairs(ids) do
   redis.call('HSET', queue .. id, 'again', string.format('%.0f', nowMs()))
   redis.call('HDEL', queue .. id, 'finishedOn', 'processedOn', 'returnvalue', 'failedReason', 'atm')
 end
-redis.call('ZADD', KEYS[4], 0, '0')
+redis.pcall('ZADD', KEYS[4], 0, '0')
 return #ids

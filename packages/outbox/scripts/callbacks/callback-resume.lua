@@ -3,5 +3,5 @@
 -- Returns 1 if it was held.
 local isHeld = redis.call('HEXISTS', KEYS[1], 'kind')
 redis.call('DEL', KEYS[1])
-redis.call('ZADD', KEYS[2], 0, '0')
+redis.pcall('ZADD', KEYS[2], 0, '0')
 return isHeld

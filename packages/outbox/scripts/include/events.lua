@@ -22,7 +22,7 @@ local function queueEvents(queue, ids)
   if #ids == 0 then return end
   pcall(function()
     local waiting = redis.call('LPUSH', queue .. 'wait', unpack(ids))
-    redis.call('ZADD', queue .. 'marker', '0', '0')
+    redis.pcall('ZADD', queue .. 'marker', '0', '0')
     local over = waiting + redis.call('ZCARD', queue .. 'delayed') - EVENTS_MAX
     for _ = 1, math.min(over, DROPPED_AT_ONCE) do
       local id = redis.call('RPOP', queue .. 'wait')

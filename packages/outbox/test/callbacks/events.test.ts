@@ -6,6 +6,7 @@ import { liftTokenFault, proveApp, reportFault, resumeApp, takeProbeTurn } from 
 import { appFault } from '../support/app-fault.ts'
 import { workersBurier } from '../support/dead.ts'
 import { createHand, SILENT } from '../support/hand.ts'
+import { spoil } from '../support/spoil.ts'
 import {
   APP,
   attemptMade,
@@ -137,7 +138,11 @@ describe('a message', () => {
     expect(await world.redis.zscore(keys.sendCompleted, id)).not.toBeNull()
   })
 
-  it('loses its event when too many wait, the oldest first, and that is counted', async () => {
+  it.each([
+    ['', () => Promise.resolve()],
+    [', where another program has spoilt the marker, too', () => spoil(world.redis, keys.callbackMarker)],
+  ])('loses its event when too many wait, the oldest first, and that is counted%s', async (_where, spoilMarker) => {
+    await spoilMarker()
     const waiting = Array.from({ length: 1000 }, (_, n) => `c-old-${n}`)
     for (let n = 0; n < 100; n += 1) await world.redis.rpush(keys.callbackWait, ...waiting)
     await world.redis.hset(keys.callbackJob('c-old-999'), 'name', 'message.dead')

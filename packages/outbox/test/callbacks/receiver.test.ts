@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { expireEvents } from '../../src/callbacks/deliverer.ts'
 import { countCallbacks, replayCallbacks, resumeCallbacks } from '../../src/callbacks/operate.ts'
 import { deliverersIn, FAILED, GONE, TAKEN } from '../support/deliverers.ts'
+import { spoil } from '../support/spoil.ts'
 import { APP, keys, sharedWorld, WAIT_MS } from '../support/world.ts'
 
 const world = sharedWorld({ isFlushed: true })
@@ -138,6 +139,19 @@ describe('a replay', () => {
       ]),
     )
     await until(async () => expect(await callbacks()).toMatchObject({ told: 2, waiting: 0 }))
+  })
+
+  it('and a word of an operator are done although another program has spoilt the marker', async () => {
+    await add('1')
+    const first = deliver(() => FAILED, { retryMs: [] })
+    await until(async () => expect(await callbacks()).toMatchObject({ givenUp: 1 }))
+    await first.deliverer.close(AbortSignal.timeout(0))
+    await world.redis.hset(keys.callbackHold, { kind: 'failing', until: Date.now() + 3_600_000 })
+    await spoil(world.redis, keys.callbackMarker)
+    const replay = { appid: APP, since: 0, until: Date.now() + 60_000, onlyGivenUp: true }
+    expect(await replayCallbacks(world.store, replay)).toEqual({ told: 0, givenUp: 1 })
+    expect(await resumeCallbacks(world.store, APP)).toBe(true)
+    expect(await callbacks()).toMatchObject({ waiting: 1, hold: null })
   })
 
   it('adds no more than may wait', async () => {
