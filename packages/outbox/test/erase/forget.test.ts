@@ -185,25 +185,6 @@ it('the first goes last: what waits behind one in its backoff goes, and is not l
   expect(waited).toEqual([first])
 })
 
-it('ids whose messages somebody has removed by hand leave no lane', async () => {
-  const ids = await world.accept([text(ANNA), text(ANNA)])
-  for (const id of ids) await (await world.send.getJob(id))?.remove()
-  expect(await forget(ANNA)).toEqual(NOTHING)
-  expect(await found(world, [ANNA])).toEqual([])
-})
-
-it('a message that was removed by hand while a worker holds it keeps its place until its run has ended, and is told of', async () => {
-  const [id = ''] = await world.accept([text(ANNA)])
-  const held = await createHand(world).fetch()
-  await held.run.admit({ touser: ANNA })
-  await world.redis.del(keys.sendJob(id))
-  expect(await forget(ANNA)).toEqual({ ...NOTHING, left: { sending: 1, tasks: 0 } })
-  expect(await world.redis.lrange(keys.lane(ANNA), '0', '-1')).toEqual([id])
-  await held.settle(DELIVERED)
-  expect(await forget(ANNA)).toEqual(NOTHING)
-  expect(await found(world, [ANNA])).toEqual([])
-})
-
 describe('what moves while the names of keys are walked through goes, too', () => {
   /** A store through which `meanwhile` happens once: when the names have been read, and before what stands there is. */
   function storeDuring(meanwhile: () => Promise<unknown>): Store {
