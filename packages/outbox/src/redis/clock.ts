@@ -12,7 +12,7 @@ export interface RedisClock {
   toLocal(redisMs: number): number
   /** By how much this machine's clock is ahead of Redis's, in milliseconds. */
   aheadMs(): number
-  /** Asks Redis. @throws when it does not answer */
+  /** Asks Redis. The queue poll does so again and again, so one that fails ends nothing. @throws when it does not answer */
   measure(): Promise<void>
   /** As `now`, in a process that does not measure by itself: asks Redis where nobody has for a minute. @throws when it does not answer */
   read(): Promise<number>

@@ -128,7 +128,6 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   return {
     async run() {
       await presence.start()
-      // The queue poll measures again, so a refusal ends nothing.
       await Promise.all([worker.waitUntilReady(), store.clock.measure().catch(problem('measuring the clock'))])
       void worker.run().catch(problem('worker'))
       replayer.run()
