@@ -53,6 +53,23 @@ describe('dead ls', () => {
     )
   })
 
+  it('shows what another program has written among the others, and by itself', async () => {
+    const [late = '', odd = ''] = await die(three)
+    const key = `{wxo:${APP}}:dead-letter:${odd}`
+    for (const data of ['7', '{"messageId":"m-x","reason":null}', '{"reason":{},"message":{},"deadAt":1.7e18}']) {
+      await world.store.redis.hset(key, 'data', data)
+      const { code, stdout } = await world.cli(['dead', 'ls'])
+      expect({ data, code }).toEqual({ data, code: 0 })
+      expect(stdout).toMatch(new RegExp(`${odd} +unknown +– +unreadable +– +it is no dead letter`))
+      expect(stdout).toMatch(new RegExp(`${late} .*45015 reply-window-closed`))
+      expect(await world.cli(['dead', 'show', odd])).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining(`${odd}  it is no dead letter`),
+      })
+      expect((await world.cli(['dead', 'count'])).code).toBe(0)
+    }
+  })
+
   it('takes an openid as it is shortened in lists and in the dashboard, where that is one person’s', async () => {
     const [late = '', wrong = '', ben = '', other = ''] = await die([...three, ['oAnnaAXXXXXna_02', 'die 45015']])
     expect(idsOf(await list('--to', 'oAnnaA…na_01'))).toEqual([late, wrong].sort())

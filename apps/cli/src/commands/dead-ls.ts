@@ -1,6 +1,6 @@
 /** `wxo dead ls`. */
 import { recipientOf } from '@wechat-outbox/messages'
-import type { ListedDeadLetter } from '@wechat-outbox/outbox/engine'
+import { type ListedDeadLetter, wholeLetterIn } from '@wechat-outbox/outbox/engine'
 import { chooseApp } from '../apps.ts'
 import { walkDeadLetters } from '../filter.ts'
 import { reasonText } from '../lang.ts'
@@ -40,15 +40,22 @@ function isEmpty(filter: object): boolean {
   return Object.keys(filter).length === 0
 }
 
+/** Another program has added it, or has changed what stood in it. */
+export const NO_LETTER = 'it is no dead letter'
+
 function printLetters(output: Output, letters: readonly ListedDeadLetter[]): void {
   const nowMs = Date.now()
   const rows = letters.map((letter) => [
     letter.id,
     showTime(letter.deadAt),
-    showDuration(nowMs - letter.deadAt),
-    msgtypeOf(letter),
-    shortOpenid(recipientOf(letter) ?? '–'),
-    reasonText(letter.reason, output.lang),
+    ...(wholeLetterIn(letter) === null
+      ? ['–', 'unreadable', '–', NO_LETTER]
+      : [
+          showDuration(nowMs - letter.deadAt),
+          msgtypeOf(letter),
+          shortOpenid(recipientOf(letter) ?? '–'),
+          reasonText(letter.reason, output.lang),
+        ]),
   ])
   printTable(output, ['ID', 'DIED', 'AGO', 'MSGTYPE', 'TO', 'REASON'], rows)
 }

@@ -11,7 +11,13 @@ import {
   recipientOf,
   wechatBody,
 } from '@wechat-outbox/messages'
-import { type ListedDeadLetter, readDeadLetter, storeError, whyNotReplayable } from '@wechat-outbox/outbox/engine'
+import {
+  type ListedDeadLetter,
+  readDeadLetter,
+  storeError,
+  wholeLetterIn,
+  whyNotReplayable,
+} from '@wechat-outbox/outbox/engine'
 import { PROSPECT_MEANINGS, replayProspect } from '@wechat-outbox/policy'
 import { chooseApp, elsewhere } from '../apps.ts'
 import { printAttempts } from '../attempts.ts'
@@ -20,7 +26,7 @@ import { type Output, plural, printable, printFields } from '../output.ts'
 import type { Session } from '../session.ts'
 import { showDuration, showTime } from '../times.ts'
 import type { DeadOptions } from './dead.ts'
-import { msgtypeOf } from './dead-ls.ts'
+import { msgtypeOf, NO_LETTER } from './dead-ls.ts'
 import { partText } from './show.ts'
 
 export async function showDead(session: Session, id: string, options: DeadOptions): Promise<void> {
@@ -35,7 +41,13 @@ export async function showDead(session: Session, id: string, options: DeadOption
       `${appid} has no dead letter ${id}: replayed, discarded or expired, or never there${elsewhere(session, options.app)}`,
     )
   if (session.output.json) return session.output.document({ appid, ...letter })
+  if (wholeLetterIn(letter) === null) return printOdd(session.output, letter)
   printLetter(session.output, appid, letter)
+}
+
+function printOdd(output: Output, { id, ...data }: ListedDeadLetter): void {
+  output.line(`${output.style('bold', id)}  ${output.style('red', NO_LETTER)}`)
+  printJson(output, data)
 }
 
 function printLetter(output: Output, appid: string, letter: ListedDeadLetter): void {
@@ -78,7 +90,11 @@ function printContent(output: Output, letter: ListedDeadLetter): void {
   const isReadable = !('unreadable' in message)
   output.line(output.style('bold', isReadable ? 'content' : 'content (unreadable, cannot be replayed)'))
   const content = isReadable ? wechatBody(message) : message
-  for (const line of JSON.stringify(content, null, 2).split('\n')) output.line(`  ${printable(line)}`)
+  printJson(output, content)
+}
+
+function printJson(output: Output, value: object): void {
+  for (const line of JSON.stringify(value, null, 2).split('\n')) output.line(`  ${printable(line)}`)
 }
 
 function envelopeFields(message: JobData | RemovedContent | undefined): [string, string | undefined][] {

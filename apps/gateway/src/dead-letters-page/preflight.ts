@@ -10,6 +10,7 @@ import {
   readDeadLetter,
   type Store,
   type WindowCounts,
+  wholeLetterIn,
   whyNotReplayable,
 } from '@wechat-outbox/outbox/engine'
 import { type ReplayProspect, reasonKeys, replayProspect } from '@wechat-outbox/policy'
@@ -77,10 +78,11 @@ async function countFilter(store: Store, appid: string, filter: ShownFilter) {
 async function countIds(store: Store, appid: string, ids: readonly string[]) {
   const read = await Promise.all(ids.map((id) => readDeadLetter(store, appid, id)))
   const letters = read.filter((letter) => letter !== null)
-  const counts = countByReason(letters)
+  const whole = letters.filter((letter) => wholeLetterIn(letter) !== null)
+  const counts = countByReason(whole)
   const readable = letters.filter((letter) => whyNotReplayable(letter) === undefined)
   return {
-    counts: { total: letters.length, counts, others: 0 },
+    counts: { total: letters.length, counts, others: letters.length - whole.length },
     ...prospectsOf(countByReason(readable)),
     gone: ids.length - letters.length,
     unreadable: letters.length - readable.length,

@@ -232,6 +232,15 @@ describe('nothing is changed', () => {
   })
 })
 
+it('counts what another program has written among the others', async () => {
+  const [first = '', odd = ''] = await letters(2, 'oOdd')
+  await world.store.redis.hset(`{wxo:${APPID}}:dead-letter:${odd}`, 'data', '{"messageId":"m-x","reason":null}')
+  const { status, text } = await get(`${PAGE}/preflight?action=replay&of=ticked&id=${first}&id=${odd}`)
+  expect(status).toBe(200)
+  expect(text).toContain('Replay 2 dead letters?')
+  expect(text).toContain('1 letter cannot be read, or has lost the content')
+})
+
 it('says that Redis is away, in the same style', async () => {
   await world.redis.stop()
   const away = await ask(gateway.port, `GET ${PAGE}`, { headers: { ...user, 'accept-language': 'zh' } })
