@@ -1,6 +1,7 @@
 // A worker that has stopped fetching is worse than one that has died: everything looks well and nothing is sent. Where a
 // connection is to blame it heals by itself; where it does not, the process ends for its supervisor. Both take as long as a
 // watchdog's patience, so these are long tests.
+import { join } from 'node:path'
 import { connectRedis, type RedisClient } from '@wechat-outbox/outbox/engine'
 import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -22,9 +23,11 @@ afterEach(async () => {
 
 const isDelivered = async (id: string) => expect((await system.outbox.status(id))?.status).toBe('delivered')
 
-/** A worker that has delivered a message and now waits, behind a proxy of its own. */
+const LOOP_ENDS = join(import.meta.dirname, 'support/ending-loop.ts')
+
+/** A worker that has delivered a message and now waits, behind a proxy of its own. With SIGUSR2 it fetches no more. */
 async function waitingWorker() {
-  const worker = await system.worker({ REDIS_URL: proxy.url('redis') })
+  const worker = await system.worker({ REDIS_URL: proxy.url('redis'), NODE_OPTIONS: `--import=${LOOP_ENDS}` })
   const { id } = await system.outbox.send(text('o-before', 'before'))
   await vi.waitFor(() => isDelivered(id), 10_000)
   await vi.waitFor(async () => expect(await fetching()).toHaveLength(1), 10_000)
@@ -40,8 +43,8 @@ async function fetching(): Promise<string[]> {
 
 it('a worker that fetches nothing while work waits says so and ends with 1, and the next one does the work', async () => {
   const worker = await waitingWorker()
-  // Every fetch fails from now on, and every look at the queue shows that there is something to fetch.
-  await redis.call('ACL', 'SETUSER', 'default', '-rpoplpush')
+  process.kill(worker.pid, 'SIGUSR2')
+  await worker.waitForLine(/the loop has ended/)
   const { id } = await system.outbox.send(text('o-waits', 'waits'))
   // By its own account the process is in good health.
   const [, health = ''] = /"url":"(http[^"]+)"/.exec(worker.stdout()) ?? []
@@ -51,7 +54,6 @@ it('a worker that fetches nothing while work waits says so and ends with 1, and 
   const fault = lines.find((line) => line.includes('"process.fault"'))
   expect(fault).toContain(`work waits for ${APP}, and none is fetched`)
   expect((await system.outbox.status(id))?.status).toBe('queued')
-  await redis.call('ACL', 'SETUSER', 'default', '+rpoplpush')
   await system.worker()
   await vi.waitFor(() => isDelivered(id), 10_000)
 }, 120_000)

@@ -80,7 +80,8 @@ export function createRecorder(log: Logger, appid: string, metrics: AppMetrics):
       log.info({ event: 'window.disagreed', appid, kind })
     },
     unsettled({ error, pending }) {
-      log.error({ event: 'settlement.refused', appid, error, pending, hint: 'kept until Redis records it' })
+      const hint = pending > 0 ? 'kept until Redis records it' : 'Redis refuses to hand out messages'
+      log.error({ event: 'settlement.refused', appid, error, pending, hint })
     },
     settledAgain() {
       log.info({ event: 'settlement.recorded', appid })

@@ -67,8 +67,10 @@ local function begin(job, token, at)
 end
 
 -- fetch(token, first, at): the next message for the run that holds `token`, or nil. `first`: a message that has just become the first of
--- its lane, and stands in `active` already.
+-- its lane, and stands in `active` already. Where it fails, `at.taken` is the message whose own keys are at fault, or false where
+-- none was handed out.
 local function fetch(token, successor, at)
+  at.taken = successor
   if successor then
     local job = readJob(successor, at)
     job.lane, job.touser = laneOf(job, at)
@@ -77,7 +79,9 @@ local function fetch(token, successor, at)
     redis.call('LREM', at.active, '1', successor)
   end
   for _ = 1, PARKED_MAX do
-    local id = redis.call('RPOPLPUSH', at.wait, at.active)
+    at.taken = false
+    at.taken = redis.call('RPOPLPUSH', at.wait, at.active)
+    local id = at.taken
     if not id then return nil end
     local job = readJob(id, at)
     job.lane, job.touser = laneOf(job, at)

@@ -24,8 +24,8 @@
 -- Returns {now, when the earliest delayed job is due or '', '1' if only BullMQ's own method may fetch, then for each run
 -- {outcome, what was fetched …}}. Outcomes: 'done'; 'gone': the message is another run's, or was settled; 'settled': WeChat has
 -- it already; 'occupied': another message's letter has the id; 'again': its window may have opened since the call, so it waits
--- a moment and does not die; 'failed', and then the error. Where WeChat's answer was not what the reply window had led
--- to expect, a colon and that follow the outcome.
+-- a moment and does not die; 'failed', and then the error: of a `fetch`, too, where messages wait and Redis refuses to hand out
+-- any. Where WeChat's answer was not what the reply window had led to expect, a colon and that follow the outcome.
 --- include clock
 --- include grant-turn
 --- include delayed-score
@@ -329,7 +329,8 @@ local runs, answers, wanted = {}, {}, 0
 for n = FIRST, #ARGV, WIDTH do
   local run = { id = ARGV[n + 1], token = ARGV[n + 2], touser = ARGV[n + 3], wants = ARGV[n + 4] == '1' }
   local answer = { 'done' }
-  if ARGV[n] ~= 'fetch' then
+  run.onlyFetches = ARGV[n] == 'fetch'
+  if not run.onlyFetches then
     local isDone, outcome = pcall(settle, run, ARGV[n], n)
     answer[1] = isDone and outcome or 'failed'
     if not isDone then
@@ -356,10 +357,14 @@ if wanted > 0 then
     for n, run in ipairs(runs) do
       if run.wants and (run.successor or room > 0) then
         local isDone, fetched = pcall(fetch, run.token, run.successor, at)
-        if not isDone and isReadOnly(whyFailed(fetched)) then return redis.error_reply(whyFailed(fetched)) end
+        local why = not isDone and whyFailed(fetched)
+        if why and isReadOnly(why) then return redis.error_reply(why) end
         if isDone and fetched then
           answers[n] = { answers[n][1], unpack(fetched, 1, 2 + #FIELDS) }
           room, hasFetched = room - 1, true
+        elseif why and not at.taken then
+          -- Redis refuses to hand out any. Where memory is short it refuses to look into an empty list, too.
+          if run.onlyFetches and redis.call('EXISTS', wait) == 1 then answers[n] = { 'failed', why } end
         elseif not run.successor then
           room = 0
         end

@@ -8,7 +8,7 @@
  */
 import type { Attempt } from '@wechat-outbox/messages'
 import { type Job, type MinimalJob, RedisQueueBackend } from 'bullmq'
-import { isRefusal } from '../errors.ts'
+import { isRefusal, messageOf } from '../errors.ts'
 import type { Store } from '../redis/store.ts'
 import type { Item, Settled, Settler } from '../worker/settler.ts'
 import { parseJson } from './job-hash.ts'
@@ -44,7 +44,6 @@ type Finished = Awaited<ReturnType<RedisQueueBackend['moveToCompleted']>>
 
 export class OutboxBackend extends RedisQueueBackend {
   #options!: OutboxBackendOptions
-  #refusalSaidAt = Number.NEGATIVE_INFINITY
 
   /** What cannot be a parameter of the constructor, because BullMQ's sibling backends are made by it. */
   serve(options: OutboxBackendOptions): this {
@@ -103,17 +102,16 @@ export class OutboxBackend extends RedisQueueBackend {
     return super.execCommand(client as never, command, args as never)
   }
 
-  /** BullMQ asks again at once where Redis refuses, and says so each time; here it waits, and says so now and then. */
+  /** BullMQ asks again at once where Redis refuses, and says so each time; here it waits, and the settler says so. */
   async #fetchByBullmq(token: string, name: string | undefined): Promise<Moved> {
+    const { settler } = this.#options
     try {
-      return this.#byLocalClock(await super.moveToActive(token, name as string))
+      const moved = await super.moveToActive(token, name as string)
+      settler.metByBullmq(undefined)
+      return this.#byLocalClock(moved)
     } catch (error) {
       if (!isRefusal(error)) throw error
-      const now = performance.now()
-      if (now - this.#refusalSaidAt >= SAY_EVERY_MS) {
-        this.#refusalSaidAt = now
-        this.emit('error', error as Error)
-      }
+      settler.metByBullmq(messageOf(error))
       return [undefined, undefined, 0, Date.now() + AFTER_REFUSAL_MS] as unknown as Moved
     }
   }
@@ -148,6 +146,5 @@ export function isBullmqs(job: Pick<Job, 'parentKey' | 'deduplicationId' | 'repe
 }
 
 const AFTER_REFUSAL_MS = 500
-const SAY_EVERY_MS = 10_000
 
 type Rest<Method> = Method extends (first: never, second: never, ...rest: infer Others) => unknown ? Others : never

@@ -28,7 +28,7 @@ export interface SettlerOptions extends Omit<SettleScript, 'isReady'> {
 }
 
 export interface SettlerReport {
-  /** Settlements are refused: the first time, and then once in a while. */
+  /** Settlements or fetches are refused: the first time, and then once in a while. */
   readonly unsettled: (trouble: Trouble) => void
   /** What was refused has been settled. */
   readonly settledAgain: () => void
@@ -37,7 +37,7 @@ export interface SettlerReport {
 /** What stands between the worker and Redis. */
 export interface Trouble {
   readonly error: string
-  /** Runs whose end Redis does not have yet. */
+  /** Runs whose end Redis does not have yet; none where it only refuses to hand out messages. */
   readonly pending: number
   /** Since when, by `performance.now()`. */
   readonly sinceMs: number
@@ -82,8 +82,9 @@ export class Settler {
   #queue: Pending[] = []
   #isDue = false
   #scriptsUnderWay = 0
-  /** Settlements that Redis has refused by themselves. */
+  /** Settlements and fetches that Redis has refused by themselves. */
   #failing = 0
+  #isBullmqRefused = false
   #closing: PromiseWithResolvers<void> | undefined
 
   constructor(options: SettlerOptions) {
@@ -109,6 +110,13 @@ export class Settler {
     const admission = this.#admitted.get(token)
     this.#admitted.delete(token)
     return admission?.id === id ? admission : undefined
+  }
+
+  /** What a fetch by BullMQ's own method met: the error with which Redis refuses it, or undefined where it was answered. */
+  metByBullmq(error: string | undefined): void {
+    this.#isBullmqRefused = error !== undefined
+    if (error === undefined) this.#lookWhetherOver()
+    else this.#trouble.note(error)
   }
 
   /** What Redis refuses at present. */
@@ -178,13 +186,17 @@ export class Settler {
       const ends = batch.map((one, n) => [one, settled[n] ?? NOTHING] as const)
       for (const [one, its] of ends) if (its.outcome !== 'failed') this.#end(one, its, leaseFrom)
       for (const [one, its] of ends) if (its.outcome === 'failed') this.#failed(one, its.error)
-      if (this.#failing === 0 && !this.#trouble.isWaiting()) this.#trouble.over()
+      this.#lookWhetherOver()
     } catch (error) {
       this.#queue.push(...batch)
       this.#trouble.met(messageOf(error), () => this.#flush())
     } finally {
       this.#flushSoon()
     }
+  }
+
+  #lookWhetherOver(): void {
+    if (this.#failing === 0 && !this.#isBullmqRefused && !this.#trouble.isWaiting()) this.#trouble.over()
   }
 
   async #ask(call: ScriptCall): Promise<unknown[]> {
@@ -211,6 +223,8 @@ export class Settler {
     const { fetched } = settled
     if (fetched?.tries !== undefined) this.#admitted.set(token, { id: fetched.id, tries: fetched.tries, leaseFrom })
     if (one.failures > 0) this.#failing -= 1
+    // That counts until Redis has handed something out, or nothing is left that only BullMQ's method fetches.
+    if (fetched !== undefined || (one.item.kind === 'fetch' && !settled.onlyBullmq)) this.#isBullmqRefused = false
     if (this.#pending.size === 0) this.#closing?.resolve()
     one.resolve(settled)
   }
