@@ -119,7 +119,9 @@ export function createSharedWait(redis: Redis, clock: Pick<RedisClock, 'toLocal'
       // Whoever came while it was under way may have been too late for the command after it.
       if (listening !== undefined && !waiters.keys().every((key) => listening?.has(key))) interrupt()
     }
-    setImmediate(() => void mark(redis, own).finally(done))
+    // Where Redis refuses the marker it does so at once, and asked without a pause it would be asked all the time.
+    const refused = (): Promise<void> => sleep(AFTER_FAULT_MS)
+    setImmediate(() => void mark(redis, own).catch(refused).finally(done))
   }
 
   function heard(key: string, marker: Marker): void {
@@ -176,10 +178,10 @@ function tell(waiter: Waiter, { member, score }: Marker, clock: Pick<RedisClock,
   else waiter.settle({ member, score: at })
 }
 
-/** Redis away ends the command that waits as well, and so nothing more has to be done about it. */
+/** @throws what Redis answers. Redis away ends the command that waits as well, and so nothing more has to be done about it. */
 async function mark(redis: Redis, key: string): Promise<void> {
   const multi = redis.multi().zadd(key, 0, '0').pexpire(key, INTERRUPTION_LASTS_MS)
-  await multi.exec().catch(() => undefined)
+  await multi.exec()
 }
 
 /** Fails at once when the connection breaks: repeated after a reconnect, it would wait for the keys of long ago. */

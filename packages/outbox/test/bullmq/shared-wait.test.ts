@@ -117,3 +117,26 @@ it('is rung by those who know without a marker', async () => {
   sharedWait.notify(later, Date.now() + 50)
   expect(await Promise.all(waiting.map(({ heard }) => heard))).toEqual([{ member: '0', score: 0 }, null])
 })
+
+it('pauses where Redis refuses to end its wait for too few queues, and hears them once that is over', async () => {
+  const others = sharedWait.wait(key(), MINUTE_MS)
+  others.heard.catch(() => undefined)
+  await vi.waitFor(async () => expect((await bells()).join()).toContain('cmd=bzpopmin'), 10_000)
+  await redis.config('RESETSTAT')
+  await redis.config('SET', 'min-replicas-to-write', '1')
+  onTestFinished(async () => void (await redis.config('SET', 'min-replicas-to-write', '0')))
+  const refused = async (): Promise<number> =>
+    Number(/cmdstat_zadd:.*rejected_calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)
+  const one = key()
+  const waiting = sharedWait.wait(one, MINUTE_MS)
+  const began = performance.now()
+  await vi.waitFor(async () => expect(await refused()).toBeGreaterThanOrEqual(4), { timeout: 10_000, interval: 5 })
+  // Three pauses of a fifth of a second lie between four attempts.
+  expect(performance.now() - began).toBeGreaterThanOrEqual(590)
+  await redis.config('SET', 'min-replicas-to-write', '0')
+  await redis.zadd(one, 0, '0')
+  expect(await waiting.heard).toEqual({ member: '0', score: 0 })
+  // One command listens for ten seconds.
+  expect(performance.now() - began).toBeLessThan(8000)
+  others.cancel(new Error('over'))
+})
