@@ -275,7 +275,11 @@ async function giveBack(
   store: Store,
   { items, settled }: { items: readonly Item[]; settled: readonly Settled[] },
 ): Promise<void> {
-  const known = items.flatMap(({ fetches, token }, n) => (fetches ? [token, settled[n]?.fetched?.id ?? ''] : []))
+  const known = items.flatMap(({ id, fetches, token }, n) => {
+    const its = settled[n]
+    // A run whose settlement was refused holds its message still.
+    return fetches ? [token, (its?.outcome === 'failed' ? id : its?.fetched?.id) ?? ''] : []
+  })
   if (known.length === 0) return
   const call = {
     name: 'give-back',

@@ -116,6 +116,28 @@ describe('a settlement that Redis refuses by itself', () => {
   })
 })
 
+it('a settlement that Redis refuses by itself keeps its message and its mark when an answer is lost', async () => {
+  const [id = '', other = ''] = await world.accept([text('o-spoilt'), text('o-other')])
+  const hand = fated.hand('cut')
+  const held = await hand.fetch()
+  const mend = await spoil(world.redis, keys.lane('o-spoilt'))
+  const settling = held.settle(DELIVERED, true)
+  await until(() => expect(hand.settler.trouble()).toBeDefined())
+  const calls = async (): Promise<number> =>
+    Number(/cmdstat_evalsha:calls=(\d+)/.exec(await world.redis.info('commandstats'))?.[1] ?? 0)
+  hand.meets(['lose-reply'])
+  const connection = fated.store.connection()
+  await until(() => expect(fated.store.connection()).not.toBe(connection))
+  // The script that was asked again, what may follow it, and one more look.
+  const before = await calls()
+  await until(async () => expect(await calls()).toBeGreaterThan(before + 2))
+  expect([await ids(keys.sendActive), await ids(keys.sendWait)]).toEqual([[id], [other]])
+  expect(await world.redis.hget(keys.sendJob(id), 'sending')).toContain('cut:1')
+  await mend()
+  expect(await settling).toMatchObject({ outcome: 'done', fetched: { id: other } })
+  expect(await completed()).toEqual([id])
+})
+
 describe('many settlements at once', () => {
   it('go in scripts of fifty, and each finds its own answer', async () => {
     const people = Array.from({ length: 120 }, (_, n) => `o-${n}`)
