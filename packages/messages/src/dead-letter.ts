@@ -21,9 +21,10 @@ export interface DeadLetter {
   readonly deadAt: number
 }
 
-/** The recipient, where the message could be read at all. */
-export function recipientOf(letter: Pick<DeadLetter, 'message'>): string | undefined {
-  return 'touser' in letter.message ? letter.message.touser : undefined
+/** The recipient, where the message could be read at all. What another program has written may be anything. */
+export function recipientOf({ message }: Pick<DeadLetter, 'message'>): string | undefined {
+  const isNamed = typeof message === 'object' && message !== null && 'touser' in message
+  return isNamed && typeof message.touser === 'string' ? message.touser : undefined
 }
 
 /** Whether the content of its message was removed. */

@@ -69,6 +69,7 @@ export {
   type WindowCounts,
 } from './dead-letters/count-windows.ts'
 export { type Discarded, discardDeadLetter } from './dead-letters/discard.ts'
+export { wholeLetterIn } from './dead-letters/letter.ts'
 export {
   type DeadLetterPage,
   type ListedDeadLetter,

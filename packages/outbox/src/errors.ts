@@ -75,6 +75,11 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError'
 }
 
+/** Whether Redis says that another program has put something else under a key. It says so of that key alone. */
+export function isWrongType(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('WRONGTYPE')
+}
+
 /** A refused transaction lists why under `previousErrors`. */
 function previousErrorsOf(error: unknown): string {
   const previous = error instanceof Error && 'previousErrors' in error ? error.previousErrors : []

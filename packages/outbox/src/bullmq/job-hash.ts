@@ -33,6 +33,11 @@ export interface JobHash {
   readonly replayedAs: string | undefined
 }
 
+/** Whether something is a time, in epoch milliseconds, that a date can be made of: other programs may have written anything. */
+export function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Math.abs(value) <= 8.64e15
+}
+
 /** BullMQ's names of the states in which a job only waits. Parked ones are delayed. */
 const WAITING: readonly string[] = ['waiting', 'delayed', 'prioritized']
 

@@ -6,7 +6,7 @@
  * A message that WeChat took although its job failed is no dead letter: its job is only removed.
  */
 import { type Attempt, type DeadLetter, deadLetterIdOf, type Reason, readJobData } from '@wechat-outbox/messages'
-import { attemptsOf, isWaiting, readJobHash, recipientIn } from '../bullmq/job-hash.ts'
+import { attemptsOf, isTime, isWaiting, type JobHash, readJobHash, recipientIn } from '../bullmq/job-hash.ts'
 import { type DeathTold, deathTold, type Tells } from '../callbacks/tells.ts'
 import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
@@ -88,7 +88,9 @@ async function buryFailed(id: string, options: BurierOptions): Promise<Buried> {
   const job = readJobHash(fields)
   if (job === null || job.settled) return burying({ id, fields, letter: undefined, as: 'failed' }, options)
   const reason = job.history.at(-1)?.reason ?? explain(job.failedReason, Boolean(fields['sending']))
-  const letter = letterOf(id, job, { reason, deadAt: job.finishedOn })
+  // Whoever failed it may have written no time. One of long ago would let the letter expire at once.
+  const deadAt = isTime(job.finishedOn) && job.finishedOn > 0 ? job.finishedOn : store.clock.now()
+  const letter = letterOf(id, job, { reason, deadAt })
   return burying({ id, fields, letter, as: 'failed', told: deathTold(options, letter) }, options)
 }
 

@@ -7,6 +7,7 @@ import type { Store } from '../redis/store.ts'
 import { acceptanceOf } from './acceptance.ts'
 import { countIndexes, hourOf } from './count-indexes.ts'
 import { type Cursor, findLetters, START } from './find.ts'
+import { wholeLetterIn } from './letter.ts'
 import { readDeadLetter } from './list.ts'
 
 /** What letters are counted by. The hour is that of the death, in UTC. */
@@ -74,7 +75,7 @@ export async function* looksAtGiven<T>(
   for (let from = 0; from < ids.length; from += GIVEN_CHUNK) {
     const chunk = ids.slice(from, from + GIVEN_CHUNK)
     const letters = await Promise.all(chunk.map((id) => readDeadLetter(store, appid, id)))
-    for (const letter of letters) if (letter !== null) yield pick(letter)
+    for (const letter of letters.map(wholeLetterIn)) if (letter !== null) yield pick(letter)
   }
 }
 

@@ -1,12 +1,12 @@
 /** Removing dead letters for good: a single one, or a batch of a task's, by the same script. */
 import type { DeadLetter, StatusReport } from '@wechat-outbox/messages'
-import { parseJson } from '../bullmq/job-hash.ts'
 import { reportOfDeadLetter } from '../producer/status.ts'
 import { type AppKeys, appKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import { idInAcceptance } from './acceptance.ts'
-import { indexesOf, personOf } from './letter.ts'
+import { indexesOf, personOf, wholeLetterIn } from './letter.ts'
+import { readLetterJob } from './read.ts'
 import { batchOf, REFUSED_MS } from './replay.ts'
 
 export type Discarded = 'discarded' | 'being-replayed' | 'unknown'
@@ -66,7 +66,7 @@ async function discardBatch(
   { task, letters }: { task: string; letters: readonly { acceptance: string; id: string }[] },
 ): Promise<{ waitMs: number; ended: string[]; answers: Answer[] }> {
   const keys = appKeys(appid)
-  const data = await Promise.all(letters.map(({ id }) => store.redis.hget(keys.deadJob(id), 'data')))
+  const read = await Promise.all(letters.map(({ id }) => readLetterJob(store, appid, id)))
   const [waitMs, ended, ...answers] = await runScript<[number, string[], ...Answer[]]>(store.redis, {
     name: 'discard',
     keys: [keys.deadFailed, keys.tasksOpen],
@@ -77,8 +77,9 @@ async function discardBatch(
       keys.tasks,
       task,
       ...letters.flatMap(({ acceptance, id }, n) => {
-        const letter = parseJson(data[n]) as DeadLetter | undefined
-        return [acceptance, personOf(letter) ?? '', id, ...partsOf(keys, { appid, id, letter })]
+        const data = read[n]?.data
+        const letter = wholeLetterIn(data)
+        return [acceptance, personOf(data as DeadLetter) ?? '', id, ...partsOf(keys, { appid, id, letter })]
       }),
     ],
   })
@@ -86,8 +87,8 @@ async function discardBatch(
 }
 
 /** A job of this queue that another program has added may hold anything, and is discarded as well. */
-function partsOf(keys: AppKeys, { appid, id, letter }: { appid: string; id: string; letter: DeadLetter | undefined }) {
-  if (letter === undefined || typeof letter?.messageId !== 'string' || typeof letter.reason !== 'object') {
+function partsOf(keys: AppKeys, { appid, id, letter }: { appid: string; id: string; letter: DeadLetter | null }) {
+  if (letter === null) {
     return [id, keys.ended(id), 'null', JSON.stringify([keys.deadByTime])]
   }
   const ended: StatusReport = { ...reportOfDeadLetter(appid, letter), status: 'discarded' }

@@ -3,11 +3,11 @@
  * by itself. A page takes Redis a few milliseconds, however many letters there are.
  */
 import { type DeadLetter, type DeadLetterFilter, matchesFilter } from '@wechat-outbox/messages'
-import { parseJson } from '../bullmq/job-hash.ts'
 import { appKeys } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
-import { letterIn } from './letter.ts'
+import { wholeLetterIn } from './letter.ts'
 import { indexesFor, type Place, placesAfter } from './places.ts'
+import { readLetterJob } from './read.ts'
 import { judgeWindows } from './window-filter.ts'
 
 /** Letters looked at for one page. */
@@ -60,7 +60,6 @@ export async function findIn(
   appid: string,
   { indexes, from, filter = {}, matches }: Search,
 ): Promise<FoundPage> {
-  const keys = appKeys(appid)
   let { index, at } = from
   const places: Place[] = []
   while (index < indexes.length && places.length < PAGE) {
@@ -72,9 +71,9 @@ export async function findIn(
       at = null
     } else at = more.at(-1) ?? null
   }
-  const letters = await Promise.all(places.map(({ id }) => store.redis.hget(keys.deadJob(id), 'data')))
+  const letters = await Promise.all(places.map(({ id }) => readLetterJob(store, appid, id)))
   const found = places
-    .map(({ id }, n) => ({ id, letter: letterIn(parseJson(letters[n])) }))
+    .map(({ id }, n) => ({ id, letter: wholeLetterIn(letters[n]?.data) }))
     .filter(({ letter }) => matches(letter))
   return { found, next: index < indexes.length ? { index, at } : undefined }
 }

@@ -9,7 +9,7 @@ import {
   reasonLine,
   recipientOf,
 } from '@wechat-outbox/messages'
-import { attemptsOf, type JobHash, recipientIn } from '../bullmq/job-hash.ts'
+import { attemptsOf, isTime, type JobHash, recipientIn } from '../bullmq/job-hash.ts'
 import type { AppKeys } from '../redis/keys.ts'
 
 export function letterOf(
@@ -37,7 +37,7 @@ export function partsOf(keys: AppKeys, letter: DeadLetter) {
   return { touser, dead: { letterId: deadLetterIdOf(letter.messageId), letter: JSON.stringify(letter), more } }
 }
 
-/** What stands in a dead letter's job, if it is a letter: one that another program has added may hold anything. */
+/** What stands in a dead letter's job, if it can be told what it is about: one that another program has added may hold anything. */
 export function letterIn(data: unknown): DeadLetter | null {
   const letter = data as Partial<DeadLetter> | null | undefined
   const isLetter =
@@ -46,6 +46,22 @@ export function letterIn(data: unknown): DeadLetter | null {
     typeof letter.message === 'object' &&
     letter.message !== null
   return isLetter ? (letter as DeadLetter) : null
+}
+
+/**
+ * The same, if it is a letter from which a replay, a report and its lists can be made. When its message was accepted may be anything: whoever
+ * added the message has said so.
+ */
+export function wholeLetterIn(data: unknown): DeadLetter | null {
+  const letter = letterIn(data)
+  if (letter === null) return null
+  const { messageId, reason, attempts, deadAt } = letter
+  const isReason =
+    typeof reason.name === 'string' &&
+    typeof (reason.errmsg ?? '') === 'string' &&
+    typeof (reason.errcode ?? 0) === 'number'
+  const isWhole = typeof messageId === 'string' && isReason && Array.isArray(attempts)
+  return isWhole && isTime(deadAt) ? letter : null
 }
 
 /** Whom a letter's message is for, whoever wrote it; undefined where nobody can tell. */

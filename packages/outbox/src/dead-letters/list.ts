@@ -8,11 +8,11 @@ import {
   type StatusReport,
 } from '@wechat-outbox/messages'
 import { type JobHash, parseJson, readJobHash } from '../bullmq/job-hash.ts'
-import { invalid } from '../errors.ts'
+import { invalid, isWrongType, messageOf } from '../errors.ts'
 import { type AppKeys, appKeys, DEAD_LETTER_QUEUE } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 import { discardDeadLetter } from './discard.ts'
-import { letterIn } from './letter.ts'
+import { wholeLetterIn } from './letter.ts'
 import { type IndexPlace, indexesFor, isCode, newestFirst, type Place } from './places.ts'
 import { type NotReplayable, whyNotReplayable } from './replayable.ts'
 import { judgeWindows } from './window-filter.ts'
@@ -104,7 +104,7 @@ async function forget({ redis }: Store, gone: readonly IndexPlace[]): Promise<vo
 }
 
 function isMeant(filter: ListFilter, letter: ListedDeadLetter): boolean {
-  return letterIn(letter) !== null && matchesFilter(filter, letter)
+  return wholeLetterIn(letter) !== null && matchesFilter(filter, letter)
 }
 
 /** A cursor is a place. It stays good whatever becomes of the letter there. */
@@ -148,7 +148,7 @@ export async function requestReplay(store: Store, appid: string, id: string): Pr
   const keys = appKeys(appid)
   const job = readJobHash(await store.redis.hgetall(keys.deadJob(id)))
   if (job === null) return rememberedReplay(store, appid, id)
-  const why = whyNotReplayable(job.data as DeadLetter)
+  const why = whyNotReplayable(job.data)
   if (why !== undefined) return { kind: 'not-replayable', why }
   const backend = store.backend(appid, DEAD_LETTER_QUEUE)
   try {
@@ -170,19 +170,29 @@ async function rememberedReplay(store: Store, appid: string, id: string): Promis
   return { kind: 'requested', id: ended.replayedAs, replayOf: id }
 }
 
-/** Removes dead letters older than `before` (epoch ms). Returns how many went. */
+/**
+ * Removes dead letters older than `before` (epoch ms). Returns how many went.
+ * @throws when the others have gone, where another program has spoilt the key of one
+ */
 export async function expireDeadLetters(store: Store, at: { appid: string; before: number }): Promise<number> {
   const keys = appKeys(at.appid)
   let expired = 0
   let left = 0
+  const spoilt: string[] = []
   for (;;) {
     const ids = await store.redis.zrangebyscore(keys.deadByTime, '-inf', at.before, 'LIMIT', left, CHUNK)
-    if (ids.length === 0) return expired
+    if (ids.length === 0) break
     for (const id of ids) {
-      const result = await discardDeadLetter(store, { appid: at.appid, id }, 0)
+      const result = await discardDeadLetter(store, { appid: at.appid, id }, 0).catch((error: unknown) => {
+        if (!isWrongType(error)) throw error
+        spoilt.push(`${id}: ${messageOf(error)}`)
+        return 'spoilt' as const
+      })
       if (result === 'discarded') expired += 1
       else if (result === 'unknown') await store.redis.zrem(keys.deadByTime, id)
       else left += 1
     }
   }
+  if (spoilt.length > 0) throw new Error(spoilt.slice(0, 5).join('; '))
+  return expired
 }

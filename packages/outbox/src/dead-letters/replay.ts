@@ -18,13 +18,13 @@ import {
   replayIdOf,
   type StatusReport,
 } from '@wechat-outbox/messages'
-import { parseJson } from '../bullmq/job-hash.ts'
 import { reportOfDeadLetter } from '../producer/status.ts'
 import { type AppKeys, appKeys, storeKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import { acceptanceOf, idInAcceptance } from './acceptance.ts'
-import { indexesOf, personOf } from './letter.ts'
+import { indexesOf, personOf, wholeLetterIn } from './letter.ts'
+import { readLetterJob } from './read.ts'
 import { type NotReplayable, notReplayableText, refusedReasonLine, whyNotReplayable } from './replayable.ts'
 import { memoryOf, replayedData } from './replayed.ts'
 
@@ -64,7 +64,7 @@ export function countRetried({ store, appid }: Pick<ReplayOptions, 'store' | 'ap
 
 /** Replays the oldest of the dead letters that somebody has retried, a batch of them. `tasks`: what else is being replayed. */
 export async function replayRetried(options: ReplayOptions, tasks: readonly string[] = []): Promise<Replayed> {
-  await takeRetried(options.store, appKeys(options.appid))
+  await takeRetried(options.store, options.appid)
   return replayBatch(options, { turn: SINGLE, others: tasks, max: BATCH })
 }
 
@@ -93,7 +93,7 @@ interface Waiting {
 }
 
 interface WaitingLetter extends Waiting {
-  readonly letter: DeadLetter | null | undefined
+  readonly letter: DeadLetter | null
   readonly idem: string | undefined
 }
 
@@ -113,8 +113,8 @@ async function replayBatch(options: ReplayOptions, { turn, others, max }: Turn):
   const found = await store.redis.zrange(waitingKeys(keys, turn).letters, '0', String(max - 1))
   // A task without letters has to be ended all the same.
   if (found.length === 0 && turn === SINGLE) return nothing
-  const own = await readLetters(store, keys, found.map(waitingIn(turn)))
-  const older = await readLetters(store, keys, await olderElsewhere(store, keys, { own, others }))
+  const own = await readLetters(store, appid, found.map(waitingIn(turn)))
+  const older = await readLetters(store, appid, await olderElsewhere(store, keys, { own, others }))
   const batch = [...own, ...older].toSorted(byAcceptance).slice(0, BATCH)
   const now = store.clock.now()
   const [waitMs, ended, ...answers] = await runScript<[number, string[], ...Answer[]]>(store.redis, {
@@ -149,13 +149,13 @@ const waitingIn =
 const byAcceptance = (one: Waiting, other: Waiting): number =>
   one.acceptance === other.acceptance ? 0 : one.acceptance < other.acceptance ? -1 : 1
 
-async function readLetters(store: Store, keys: AppKeys, waiting: readonly Waiting[]): Promise<WaitingLetter[]> {
+async function readLetters(store: Store, appid: string, waiting: readonly Waiting[]): Promise<WaitingLetter[]> {
   return Promise.all(
     waiting.map(async (one) => {
-      const [data, idem] = await store.redis.hmget(keys.deadJob(one.id), 'data', 'idem')
-      const letter = parseJson(data) as WaitingLetter['letter']
-      const person = one.person ?? personOf(letter)
-      return { ...one, letter, idem: idem ?? undefined, ...(person === undefined ? {} : { person }) }
+      const { data, idem } = await readLetterJob(store, appid, one.id)
+      const letter = wholeLetterIn(data)
+      const person = one.person ?? personOf(data as DeadLetter)
+      return { ...one, letter, idem, ...(person === undefined ? {} : { person }) }
     }),
   )
 }
@@ -183,14 +183,16 @@ async function olderElsewhere(
 }
 
 /** Whatever was retried before this began is sorted when it ends, also by another worker that does the same meanwhile. */
-async function takeRetried({ redis }: Store, keys: AppKeys): Promise<void> {
+async function takeRetried(store: Store, appid: string): Promise<void> {
+  const { redis } = store
+  const keys = appKeys(appid)
   if ((await redis.hget(`${keys.deadJobs}meta`, 'paused')) !== null) return
   for (let left = await redis.llen(keys.deadWait); left > 0; ) {
     // BullMQ puts at the left what is retried.
     const ids = (await redis.lrange(keys.deadWait, String(-TAKEN_BATCH), '-1')).toReversed()
-    const letters = await Promise.all(ids.map((id) => redis.hget(keys.deadJob(id), 'data')))
+    const letters = await Promise.all(ids.map((id) => readLetterJob(store, appid, id)))
     const args = ids.flatMap((id, n) => {
-      const letter = parseJson(letters[n]) as DeadLetter | undefined
+      const letter = letters[n]?.data as DeadLetter | undefined
       return [id, acceptanceOf(id, letter), personOf(letter) ?? '']
     })
     const into = [keys.replaysDue, keys.replaysDueOf]
@@ -212,8 +214,7 @@ function readAnswers(
     const answer = answers[n]
     return Array.isArray(answer) ? [{ id, why: answer[1] }] : []
   })
-  const whyOf = (letter: DeadLetter | null | undefined): NotReplayable =>
-    (letter ? whyNotReplayable(letter) : undefined) ?? 'unreadable'
+  const whyOf = (letter: DeadLetter | null): NotReplayable => whyNotReplayable(letter) ?? 'unreadable'
   const refused = [...stayDead.map(({ id, letter }) => ({ id, why: notReplayableText(whyOf(letter)) })), ...failed]
   // What Redis has refused waits as before, and is not tried again at once.
   if (failed.length > 0) return { replayed, refused, againMs: REFUSED_MS }
@@ -229,9 +230,9 @@ function partsOf(
   { task, acceptance, id, person = '', letter, idem }: WaitingLetter,
   { appid, now }: { appid: string; now: number },
 ): (string | number)[] {
-  const message = letter === undefined || letter === null ? undefined : readMessage(letter)
+  const message = readMessage(letter)
   const where = [task, acceptance, person, id]
-  if (letter === undefined || letter === null || message === undefined)
+  if (letter === null || message === undefined)
     return [
       ...where,
       '',
@@ -244,7 +245,7 @@ function partsOf(
       '',
       '',
       reasonIn(letter),
-      isRemoved(letter) ? 'content-removed' : '',
+      whyNotReplayable(letter) === 'content-removed' ? 'content-removed' : '',
     ]
   const newId = replayIdOf(id)
   const data = replayedData(id, letter, { message, now })
@@ -255,21 +256,12 @@ function partsOf(
   return [...where, ...of, JSON.stringify(indexesOf(keys, letter)), ...replay, memoryOf(letter, idem)]
 }
 
-const isRemoved = (letter: DeadLetter | null | undefined): boolean =>
-  letter !== null && letter !== undefined && whyNotReplayable(letter) === 'content-removed'
-
 /** What a letter that cannot be replayed says in the dashboard: retrying it has taken its reason away. */
-function reasonIn(letter: DeadLetter | null | undefined): string {
-  const { reason } = letter ?? {}
-  return letter && typeof reason?.name === 'string' ? refusedReasonLine(letter) : 'it is no dead letter'
+function reasonIn(letter: DeadLetter | null): string {
+  return letter === null ? 'it is no dead letter' : refusedReasonLine(letter)
 }
 
-/** A job of this queue that another program has added may hold anything. */
-function readMessage(letter: DeadLetter): JobData | undefined {
-  const { message, reason, messageId, attempts, acceptedAt, deadAt } = letter
-  const isLetter =
-    typeof messageId === 'string' && Array.isArray(attempts) && typeof reason === 'object' && reason !== null
-  if (!isLetter || !Number.isFinite(acceptedAt) || !Number.isFinite(deadAt)) return undefined
-  const read = readJobData(message)
+function readMessage(letter: DeadLetter | null): JobData | undefined {
+  const read = readJobData(letter?.message)
   return read.kind === 'ok' ? read.data : undefined
 }

@@ -3,14 +3,16 @@
  * `RETAIN_DEAD_CONTENT_DAYS`. A request for their replay is refused for this reason.
  */
 import { type DeadLetter, isContentRemoved, reasonLine } from '@wechat-outbox/messages'
+import { wholeLetterIn } from './letter.ts'
 
 export type NotReplayable = 'unreadable' | 'content-removed'
 
 /** Undefined where its message can be sent again, as far as that is known without reading all of it. */
-export function whyNotReplayable(letter: Pick<DeadLetter, 'message'>): NotReplayable | undefined {
+export function whyNotReplayable(data: unknown): NotReplayable | undefined {
+  const letter = wholeLetterIn(data)
+  if (letter === null) return 'unreadable'
   if (isContentRemoved(letter)) return 'content-removed'
-  const { message } = letter
-  return typeof message !== 'object' || message === null || 'unreadable' in message ? 'unreadable' : undefined
+  return 'unreadable' in letter.message ? 'unreadable' : undefined
 }
 
 const TEXTS: Readonly<Record<NotReplayable, string>> = {

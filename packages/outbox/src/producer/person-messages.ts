@@ -9,7 +9,7 @@
  */
 import type { MessageStatus, StatusReport } from '@wechat-outbox/messages'
 import { parseJson, recipientIn } from '../bullmq/job-hash.ts'
-import { letterIn } from '../dead-letters/letter.ts'
+import { wholeLetterIn } from '../dead-letters/letter.ts'
 import { readDeadLetter } from '../dead-letters/list.ts'
 import { type Place, placesAfter } from '../dead-letters/places.ts'
 import { invalid } from '../errors.ts'
@@ -156,7 +156,7 @@ async function ownJob({ store, appid, keys, filter }: Asked, id: string): Promis
 }
 
 async function letter({ store, appid }: Asked, id: string): Promise<StatusReport | null> {
-  const found = letterIn(await readDeadLetter(store, appid, id))
+  const found = wholeLetterIn(await readDeadLetter(store, appid, id))
   return found === null ? null : reportOfDeadLetter(appid, found)
 }
 

@@ -8,12 +8,14 @@ import {
   type JobData,
   type MessageStatus,
   partIdsOf,
+  type ReadJobData,
   readJobData,
   recipientOf,
   replayOriginOf,
   type StatusReport,
 } from '@wechat-outbox/messages'
-import { attemptsOf, type HistoryEntry, type JobHash, parseJson, readJobHash } from '../bullmq/job-hash.ts'
+import { attemptsOf, type HistoryEntry, isTime, type JobHash, parseJson, readJobHash } from '../bullmq/job-hash.ts'
+import { wholeLetterIn } from '../dead-letters/letter.ts'
 import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 
@@ -64,7 +66,15 @@ async function readEnded(store: Store, appid: string, id: string): Promise<Statu
   if (ended !== undefined) return ended as StatusReport
   const deadLetter = deadLetterIdOf(id)
   const dead = readJobHash(await store.redis.hgetall(keys.deadJob(deadLetter)))
-  return dead === null ? reportOfReplay(store, appid, id) : reportOfDeadLetter(appid, dead.data as DeadLetter)
+  if (dead === null) return reportOfReplay(store, appid, id)
+  const letter = wholeLetterIn(dead.data)
+  return letter === null ? reportOfOddLetter(appid, id) : reportOfDeadLetter(appid, letter)
+}
+
+/** What stands under the id of its letter, nobody can read. */
+function reportOfOddLetter(appid: string, id: string): StatusReport {
+  const deadLetter = deadLetterIdOf(id)
+  return { id, status: 'dead', appid, touser: '', msgtype: '', acceptedAt: '', deadLetter, attempts: [] }
 }
 
 /** A replay that was asked for has its id before a worker carries it out: until then the dead letter stands for it. */
@@ -77,20 +87,21 @@ async function reportOfReplay(store: Store, appid: string, id: string): Promise<
     store.redis.zscore(keys.deadFailed, replayOf),
   ])
   const job = readJobHash(fields)
-  if (job === null || buried !== null || job.replayedAs !== undefined) return null
+  const letter = wholeLetterIn(job?.data)
+  if (letter === null || buried !== null || job?.replayedAs !== undefined) return null
   const {
     deadLetter: _letter,
     parts: _parts,
     sendAt: _time,
     settledAt = '',
     ...report
-  } = reportOfDeadLetter(appid, job.data as DeadLetter)
+  } = reportOfDeadLetter(appid, letter)
   // When it was asked for is written nowhere; it was ours from the death on.
   return { ...report, id, status: 'queued', acceptedAt: settledAt, replayOf, attempts: [] }
 }
 
 export function reportOfDeadLetter(appid: string, letter: DeadLetter): StatusReport {
-  const data: Shown = 'unreadable' in letter.message ? {} : letter.message
+  const data = shownOf(readJobData(letter.message))
   return {
     id: letter.messageId,
     status: 'dead',
@@ -109,7 +120,7 @@ export function reportOfDeadLetter(appid: string, letter: DeadLetter): StatusRep
 export function reportOfJob(appid: string, id: string, at: { job: JobHash; state: string }): StatusReport {
   const { job, state } = at
   const read = readJobData(job.data)
-  const data: Shown = read.kind === 'ok' || read.kind === 'content-removed' ? read.data : {}
+  const data = shownOf(read)
   const last = job.returned as Partial<HistoryEntry> | null | undefined
   const status = statusOf(job, state)
   return {
@@ -124,7 +135,7 @@ export function reportOfJob(appid: string, id: string, at: { job: JobHash; state
     ...(job.supersededBy === undefined ? {} : { supersededBy: job.supersededBy }),
     ...extras(id, data),
     ...(read.kind === 'content-removed' ? { contentRemoved: true } : {}),
-    attempts: attemptsOf([...job.history, { attempts: last?.attempts ?? [] }]),
+    attempts: attemptsOf([...job.history, { attempts: Array.isArray(last?.attempts) ? last.attempts : [] }]),
   }
 }
 
@@ -159,6 +170,10 @@ type Shown = Partial<Pick<JobData, 'touser' | 'part' | 'sendAt' | 'expiresAt' | 
   readonly msgtype?: string
 }
 
+function shownOf(read: ReadJobData): Shown {
+  return read.kind === 'ok' || read.kind === 'content-removed' ? read.data : {}
+}
+
 function extras(id: string, data: Shown): Partial<StatusReport> {
   const { part } = data
   return {
@@ -171,6 +186,7 @@ function extras(id: string, data: Shown): Partial<StatusReport> {
   }
 }
 
+/** '' where another program has written what is no time. */
 function iso(epochMs: number): string {
-  return new Date(epochMs).toISOString()
+  return isTime(epochMs) ? new Date(epochMs).toISOString() : ''
 }

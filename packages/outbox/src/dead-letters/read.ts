@@ -1,0 +1,25 @@
+/** Reads letters for steps that are made of many at once. */
+import { parseJson } from '../bullmq/job-hash.ts'
+import { isWrongType } from '../errors.ts'
+import { appKeys } from '../redis/keys.ts'
+import type { Store } from '../redis/store.ts'
+
+export interface ReadLetter {
+  /** Whatever stands in it; undefined where there is none. */
+  readonly data: unknown
+  readonly idem: string | undefined
+}
+
+/**
+ * A key under which another program has put something else is read as if there were none, so that it holds up no other letter: the script
+ * that comes to it answers what is wrong.
+ */
+export async function readLetterJob({ redis }: Store, appid: string, id: string): Promise<ReadLetter> {
+  try {
+    const [data, idem] = await redis.hmget(appKeys(appid).deadJob(id), 'data', 'idem')
+    return { data: parseJson(data), idem: idem ?? undefined }
+  } catch (error) {
+    if (!isWrongType(error)) throw error
+    return { data: undefined, idem: undefined }
+  }
+}
