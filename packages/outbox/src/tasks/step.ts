@@ -4,7 +4,7 @@
  */
 import { discardOfTask } from '../dead-letters/discard.ts'
 import { type Replayed, type ReplayOptions, replayOfTask, replayRetried } from '../dead-letters/replay.ts'
-import { messageOf } from '../errors.ts'
+import { isWrongType, messageOf } from '../errors.ts'
 import { selectLetters } from './select.ts'
 import { takeBackBatch } from './take-back.ts'
 import { type OpenTask, openTasks, readTask, type Task } from './task.ts'
@@ -22,6 +22,8 @@ const NOTHING: Round = { replayed: [], problems: [], told: [], againMs: undefine
 
 /** After a search that Redis has refused. */
 const SELECT_AGAIN_MS = 1000
+/** After a step that cannot be made because of what another program has written. */
+const SPOILT_AGAIN_MS = 5000
 
 /** @throws what Redis answers to a whole step */
 export async function runRound(options: ReplayOptions): Promise<Round> {
@@ -30,12 +32,23 @@ export async function runRound(options: ReplayOptions): Promise<Round> {
   // A letter that is found later may be older than those that are known, and its person's order is kept.
   if (searched.againMs === 0) return searched
   const replays = tasks.filter((task) => task.action === 'replay' && isRunning(task)).map(({ id }) => id)
-  const rounds = [searched, await single(options, replays)]
+  const rounds = [searched, await alone({ what: 'replaying what was retried' }, () => single(options, replays))]
   for (const task of tasks) {
-    if (isRunning(task)) rounds.push(await batch(options, task, replays))
-    else if (task.takingBack) rounds.push(await takeBack(options, task))
+    const step = isRunning(task) ? batch : task.takingBack ? takeBack : undefined
+    if (step === undefined) continue
+    rounds.push(await alone({ what: 'carrying out a task', id: task.id }, () => step(options, task, replays)))
   }
   return together(rounds)
+}
+
+/** What another program has written holds up nobody else. What Redis answers otherwise it answers the others as well. */
+async function alone(problem: { what: string; id?: string }, step: () => Promise<Round>): Promise<Round> {
+  try {
+    return await step()
+  } catch (error) {
+    if (!isWrongType(error) && !(error instanceof TypeError || error instanceof RangeError)) throw error
+    return { ...NOTHING, problems: [{ ...problem, error: messageOf(error) }], againMs: SPOILT_AGAIN_MS }
+  }
 }
 
 const isSearching = ({ cursor, status }: OpenTask): boolean => status === 'running' && cursor !== undefined

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { countDeadLetters, countGiven } from '../../src/dead-letters/count.ts'
 import { expireDeadLetters, listDeadLetters, requestReplay } from '../../src/dead-letters/list.ts'
 import { listPersonMessages } from '../../src/producer/person-messages.ts'
+import { cancelTask, openTasks } from '../../src/tasks/task.ts'
 import { burierOn, failed } from '../support/dead.ts'
 import { createHand } from '../support/hand.ts'
 import { spoil } from '../support/spoil.ts'
@@ -158,6 +159,45 @@ it.each(['1.7e18', '0', 'yesterday'])(
 
 describe('what another program has spoilt', () => {
   const even = (letter: Fields) => letter
+
+  it('for the single replays, holds up no task', async () => {
+    const [, good] = await letters(even)
+    await spoil(world.redis, keys.replaysDue)
+    const id = await start(world, { action: 'replay', ids: [good] })
+    await round(world)
+    expect((await round(world)).problems).toEqual([
+      { what: 'replaying what was retried', error: expect.stringContaining('WRONGTYPE') },
+    ])
+    expect(await taskOf(world, id)).toMatchObject({ status: 'done', done: 1 })
+  })
+
+  it.each(['replay', 'discard'] as const)('for one task, holds up no other: %s', async (action) => {
+    const [first, good] = await letters(even)
+    const spoilt = await start(world, { action, ids: [first] })
+    const id = await start(world, { action, ids: [good] })
+    while ((await openTasks(world.store, APP)).some(({ cursor }) => cursor !== undefined)) await round(world)
+    await spoil(world.redis, keys.taskLetters(spoilt))
+    const problems = []
+    while ((await taskOf(world, id)).status === 'running') problems.push(...(await round(world)).problems)
+    expect(problems).toContainEqual(
+      expect.objectContaining({ id: spoilt, error: expect.stringContaining('WRONGTYPE') }),
+    )
+    expect(await taskOf(world, id)).toMatchObject({ done: 1 })
+  })
+
+  it('for the task whose replays are taken back, holds up no other', async () => {
+    const [first, good] = await letters(even)
+    const spoilt = await start(world, { action: 'replay', ids: [first] })
+    await carryOut(world, spoilt)
+    const mend = await spoil(world.redis, keys.taskReplayed(spoilt))
+    await cancelTask(world.store, { appid: APP, id: spoilt }, true).catch(() => undefined)
+    const id = await start(world, { action: 'replay', ids: [good] })
+    await carryOut(world, id)
+    expect(await taskOf(world, id)).toMatchObject({ done: 1 })
+    await mend()
+    await round(world)
+    expect(await taskOf(world, spoilt)).toMatchObject({ takenBack: 1 })
+  })
 
   it('under the id of a letter, holds up no other that was retried', async () => {
     const [first, good] = await letters(even)
