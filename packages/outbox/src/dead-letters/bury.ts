@@ -6,7 +6,7 @@
  * A message that WeChat took although its job failed is no dead letter: its job is only removed.
  */
 import { type Attempt, type DeadLetter, deadLetterIdOf, type Reason, readJobData } from '@wechat-outbox/messages'
-import { attemptsOf, isTime, isWaiting, type JobHash, readJobHash, recipientIn } from '../bullmq/job-hash.ts'
+import { attemptsOf, isTime, isWaiting, readJobHash, recipientIn } from '../bullmq/job-hash.ts'
 import { type DeathTold, deathTold, type Tells } from '../callbacks/tells.ts'
 import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'

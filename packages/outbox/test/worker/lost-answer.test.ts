@@ -125,17 +125,19 @@ describe('a turn whose answer is lost, of a message with the mark of a run that 
     ['the app is held', 'held', () => world.redis.hset(keys.hold, 'operator', 'somebody')],
   ])('leaves that mark when it gets none, because %s meanwhile', async (_why, kind, meanwhile) => {
     const mark = deadMark()
-    const { id, run, settle } = await interrupted(mark)
+    const held = await interrupted(mark)
+    const { id, run } = held
     const turn = await askTwice(run, () => meanwhile(id))
     expect(turn.kind).toBe(kind)
-    await settle(turn as Settlement)
+    await held.settle(turn as Settlement)
     expect(await marks(id)).toEqual([mark, '0'])
   })
 
   it('leaves no mark when its run ends after it was told', async () => {
-    const { id, run, settle } = await interrupted(deadMark())
+    const held = await interrupted(deadMark())
+    const { id, run } = held
     await askTwice(run)
-    await settle({ kind: 'snooze', delayMs: 60_000, counts: true, attempts: [attemptMade({ outcome: 'retry' })] })
+    await held.settle({ kind: 'snooze', delayMs: 60_000, counts: true, attempts: [attemptMade({ outcome: 'retry' })] })
     expect(await marks(id)).toEqual(['', '2'])
   })
 })
