@@ -7,7 +7,7 @@ import { appKeys } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 import { wholeLetterIn } from './letter.ts'
 import { indexesFor, type Place, placesAfter } from './places.ts'
-import { readLetterJob } from './read.ts'
+import { readLetterData } from './read.ts'
 import { judgeWindows } from './window-filter.ts'
 
 /** Letters looked at for one page. */
@@ -71,9 +71,9 @@ export async function findIn(
       at = null
     } else at = more.at(-1) ?? null
   }
-  const letters = await Promise.all(places.map(({ id }) => readLetterJob(store, appid, id)))
+  const letters = await Promise.all(places.map(({ id }) => readLetterData(store, appid, id)))
   const found = places
-    .map(({ id }, n) => ({ id, letter: wholeLetterIn(letters[n]?.data) }))
+    .map(({ id }, n) => ({ id, letter: wholeLetterIn(letters[n]) }))
     .filter(({ letter }) => matches(letter))
   return { found, next: index < indexes.length ? { index, at } : undefined }
 }

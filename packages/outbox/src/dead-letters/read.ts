@@ -15,11 +15,20 @@ export interface ReadLetter {
  * that comes to it answers what is wrong.
  */
 export async function readLetterJob({ redis }: Store, appid: string, id: string): Promise<ReadLetter> {
+  const [data, idem] = await unlessSpoilt(redis.hmget(appKeys(appid).deadJob(id), 'data', 'idem'), [])
+  return { data: parseJson(data), idem: idem ?? undefined }
+}
+
+/** The same without what only a replay and a discard need. */
+export async function readLetterData({ redis }: Store, appid: string, id: string): Promise<unknown> {
+  return parseJson(await unlessSpoilt(redis.hget(appKeys(appid).deadJob(id), 'data'), null))
+}
+
+async function unlessSpoilt<T>(read: Promise<T>, none: T): Promise<T> {
   try {
-    const [data, idem] = await redis.hmget(appKeys(appid).deadJob(id), 'data', 'idem')
-    return { data: parseJson(data), idem: idem ?? undefined }
+    return await read
   } catch (error) {
     if (!isWrongType(error)) throw error
-    return { data: undefined, idem: undefined }
+    return none
   }
 }
