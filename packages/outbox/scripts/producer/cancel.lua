@@ -17,7 +17,6 @@ if endedUnsure(history) then return 'too-late' end
 if (fetches or '0') ~= ARGV[3] then return 'changed' end
 -- Otherwise it might be gone, and nobody would be told.
 failIfSpoilt({ KEYS[3] }, { KEYS[4], KEYS[5] })
-recordOf(ARGV[6], idem, id)
 if not removeWaiting(id, jobs) then return 'too-late' end
 rememberEnding(
   { key = KEYS[6], report = ARGV[4], ms = ARGV[5], records = ARGV[6] },
