@@ -6,7 +6,7 @@ import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import { idInAcceptance } from './acceptance.ts'
 import { indexesOf, personOf, wholeLetterIn } from './letter.ts'
-import { readLetterJob } from './read.ts'
+import { readLetterData } from './read.ts'
 import { batchOf, REFUSED_MS } from './replay.ts'
 
 export type Discarded = 'discarded' | 'being-replayed' | 'unknown'
@@ -66,7 +66,7 @@ async function discardBatch(
   { task, letters }: { task: string; letters: readonly { acceptance: string; id: string }[] },
 ): Promise<{ waitMs: number; ended: string[]; answers: Answer[] }> {
   const keys = appKeys(appid)
-  const read = await Promise.all(letters.map(({ id }) => readLetterJob(store, appid, id)))
+  const read = await Promise.all(letters.map(({ id }) => readLetterData(store, appid, id)))
   const [waitMs, ended, ...answers] = await runScript<[number, string[], ...Answer[]]>(store.redis, {
     name: 'discard',
     keys: [keys.deadFailed, keys.tasksOpen],
@@ -77,7 +77,7 @@ async function discardBatch(
       keys.tasks,
       task,
       ...letters.flatMap(({ acceptance, id }, n) => {
-        const data = read[n]?.data
+        const data = read[n]
         const letter = wholeLetterIn(data)
         return [acceptance, personOf(data as DeadLetter) ?? '', id, ...partsOf(keys, { appid, id, letter })]
       }),

@@ -19,7 +19,7 @@ export async function readLetterJob({ redis }: Store, appid: string, id: string)
   return { data: parseJson(data), idem: idem ?? undefined }
 }
 
-/** The same without what only a replay and a discard need. */
+/** The same without what only a replay needs. */
 export async function readLetterData({ redis }: Store, appid: string, id: string): Promise<unknown> {
   return parseJson(await unlessSpoilt(redis.hget(appKeys(appid).deadJob(id), 'data'), null))
 }

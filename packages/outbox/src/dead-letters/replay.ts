@@ -24,7 +24,7 @@ import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import { acceptanceOf, idInAcceptance } from './acceptance.ts'
 import { indexesOf, personOf, wholeLetterIn } from './letter.ts'
-import { readLetterJob } from './read.ts'
+import { readLetterData, readLetterJob } from './read.ts'
 import { type NotReplayable, notReplayableText, refusedReasonLine, whyNotReplayable } from './replayable.ts'
 import { memoryOf, replayedData } from './replayed.ts'
 
@@ -190,9 +190,9 @@ async function takeRetried(store: Store, appid: string): Promise<void> {
   for (let left = await redis.llen(keys.deadWait); left > 0; ) {
     // BullMQ puts at the left what is retried.
     const ids = (await redis.lrange(keys.deadWait, String(-TAKEN_BATCH), '-1')).toReversed()
-    const letters = await Promise.all(ids.map((id) => readLetterJob(store, appid, id)))
+    const letters = await Promise.all(ids.map((id) => readLetterData(store, appid, id)))
     const args = ids.flatMap((id, n) => {
-      const letter = letters[n]?.data as DeadLetter | undefined
+      const letter = letters[n] as DeadLetter | undefined
       return [id, acceptanceOf(id, letter), personOf(letter) ?? '']
     })
     const into = [keys.replaysDue, keys.replaysDueOf]
