@@ -6,7 +6,7 @@ import { countProblems, type Problem as Issue } from '@wechat-outbox/messages'
 import { OutboxError } from '@wechat-outbox/outbox'
 import { messageOf, messageWithCause, type NotReplayable } from '@wechat-outbox/outbox/engine'
 import type { Logger } from '@wechat-outbox/runtime'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { routeTemplate } from './route-template.ts'
 
 interface Kind {
@@ -108,20 +108,19 @@ export function notReplayable(why: NotReplayable): Problem {
   return { status: 409, code: 'not-replayable', detail: NOT_REPLAYABLE[why] }
 }
 
+/** What a client is not told: why a request failed that was no fault of its own. */
+export function logFailure(log: Logger, request: FastifyRequest, of: { problem: Problem; error: unknown }): void {
+  const { status } = of.problem
+  if (status < 500) return
+  const { method } = request
+  log.warn({ event: 'http.failed', method, route: routeTemplate(request), status, error: messageWithCause(of.error) })
+}
+
 /** The last word on every error that nobody answered. */
 export function answerErrors(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler((error: unknown, request, reply) => {
     const problem = problemOf(error)
-    if (problem.status >= 500) {
-      const route = routeTemplate(request)
-      log.warn({
-        event: 'http.failed',
-        method: request.method,
-        route,
-        status: problem.status,
-        error: messageWithCause(error),
-      })
-    }
+    logFailure(log, request, { problem, error })
     return sendProblem(reply, problem)
   })
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, NOT_FOUND))

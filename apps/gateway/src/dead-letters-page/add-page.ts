@@ -3,10 +3,8 @@
  * its addresses. Whoever asks has passed the hooks of the scope: the sign-in and the rules against other web sites.
  */
 import { parse } from 'node:querystring'
-import { messageWithCause } from '@wechat-outbox/outbox/engine'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { NOT_FOUND, type Problem, problemOf, setRetryAfter } from '../problem.ts'
-import { routeTemplate } from '../route-template.ts'
+import { logFailure, NOT_FOUND, type Problem, problemOf, setRetryAfter } from '../problem.ts'
 import { type Asked, contextOf, type PageDeps, PageProblem } from './asked.ts'
 import type { Language } from './language.ts'
 import { renderProblem } from './layout.ts'
@@ -50,16 +48,7 @@ export function addDeadLettersPage(scope: FastifyInstance, deps: PageDeps): void
   )
   scope.setErrorHandler((error: unknown, request, reply) => {
     const problem = error instanceof PageProblem ? error.problem : problemOf(error)
-    if (problem.status >= 500) {
-      const route = routeTemplate(request)
-      deps.log.warn({
-        event: 'http.failed',
-        method: request.method,
-        route,
-        status: problem.status,
-        error: messageWithCause(error),
-      })
-    }
+    logFailure(deps.log, request, { problem, error })
     return sendPageProblem({ deps, request, reply }, problem)
   })
   scope.setNotFoundHandler((request, reply) => sendPageProblem({ deps, request, reply }, NOT_FOUND))
