@@ -1,9 +1,9 @@
 // A task whose steps Redis refuses, or answers without being heard, is carried out all the same: nothing is lost or doubled.
-import { REDIS_ERRORS, scriptNamesOf, startRedisProxy } from '@wechat-outbox/sandbox'
+import { REDIS_ERRORS, scriptNamesOf } from '@wechat-outbox/sandbox'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { connectRedis, whenReady } from '../../src/redis/connection.ts'
 import { openStore } from '../../src/redis/store.ts'
 import { cancelTask } from '../../src/tasks/task.ts'
+import { connectThroughProxy } from '../support/proxied.ts'
 import { REFUSALS, whileRefusing } from '../support/refusals.ts'
 import { crowd, expectOneEach, letDie, pauseSending, receivers, start, taskOf, untilEnded } from '../support/tasks.ts'
 import { APP, keys, ownWorld, WAIT_MS } from '../support/world.ts'
@@ -50,12 +50,7 @@ describe('a step that Redis refuses', () => {
     const ids = await letDie(world, crowd(LETTERS, 7))
     await pauseSending(world)
     const nth = new Map<string, number>()
-    const proxy = await startRedisProxy({ targetPort: Number(new URL(world.url).port) })
-    onTestFinished(() => proxy.close())
-    const client = connectRedis(proxy.url, 'work')
-    client.on('error', () => undefined)
-    onTestFinished(() => client.disconnect())
-    await whenReady(client, WAIT_MS)
+    const { proxy, client } = await connectThroughProxy(world)
     const nameOf = scriptNamesOf(client)
     proxy.setOnCommand((command) => {
       const step = nameOf(command)?.slice('wxo:'.length) ?? ''

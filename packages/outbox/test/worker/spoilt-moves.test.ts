@@ -1,6 +1,6 @@
 // Another program spoils a key of the app for a moment, while a message goes from one list to another. It may go later; it is lost
 // by no step.
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { healLanes } from '../../src/lanes/heal.ts'
 import type { Settlement } from '../../src/worker/run.ts'
 import { burierOn } from '../support/dead.ts'
@@ -9,24 +9,18 @@ import { spoil } from '../support/spoil.ts'
 import { acts } from '../support/windows.ts'
 import {
   APP,
-  createWorld,
   DELIVERED,
   delivering,
   dies,
   keys,
   memberOf,
   retry,
+  sharedWorld,
   text,
   WAIT_MS,
-  type World,
 } from '../support/world.ts'
 
-let world: World
-beforeAll(async () => {
-  world = await createWorld()
-})
-beforeEach(() => world.redis.flushall())
-afterAll(() => world.close())
+const world = sharedWorld({ isFlushed: true })
 
 const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: WAIT_MS, interval: 10 })
 const AWAITS: Settlement = { kind: 'await-user', attempts: [] }

@@ -1,9 +1,8 @@
 // A worker that starts while Redis answers and refuses: what it needs not, it starts without; what it needs, its start rejects for, and it can
 // be closed then.
-import { startRedisProxy } from '@wechat-outbox/sandbox'
-import { expect, it, onTestFinished, vi } from 'vitest'
-import { connectRedis, whenReady } from '../../src/redis/connection.ts'
+import { expect, it, vi } from 'vitest'
 import { openStore } from '../../src/redis/store.ts'
+import { connectThroughProxy } from '../support/proxied.ts'
 import { whileRefusing } from '../support/refusals.ts'
 import { delivering, ownWorld, text, WAIT_MS } from '../support/world.ts'
 
@@ -20,12 +19,7 @@ it('serves an app although Redis was busy with a script when it began', async ()
 })
 
 it('says so where it cannot start, and can be closed', async () => {
-  const proxy = await startRedisProxy({ targetPort: Number(new URL(world.url).port) })
-  onTestFinished(() => proxy.close())
-  const client = connectRedis(proxy.url, 'work')
-  client.on('error', () => undefined)
-  onTestFinished(() => client.disconnect())
-  await whenReady(client, WAIT_MS)
+  const { proxy, client } = await connectThroughProxy(world)
   const store = await openStore(client)
   proxy.setOnCommand(([name = '']) => (name.toLowerCase() === 'info' ? { refuse: 'BUSY Redis is busy' } : undefined))
   // As on a Redis Cluster: with connections of its own, which ask for INFO first.
