@@ -1,6 +1,6 @@
 // A task whose steps Redis refuses, or answers without being heard, is carried out all the same: nothing is lost or doubled.
 import { REDIS_ERRORS, scriptNamesOf } from '@wechat-outbox/sandbox'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { openStore } from '../../src/redis/store.ts'
 import { cancelTask } from '../../src/tasks/task.ts'
 import { connectThroughProxy } from '../support/proxied.ts'
