@@ -1,5 +1,6 @@
 // Another program spoils a key of the app for a moment, while a message goes from one list to another. It may go later; it is lost
 // by no step.
+import { deadLetterIdOf } from '@wechat-outbox/messages'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { healLanes } from '../../src/lanes/heal.ts'
 import type { Settlement } from '../../src/worker/run.ts'
@@ -96,7 +97,11 @@ const MOVES: Readonly<Record<string, Move>> = {
     const [id = ''] = await world.accept([{ ...one(), expiresAt }, one()])
     const { burier } = burierOn(world.store)
     await until(() => expect(world.store.clock.now()).toBeGreaterThan(expiresAt))
-    return () => burier.expire(id).catch(refused)
+    return async () => {
+      await burier.expire(id).catch(refused)
+      // It is a message or a letter, and never both.
+      expect(await world.redis.exists(keys.sendJob(id), keys.deadJob(deadLetterIdOf(id)))).toBe(1)
+    }
   },
   async 'waits for the action that comes'(hand) {
     await world.accept([one('hold')])
@@ -162,10 +167,16 @@ describe.each(Object.entries(MOVES))('a message that %s', (what, move) => {
       const mend = await spoil(world.redis, key)
       const taken = step()
       let isOver = false
-      void taken.finally(() => (isOver = true))
+      taken.finally(() => (isOver = true)).catch(refused)
       await until(() => expect(isOver || hand.settler.trouble() !== undefined).toBe(true))
       await mend()
       await taken
+      const stands = await Promise.all([
+        world.redis.lrange(keys.sendWait, '0', '-1'),
+        world.redis.lrange(keys.sendActive, '0', '-1'),
+        world.redis.zrange(keys.sendDelayed, '0', '-1'),
+      ])
+      expect(stands.flat()).toHaveLength(new Set(stands.flat()).size)
       // Whoever waits for the user goes.
       await acts(world, 'o-one')
       await healLanes(world.store, APP, 0)
@@ -178,4 +189,16 @@ describe.each(Object.entries(MOVES))('a message that %s', (what, move) => {
       })
     },
   )
+})
+
+it('a message is not kept by a run that fails after it was given to it', async () => {
+  const [, second = ''] = await world.accept([one(), one()])
+  const hand = createHand(world)
+  const held = await hand.fetch()
+  const mend = await spoil(world.redis, keys.sendCompleted)
+  const settling = held.settle(DELIVERED, true)
+  await until(() => expect(hand.settler.trouble()).toBeDefined())
+  expect(await createHand(world, { name: 'other' }).fetch()).toMatchObject({ id: second })
+  await mend()
+  expect(await settling).toMatchObject({ outcome: 'done', fetched: undefined })
 })
