@@ -1,20 +1,41 @@
 -- Looks after lanes with parked messages that have not moved for a while: the one whose turn it is may be parked with
--- nobody left to wake it, because the one before it was removed by hand.
+-- nobody left to wake it, because the one before it was removed by hand. Each lane by itself: one that another program has
+-- spoilt is passed over until the next look, and holds up no other.
 --   KEYS[1] parked lanes
 --   ARGV[1] prefix of job keys   ARGV[2] not moved for so many ms   ARGV[3] lanes at most
--- Returns {lanes looked at, lanes that were empty …}. An empty lane that never moved to its end was deleted under its
--- messages.
+--   ARGV[4..] lanes that were empty at an earlier call, whose messages have been recalled since
+-- Returns {lanes looked at, {lanes that are empty …}, {what is first in a lane that
+-- could not be read, or '', and why …}}. An empty lane that never moved to its end was deleted under its messages: it is
+-- noted until these have been recalled.
 --- include wake
 --- include awaiting
-local lanes = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', nowMs() - ARGV[2], 'LIMIT', 0, ARGV[3])
-local answer = { #lanes }
-for _, lane in ipairs(lanes) do
-  if redis.call('EXISTS', lane) == 0 then answer[#answer + 1] = lane end
-  wake(lane, ARGV[1], KEYS[1])
+--- include why-failed
+local parkedLanes, jobs, now = KEYS[1], ARGV[1], nowMs()
+for n = 4, #ARGV do
+  if redis.call('EXISTS', ARGV[n]) == 0 then redis.call('ZREM', parkedLanes, ARGV[n]) end
+end
+local looked, empty, spoilt = 0, {}, {}
+for _, lane in ipairs(redis.call('ZRANGEBYSCORE', parkedLanes, '-inf', now - ARGV[2], 'LIMIT', 0, ARGV[3])) do
+  looked = looked + 1
+  if redis.call('EXISTS', lane) == 0 then
+    redis.call('ZADD', parkedLanes, 'XX', now, lane)
+    empty[#empty + 1] = lane
+  else
+    local isDone, error = pcall(wake, lane, jobs, parkedLanes)
+    if not isDone then
+      local why = whyFailed(error)
+      if isReadOnly(why) then return redis.error_reply(why) end
+      local id = redis.pcall('LINDEX', lane, 0)
+      spoilt[#spoilt + 1] = type(id) == 'string' and id or ''
+      spoilt[#spoilt + 1] = why
+      redis.call('ZADD', parkedLanes, 'XX', now, lane)
+    end
+  end
 end
 -- Nor does what was removed by hand wait for its user. What has waited longest is looked at: the rest becomes that in time.
-local awaiting = awaitingKey(ARGV[1])
-for _, id in ipairs(redis.call('ZRANGE', awaiting, 0, ARGV[3] - 1)) do
-  if redis.call('HGET', ARGV[1] .. id, 'parked') ~= 'user' then redis.call('ZREM', awaiting, id) end
+local awaiting = awaitingKey(jobs)
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', awaiting, '-inf', '+inf', 'LIMIT', 0, ARGV[3])) do
+  local parked = redis.pcall('HGET', jobs .. id, 'parked')
+  if type(parked) ~= 'table' and parked ~= 'user' then redis.call('ZREM', awaiting, id) end
 end
-return answer
+return { looked, empty, spoilt }

@@ -4,6 +4,7 @@
  * the time at which they last moved, and those that stand still are looked at.
  */
 import { parseJson, recipientIn } from '../bullmq/job-hash.ts'
+import { isRefusal, isWrongType, messageOf } from '../errors.ts'
 import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
@@ -11,43 +12,88 @@ import type { Store } from '../redis/store.ts'
 /** A lane that has not moved for so long is looked at. With the sweep's interval this stays under a minute. */
 const STILL_MS = 25_000
 const LANES_AT_ONCE = 100
+/** Of those that could not be read. */
+const NAMED_MAX = 5
 /** Delayed jobs that are looked through for messages of a deleted lane. */
 const SEARCHED_MAX = 100_000
 const PAGE = 500
 
-/** Wakes whoever is first in a lane that stands still. Returns how many lanes were looked at. */
+type Look = [looked: number, empty: string[], spoilt: string[]]
+
+/**
+ * Wakes whoever is first in a lane that stands still. Returns how many lanes were looked at.
+ * @throws when the others have been seen to, where another program has spoilt the key of a lane, or of a message in it
+ */
 export async function healLanes(store: Store, appid: string, stillMs = STILL_MS): Promise<number> {
   const keys = appKeys(appid)
+  const look = (atOnce: number, recalled: Iterable<string>): Promise<Look> => {
+    const args = [keys.sendJobs, stillMs, atOnce, ...recalled]
+    return runScript<Look>(store.redis, { name: 'heal', keys: [keys.parkedLanes], args })
+  }
   const deleted = new Set<string>()
+  const problems: string[] = []
   let looked = 0
   for (;;) {
-    const call = { name: 'heal', keys: [keys.parkedLanes], args: [keys.sendJobs, stillMs, LANES_AT_ONCE] } as const
-    const [count, ...empty] = await runScript<[number, ...string[]]>(store.redis, call)
+    const [count, empty, spoilt] = await look(LANES_AT_ONCE, [])
     looked += count
     for (const lane of empty) deleted.add(lane)
+    problems.push(...problemsIn(spoilt))
     if (count < LANES_AT_ONCE) break
   }
-  if (deleted.size > 0) await recallMembers(store, appid, deleted)
+  if (deleted.size > 0) {
+    const spoilt = await recallMembers(store, appid, deleted)
+    problems.push(...spoilt)
+    // They may be members, too.
+    if (spoilt.length === 0) await look(0, deleted)
+  }
+  if (problems.length > 0) throw new Error(`${problems.length} passed over: ${problems.slice(0, NAMED_MAX).join('; ')}`)
   return looked
+}
+
+/** A lane is named by what is first in it: its key ends with an openid, which no log holds. */
+function problemsIn(spoilt: readonly string[]): string[] {
+  const problems: string[] = []
+  for (let at = 0; at < spoilt.length; at += 2) {
+    problems.push(`${spoilt[at] ? `the lane of ${spoilt[at]}` : 'a lane'}: ${spoilt[at + 1]}`)
+  }
+  return problems
 }
 
 /**
  * A lane was deleted under its parked messages. They are promoted with their mark still on them, which makes each of them
- * look for its place and take a new one: their order is lost, and none of them is.
+ * look for its place and take a new one: their order is lost, and none of them is. Returns which could not be read, and why.
  */
-async function recallMembers(store: Store, appid: string, lanes: ReadonlySet<string>): Promise<void> {
+async function recallMembers(store: Store, appid: string, lanes: ReadonlySet<string>): Promise<string[]> {
   const keys = appKeys(appid)
   const backend = store.backend(appid, SEND_QUEUE)
   const members: string[] = []
+  const spoilt: string[] = []
   for (let from = 0; from < SEARCHED_MAX; from += PAGE) {
     const ids = await store.redis.zrange(keys.sendDelayed, String(from), String(from + PAGE - 1))
-    const marks = await Promise.all(ids.map((id) => store.redis.hmget(keys.sendJob(id), 'parked', 'data')))
+    const marks = await Promise.all(
+      ids.map((id) =>
+        store.redis.hmget(keys.sendJob(id), 'parked', 'data').catch((error: unknown) => {
+          if (!isWrongType(error)) throw error
+          spoilt.push(`${id}: ${messageOf(error)}`)
+          return []
+        }),
+      ),
+    )
     for (const [index, [parked, data]] of marks.entries()) {
       const touser = parked !== '1' ? undefined : recipientIn(parseJson(data))
       if (touser !== undefined && lanes.has(keys.lane(touser))) members.push(ids[index] ?? '')
     }
     if (ids.length < PAGE) break
   }
-  // One that somebody has promoted meanwhile is on its way already.
-  await Promise.all(members.map((id) => backend.promote(id).catch(() => undefined)))
+  // Where another program has spoilt what waits, BullMQ's script would fail between the two lists.
+  await store.redis.llen(keys.sendWait)
+  await Promise.all(
+    members.map((id) =>
+      backend.promote(id).catch((error: unknown) => {
+        // One that somebody has promoted meanwhile is on its way already.
+        if (isRefusal(error)) throw error
+      }),
+    ),
+  )
+  return spoilt
 }

@@ -32,19 +32,30 @@ export function createSweeper(options: SweeperOptions, { burier, keeper }: { bur
   let timer: NodeJS.Timeout | undefined
   let current: Promise<void> = Promise.resolve()
   let stopped = false
+  const expireLetters = async (): Promise<void> => {
+    const expired = await expireDeadLetters(store, { appid, before: store.clock.now() - retain.deadMs })
+    if (expired > 0) report.expired(expired)
+  }
+  const steps: Readonly<Record<string, () => Promise<unknown>>> = {
+    'whether the app is held': () => keeper.look(),
+    'messages that have failed': () => burier.sweep(),
+    'messages that have expired': () => expireMessages(burier, { store, appid }),
+    'lanes that stand still': () => healLanes(store, appid),
+    'old delivered messages': () => trimDelivered(store, appid, { ms: retain.deliveredMs, count: retain.deliveredMax }),
+    'content that goes': () => stripper.strip(),
+    ...(receiver === undefined && { 'old events': () => expireEvents({ store, appid, retain }) }),
+    'old dead letters': expireLetters,
+  }
+  // Each by itself: a key that another program has spoilt ends one step for as long as it stands there.
   const sweep = async (): Promise<void> => {
-    try {
-      await keeper.look()
-      await burier.sweep()
-      await expireMessages(burier, { store, appid })
-      await healLanes(store, appid)
-      await trimDelivered(store, appid, { ms: retain.deliveredMs, count: retain.deliveredMax })
-      await stripper.strip()
-      if (receiver === undefined) await expireEvents({ store, appid, retain })
-      const expired = await expireDeadLetters(store, { appid, before: store.clock.now() - retain.deadMs })
-      if (expired > 0) report.expired(expired)
-    } catch (error) {
-      report.problem({ what: 'the sweep', error: messageOf(error) })
+    for (const [what, step] of Object.entries(steps)) {
+      try {
+        await step()
+      } catch (error) {
+        report.problem({ what: `the sweep, ${what}`, error: messageOf(error) })
+        // Its connection may be gone for good.
+        if (stopped) return
+      }
     }
     if (!stopped) timer = setTimeout(next, sweepEveryMs)
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { healLanes } from '../../src/lanes/heal.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
+import { spoil } from '../support/spoil.ts'
 import { APP, attemptMade, delivering, keys, memberOf, ownWorld, text } from '../support/world.ts'
 
 const world = ownWorld()
@@ -64,6 +65,62 @@ describe('a lane that stands still', () => {
     release()
     await vi.waitFor(() => expect(sent).toHaveLength(3), 5000)
     await vi.waitFor(async () => expect(await world.redis.exists(keys.parkedLanes)).toBe(0), 5000)
+  })
+})
+
+describe('where another program has put something else under a key,', () => {
+  const waiting = () => world.redis.lrange(keys.sendWait, '0', '-1')
+
+  /** Two people's messages, of which those in front were removed by hand. Returns the ones behind. */
+  async function leftAlone(): Promise<[string, string]> {
+    const people = ['o-spoilt', 'o-sound']
+    const [first = '', second = ''] = await world.accept(people.map((touser) => text(touser)))
+    const behind = await world.accept(people.map((touser) => text(touser)))
+    for (const id of [first, second]) await (await world.send.getJob(id))?.remove()
+    return behind as [string, string]
+  }
+
+  it('one lane holds up no other, and is looked at again later', async () => {
+    const [behind, sound] = await leftAlone()
+    const lane = keys.lane('o-spoilt')
+    const mend = await spoil(world.redis, lane)
+    await world.redis.zadd(keys.parkedLanes, '1', lane)
+    const told = await healLanes(world.store, APP, 0).catch(String)
+    expect(told).toMatch(/^Error: 1 passed over: a lane: .*WRONGTYPE/)
+    expect(told).not.toContain('o-spoilt')
+    expect(await waiting()).toEqual([sound])
+    expect(Number(await world.redis.zscore(keys.parkedLanes, lane))).toBeGreaterThan(1)
+    await mend()
+    await healLanes(world.store, APP, 0)
+    expect(await waiting()).toEqual([sound, behind])
+  })
+
+  it('one message holds up no other lane, and is named', async () => {
+    const [behind, sound] = await leftAlone()
+    await world.redis.lpop(keys.lane('o-spoilt'))
+    const mend = await spoil(world.redis, keys.sendJob(behind))
+    await expect(healLanes(world.store, APP, 0)).rejects.toThrow(`the lane of ${behind}: `)
+    expect(await waiting()).toEqual([sound])
+    await mend()
+    await healLanes(world.store, APP, 0)
+    expect(await waiting()).toEqual([sound, behind])
+  })
+
+  it('the messages of a deleted lane come back when it is mended', async () => {
+    const [behind, sound] = await leftAlone()
+    await world.redis.del(keys.lane('o-spoilt'), keys.lane('o-sound'))
+    for (const key of [keys.sendWait, keys.sendDelayed]) {
+      const mend = await spoil(world.redis, key)
+      await expect(healLanes(world.store, APP, 0)).rejects.toThrow('WRONGTYPE')
+      await mend()
+    }
+    const mend = await spoil(world.redis, keys.sendJob(behind))
+    await expect(healLanes(world.store, APP, 0)).rejects.toThrow(`${behind}: WRONGTYPE`)
+    expect(await waiting()).toEqual([sound])
+    await mend()
+    await healLanes(world.store, APP, 0)
+    expect((await waiting()).toSorted()).toEqual([behind, sound].toSorted())
+    expect(await world.redis.exists(keys.parkedLanes)).toBe(0)
   })
 })
 

@@ -2,12 +2,38 @@
 import { describe, expect, it, vi } from 'vitest'
 import { runScript } from '../../src/redis/scripts.ts'
 import { keepArguments, trimDelivered } from '../../src/worker/trim.ts'
+import { spoil } from '../support/spoil.ts'
 import { APP, consumerDefaults, delivering, keys, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
 const world = sharedWorld({ isFlushed: true })
 
 const OFTEN = { sweepEveryMs: 100 }
 const soon = (look: () => Promise<void>) => vi.waitFor(look, { timeout: WAIT_MS })
+
+describe('where another program has put something else under a key of the app', () => {
+  it('the sweep does the rest, and says which step it cannot take', async () => {
+    const spoilt = [keys.sendFailed, keys.expiring, keys.parkedLanes, keys.callbackCompleted, keys.deadByTime]
+    const retain = { ...consumerDefaults(world.store).retain, deliveredMs: 1000 }
+    const { consumer, problems } = await world.consumer(delivering([]), { ...OFTEN, retain })
+    const { id } = await world.outbox().send(text('o-one'))
+    await soon(async () => expect(await world.outbox().status(id)).toMatchObject({ status: 'delivered' }))
+    for (const key of spoilt) await spoil(world.redis, key)
+    await soon(async () => expect(await world.redis.exists(keys.sendJob(id))).toBe(0))
+    const told = () => new Set(problems.map(({ what }) => what))
+    await soon(() => Promise.resolve(expect(told()).toContain('the sweep, old dead letters')))
+    expect(told()).toEqual(
+      new Set([
+        'the sweep, messages that have failed',
+        'the sweep, messages that have expired',
+        'the sweep, lanes that stand still',
+        'the sweep, old events',
+        'the sweep, old dead letters',
+      ]),
+    )
+    expect(problems.every(({ error }) => error.includes('WRONGTYPE'))).toBe(true)
+    await consumer.close(2000)
+  })
+})
 
 describe('a delivered message', () => {
   it('goes when its time is over, though nothing else happens; a repeat and who comes after it are as ever', async () => {
