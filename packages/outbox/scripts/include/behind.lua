@@ -31,7 +31,7 @@ local function isBehind(job, lane, jobPrefix, joinsLate)
   -- costs as much as the lane is long, so a message is looked for only where it may be absent: when it joins late or was
   -- not made here, when it was parked and comes by itself, and when it was first once, having been tried or taken over.
   local absent = not turn
-  if turn and (job.parked or job.atm or job.stc or joinsLate or not isGenerated(job.id)) then
+  if turn == nil or turn and (job.parked or job.atm or job.stc or joinsLate or not isGenerated(job.id)) then
     absent = not redis.call('LPOS', lane, job.id)
   end
   if absent then

@@ -1,4 +1,5 @@
--- wake(laneKey, jobPrefix, parkedKey): lets the first of a lane be fetched at once if it is parked, and returns its id or false.
+-- wake(laneKey, jobPrefix, parkedKey): lets the first of a lane be fetched at once if it is parked, and returns its id, false when the
+-- lane is empty, or nil when it is not known yet (`first`): then the lane is still noted for `heal`, which goes on.
 -- Only a parked job is promoted: one that waits for its own retry keeps its backoff. It goes to the front of `wait`,
 -- because it is older than whatever has come since. The steps are BullMQ's own `promote`, done here so that no crash
 -- can fall between taking a message off a lane and waking the next.
@@ -16,6 +17,7 @@ end
 
 local function wake(laneKey, jobPrefix, parkedKey)
   local id, parked = first(laneKey, jobPrefix)
+  if id == nil then return nil end
   if not id then
     redis.call('ZREM', parkedKey, laneKey)
     return false

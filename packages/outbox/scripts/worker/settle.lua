@@ -93,7 +93,8 @@ local function leave(run)
   local lane = lanes .. run.touser
   redis.call('LREM', lane, '1', run.id)
   local turn, parked = first(lane, jobs)
-  if not hasParked then return end
+  -- Where it is not known yet who is next, `heal` goes on.
+  if not hasParked or turn == nil then return end
   if not turn then
     redis.call('ZREM', parkedLanes, lane)
     return

@@ -18,7 +18,7 @@ const NAMED_MAX = 5
 const SEARCHED_MAX = 100_000
 const PAGE = 500
 
-type Look = [looked: number, empty: string[], spoilt: string[]]
+type Look = [looked: number, hasMore: '1' | '', empty: string[], spoilt: string[]]
 
 /**
  * Wakes whoever is first in a lane that stands still. Returns how many lanes were looked at.
@@ -34,11 +34,11 @@ export async function healLanes(store: Store, appid: string, stillMs = STILL_MS)
   const problems: string[] = []
   let looked = 0
   for (;;) {
-    const [count, empty, spoilt] = await look(LANES_AT_ONCE, [])
+    const [count, hasMore, empty, spoilt] = await look(LANES_AT_ONCE, [])
     looked += count
     for (const lane of empty) deleted.add(lane)
     problems.push(...problemsIn(spoilt))
-    if (count < LANES_AT_ONCE) break
+    if (count < LANES_AT_ONCE && hasMore === '') break
   }
   if (deleted.size > 0) {
     const spoilt = await recallMembers(store, appid, deleted)

@@ -1,8 +1,9 @@
 import { describe, expect, it, vi } from 'vitest'
 import { healLanes } from '../../src/lanes/heal.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
+import { createHand } from '../support/hand.ts'
 import { spoil } from '../support/spoil.ts'
-import { APP, attemptMade, delivering, keys, memberOf, ownWorld, text } from '../support/world.ts'
+import { APP, attemptMade, DELIVERED, delivering, keys, memberOf, ownWorld, text } from '../support/world.ts'
 
 const world = ownWorld()
 
@@ -65,6 +66,40 @@ describe('a lane that stands still', () => {
     release()
     await vi.waitFor(() => expect(sent).toHaveLength(3), 5000)
     await vi.waitFor(async () => expect(await world.redis.exists(keys.parkedLanes)).toBe(0), 5000)
+  })
+})
+
+describe('a lane with more at its front than one script drops, of messages that were removed by hand,', () => {
+  const waiting = () => world.redis.lrange(keys.sendWait, '0', '-1')
+  const removed = (count: number) =>
+    world.redis.lpush(keys.lane('o-one'), ...Array.from({ length: count }, (_, n) => `m-removed-${n}`))
+
+  it('is still noted when a message leaves it, and its next one goes', async () => {
+    const [, second = ''] = await world.accept([text('o-one'), text('o-one')])
+    const held = await createHand(world).fetch()
+    await removed(1500)
+    await held.settle(DELIVERED)
+    await healLanes(world.store, APP, 0)
+    expect(await waiting()).toEqual([second])
+  })
+
+  it('is gone through by one look', async () => {
+    const [first = '', second = ''] = await world.accept([text('o-one'), text('o-one')])
+    await (await world.send.getJob(first))?.remove()
+    await removed(3500)
+    await healLanes(world.store, APP, 0)
+    expect(await waiting()).toEqual([second])
+  })
+
+  it('takes no message a second time', async () => {
+    const [first = '', second = ''] = await world.accept([text('o-one'), text('o-one')])
+    await (await world.send.getJob(first))?.remove()
+    await removed(3500)
+    await (await world.send.getJob(second))?.promote()
+    await expect(createHand(world).fetch()).rejects.toThrow('nothing waits')
+    expect((await world.redis.lrange(keys.lane('o-one'), '0', '-1')).filter((id) => id === second)).toHaveLength(1)
+    await healLanes(world.store, APP, 0)
+    expect(await waiting()).toEqual([second])
   })
 })
 
