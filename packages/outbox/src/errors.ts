@@ -80,6 +80,24 @@ export function isWrongType(error: unknown): boolean {
   return error instanceof Error && error.message.includes('WRONGTYPE')
 }
 
+const SPOILT_NAMED_MAX = 5
+
+/** Of many, those whose keys another program has spoilt: the others are seen to, and then it is told of these. */
+export function collectSpoilt() {
+  const noted: string[] = []
+  return {
+    /** What `catch` takes of the one with this id. @throws any other error */
+    note: (id: string) => (error: unknown) => {
+      if (!isWrongType(error)) throw error
+      noted.push(`${id}: ${messageOf(error)}`)
+      return undefined
+    },
+    throwNoted(): void {
+      if (noted.length > 0) throw new Error(noted.slice(0, SPOILT_NAMED_MAX).join('; '))
+    },
+  }
+}
+
 /** A refused transaction lists why under `previousErrors`. */
 function previousErrorsOf(error: unknown): string {
   const previous = error instanceof Error && 'previousErrors' in error ? error.previousErrors : []

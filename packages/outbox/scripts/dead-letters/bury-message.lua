@@ -24,15 +24,17 @@ if redis.call('EXISTS', KEYS[2]) == 1 then return 'locked' end
 local function leave()
   redis.call('ZREM', KEYS[6], id)
   redis.call('LREM', KEYS[3], 1, id)
-  local turn = wake(KEYS[3], jobs, KEYS[4])
+  -- Whatever stands in the job of the next message: `heal` looks after that.
+  local isDone, turn = pcall(wake, KEYS[3], jobs, KEYS[4])
   -- What stood behind it has waited for the same user all the time, or since it was accepted: it does not begin anew.
-  if turn and parked == 'user' and awaitsSince then
+  if isDone and turn and parked == 'user' and awaitsSince then
     local acceptedAt = redis.call('HGET', jobs .. turn, 'timestamp')
     redis.call('HSETNX', jobs .. turn, 'awaitsSince', math.max(tonumber(awaitsSince), tonumber(acceptedAt)))
   end
 end
 
-if not exists or settled then
+-- A hash without a name is no job.
+if not exists or not name or settled then
   -- Failed, and WeChat has it or nothing is left of it.
   if isFailed then
     redis.call('ZREM', KEYS[5], id)

@@ -24,5 +24,6 @@ rememberEnding(
 )
 redis.call('ZREM', KEYS[5], id)
 redis.call('LREM', KEYS[3], 1, id)
-wake(KEYS[3], jobs, KEYS[4])
+-- Last, and whatever stands in the job of the next message.
+pcall(wake, KEYS[3], jobs, KEYS[4])
 return 'cancelled'

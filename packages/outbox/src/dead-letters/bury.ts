@@ -8,6 +8,7 @@
 import { type Attempt, type DeadLetter, deadLetterIdOf, type Reason, readJobData } from '@wechat-outbox/messages'
 import { attemptsOf, isTime, isWaiting, readJobHash, recipientIn } from '../bullmq/job-hash.ts'
 import { type DeathTold, deathTold, type Tells } from '../callbacks/tells.ts'
+import { collectSpoilt } from '../errors.ts'
 import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
@@ -46,7 +47,10 @@ export interface Burier {
   bury(id: string): Promise<Buried>
   /** Buries a message that has expired while it waited: nothing of it was under way. */
   expire(id: string): Promise<Buried>
-  /** Buries all that have failed. Returns how many dead letters that made. */
+  /**
+   * Buries all that have failed. Returns how many dead letters that made.
+   * @throws when the others are buried, where another program has spoilt a key of one
+   */
   sweep(): Promise<number>
 }
 
@@ -69,15 +73,18 @@ export function createBurier(options: BurierOptions): Burier {
     async sweep() {
       let dead = 0
       let left = 0
-      // Those that stay (occupied or locked) are stepped over, and so the sweep ends. Those that are not failed any more have
-      // left the set as well, and to step over them would be to step over others.
+      const spoilt = collectSpoilt()
+      // Whatever stays in the set, for whatever reason, is stepped over, and so the sweep ends. Those that have left it are not:
+      // to step over them would be to step over others.
       for (;;) {
         const ids = await redis.zrange(keys.sendFailed, String(left), String(left + SWEEP_BATCH - 1))
-        if (ids.length === 0) return dead
-        const kinds = await Promise.all(ids.map(async (id) => (await bury(id)).kind))
-        dead += kinds.filter((kind) => kind === 'dead').length
-        left += kinds.filter((kind) => kind === 'occupied' || kind === 'locked').length
+        if (ids.length === 0) break
+        const buried = await Promise.all(ids.map((id) => bury(id).catch(spoilt.note(id))))
+        dead += buried.filter((one) => one?.kind === 'dead').length
+        left += (await redis.zmscore(keys.sendFailed, ids)).filter((score) => score !== null).length
       }
+      spoilt.throwNoted()
+      return dead
     },
   }
 }

@@ -8,7 +8,7 @@ import {
   type StatusReport,
 } from '@wechat-outbox/messages'
 import { type JobHash, parseJson, readJobHash } from '../bullmq/job-hash.ts'
-import { invalid, isWrongType, messageOf } from '../errors.ts'
+import { collectSpoilt, invalid } from '../errors.ts'
 import { type AppKeys, appKeys, DEAD_LETTER_QUEUE } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 import { discardDeadLetter } from './discard.ts'
@@ -178,21 +178,17 @@ export async function expireDeadLetters(store: Store, at: { appid: string; befor
   const keys = appKeys(at.appid)
   let expired = 0
   let left = 0
-  const spoilt: string[] = []
+  const spoilt = collectSpoilt()
   for (;;) {
     const ids = await store.redis.zrangebyscore(keys.deadByTime, '-inf', at.before, 'LIMIT', left, CHUNK)
     if (ids.length === 0) break
     for (const id of ids) {
-      const result = await discardDeadLetter(store, { appid: at.appid, id }, 0).catch((error: unknown) => {
-        if (!isWrongType(error)) throw error
-        spoilt.push(`${id}: ${messageOf(error)}`)
-        return 'spoilt' as const
-      })
+      const result = await discardDeadLetter(store, { appid: at.appid, id }, 0).catch(spoilt.note(id))
       if (result === 'discarded') expired += 1
       else if (result === 'unknown') await store.redis.zrem(keys.deadByTime, id)
       else left += 1
     }
   }
-  if (spoilt.length > 0) throw new Error(spoilt.slice(0, 5).join('; '))
+  spoilt.throwNoted()
   return expired
 }

@@ -5,6 +5,7 @@ import { Worker } from 'bullmq'
 import { describe, expect, it, vi } from 'vitest'
 import { appPrefix } from '../../src/redis/keys.ts'
 import { burierOn, dying, failed, untilDead } from '../support/dead.ts'
+import { spoil } from '../support/spoil.ts'
 import { APP, dies, keys, ownWorld, text, WAIT_MS } from '../support/world.ts'
 
 const world = ownWorld()
@@ -81,6 +82,37 @@ describe('a message that dies', () => {
     expect((await burier.bury(id)).kind).toBe('changed')
     expect(await world.send.getJob(id)).toBeDefined()
     expect(dead).toEqual([])
+  })
+})
+
+describe('the sweep for messages that have failed', () => {
+  it('ends, and removes what is no job any more', async () => {
+    const [broken = '', sound = ''] = await failed(world, 'o-broken', 2)
+    await world.redis.hdel(keys.sendJob(broken), 'name')
+    const { burier, dead } = burierOn(world.store)
+    expect(await burier.sweep()).toBe(1)
+    expect(dead).toEqual([deadLetterIdOf(sound)])
+    expect(await world.redis.exists(keys.sendFailed, keys.sendJob(broken), keys.lane('o-broken'))).toBe(0)
+  })
+
+  it('ends where a message changes each time that it is looked at', async () => {
+    const [id = ''] = await failed(world, 'o-busy')
+    const busy = Object.create(world.redis) as typeof world.redis
+    busy.hgetall = (async (key: string) => {
+      const read = await world.redis.hgetall(key)
+      await world.redis.hincrby(key, 'ats', 1)
+      return read
+    }) as typeof busy.hgetall
+    expect(await burierOn({ ...world.store, redis: busy }).burier.sweep()).toBe(0)
+    expect(await world.redis.zscore(keys.sendFailed, id)).not.toBeNull()
+  })
+
+  it('buries the others where another program has spoilt one, and names it', async () => {
+    const [broken = '', sound = ''] = await failed(world, 'o-broken', 2)
+    await spoil(world.redis, keys.sendJob(broken))
+    const { burier, dead } = burierOn(world.store)
+    await expect(burier.sweep()).rejects.toThrow(`${broken}: WRONGTYPE`)
+    expect(dead).toEqual([deadLetterIdOf(sound)])
   })
 })
 

@@ -1,7 +1,10 @@
+import { deadLetterIdOf } from '@wechat-outbox/messages'
 import { describe, expect, it, vi } from 'vitest'
 import { pauseApp } from '../../src/app-hold/hold.ts'
 import { createBurier } from '../../src/dead-letters/bury.ts'
 import { expireMessages } from '../../src/lanes/expire.ts'
+import { burierOn } from '../support/dead.ts'
+import { spoil } from '../support/spoil.ts'
 import { APP, delivering, keys, ownWorld, reasonOf, text } from '../support/world.ts'
 
 const world = ownWorld()
@@ -51,6 +54,19 @@ describe('a message that expires while its app is held', () => {
     await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(at + 1), 20_000)
     const { dead } = await world.consumer(delivering([]))
     await vi.waitFor(() => expect(dead).toMatchObject([{ letter: { messageId: id } }]), 15_000)
+  })
+
+  it('dies although another program has spoilt one that expired before it, which is named', async () => {
+    await pauseApp(world.store, APP)
+    const at = Date.now()
+    const [broken = '', sound = ''] = await world.accept(
+      [1, 2].map((ms) => ({ ...text(`o-${ms}`), expiresAt: at + ms })),
+    )
+    await spoil(world.redis, keys.sendJob(broken))
+    await vi.waitFor(() => expect(world.store.clock.now()).toBeGreaterThan(at + 2), 20_000)
+    const { burier, dead } = burierOn(world.store)
+    await expect(expireMessages(burier, { store: world.store, appid: APP })).rejects.toThrow(`${broken}: WRONGTYPE`)
+    expect(dead).toEqual([deadLetterIdOf(sound)])
   })
 
   it('is forgotten by the list once it is delivered', async () => {

@@ -1,8 +1,10 @@
 // A message that waits to be tried again can be taken back where WeChat has refused each call of it, and not where nobody knows of one.
 import { ATTEMPTS_MAX } from '@wechat-outbox/messages'
 import { expect, it, vi } from 'vitest'
+import { healLanes } from '../../src/lanes/heal.ts'
 import { createHand } from '../support/hand.ts'
-import { attemptMade, memberOf, sharedWorld, text, WAIT_MS } from '../support/world.ts'
+import { spoil } from '../support/spoil.ts'
+import { APP, attemptMade, keys, memberOf, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
 const world = sharedWorld({ isFlushed: true })
 
@@ -37,4 +39,14 @@ it('is too late to cancel however often it has been tried since a call ended uns
   const { attempts = [] } = (await outbox.status(id)) ?? {}
   expect(attempts).toHaveLength(ATTEMPTS_MAX)
   expect(attempts[0]?.outcome).toBe('unsure')
+})
+
+it('is cancelled whatever another program has put in the place of the message behind it', async () => {
+  const [id = '', behind = ''] = await world.accept([text('o-1'), text('o-1')])
+  const mend = await spoil(world.redis, keys.sendJob(behind))
+  const outbox = world.outbox()
+  expect(await outbox.cancel(id)).toBe('cancelled')
+  await mend()
+  await healLanes(world.store, APP, 0)
+  expect(await world.redis.lrange(keys.sendWait, '0', '-1')).toEqual([behind])
 })
