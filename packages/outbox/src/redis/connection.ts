@@ -54,6 +54,8 @@ export function connectRedis(url: string, use: ConnectionUse): RedisClient {
     reconnectOnError: dropsWhereReadOnly(peers),
     keepAlive: 10_000,
     disconnectTimeout: 200,
+    // A Redis that is loading says how long it will take, and is ready sooner.
+    maxLoadingRetryTime: RECONNECT_MS_MAX,
   })
   guardClient(client, peers)
   // Each call that waits for Redis listens, and each app's workers do: many are no leak, and Node need not warn of one.

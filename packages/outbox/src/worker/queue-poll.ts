@@ -12,6 +12,7 @@ import { appKeys, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
 import { within } from '../within.ts'
+import { type Contact, createContact } from './contact.ts'
 
 /** Whoever carries out a task notes so several times a second. */
 const TASK_STILL_MS = 2000
@@ -28,10 +29,11 @@ export interface QueuePollOptions {
   readonly store: Store
   /** Undefined where workers wait on connections of their own. */
   readonly sharedWait: SharedWait | undefined
+  /** Half a lease at most. So long without a break the worker has been in touch with Redis before it takes anything over. */
   readonly everyMs: number
   /** From one measure of Redis's clock to the next. Default a minute. */
   readonly measureEveryMs?: number | undefined
-  /** Between two looks for stalled jobs. */
+  /** Between two looks for stalled jobs: a fifth of a lease. */
   readonly stalledIntervalMs: number
   /** False while this worker's own settlements are refused: what it would take over they may be about. */
   readonly mayTakeOver: () => boolean
@@ -47,10 +49,11 @@ export interface QueuePoll {
 
 export function createQueuePoll(options: QueuePollOptions): QueuePoll {
   const { sharedWait, store, everyMs, measureEveryMs = MEASURE_EVERY_MS, onError } = options
+  const contact = createContact(everyMs)
   const queues = ([SEND_QUEUE, DEAD_LETTER_QUEUE] as const).map((name) => {
     const backend = store.backend(options.appid, name)
     const keys = ['meta', 'limiter', 'wait', 'delayed', 'active'].map((key) => backend.toKey(key))
-    return { name, keys, marker: backend.toKey('marker'), watch: watchStalled(backend, options) }
+    return { name, keys, marker: backend.toKey('marker'), watch: watchStalled(backend, contact, options) }
   })
   const { replaysDue, tasksOpen } = appKeys(options.appid)
   const keys = [...queues.flatMap((queue) => queue.keys), replaysDue, tasksOpen]
@@ -61,7 +64,9 @@ export function createQueuePoll(options: QueuePollOptions): QueuePoll {
 
   async function poll(): Promise<void> {
     const call = { name: 'queue-poll', keys, args: [TASK_STILL_MS] } as const
+    const askedAt = performance.now()
     const seen = await inTime(runScript<[number, string, number][]>(store.redis, call))
+    contact.answered(askedAt)
     const now = store.clock.now()
     const working = new Set<QueueName>()
     for (const [at, queue] of queues.entries()) {
@@ -92,6 +97,8 @@ export function createQueuePoll(options: QueuePollOptions): QueuePoll {
   return {
     // The apps of a process do not all look at the same moment.
     start() {
+      // Whoever starts it has just asked Redis.
+      contact.answered(performance.now())
       if (!stopped) timer = setTimeout(() => void next(), Math.random() * everyMs)
     },
     stop() {
@@ -113,27 +120,32 @@ async function inTime<T>(asked: Promise<T>): Promise<T> {
   return answered.value
 }
 
+/** Looks that follow each other remember what they found; one that fails to come once may have come too early. */
+const REMEMBERED_LOOKS = 2
+
 /**
- * Two looks make a stalled job: it is over the lock's end by less than one interval. While Redis refuses writes no lock is renewed,
- * and the answers of WeChat wait in their workers to be recorded. So after a look that was refused the looks begin anew:
- * every live worker has recorded what it knows before any message is taken over.
+ * Two looks make a stalled job: it is over the lock's end by less than one interval. While Redis refuses writes or is away no lock is
+ * renewed, and the answers of WeChat wait in their workers to be recorded. So after that the looks begin anew, once this worker has been in
+ * touch for a while: every live worker has recorded what it knows before any message is taken over.
  */
 function watchStalled(
   backend: RedisQueueBackend,
+  contact: Contact,
   { stalledIntervalMs, mayTakeOver, store, onError }: QueuePollOptions,
 ) {
   let timer: NodeJS.Timeout | undefined
   let looking = false
-  let wasRefused = false
   const look = async (): Promise<void> => {
-    if (looking || !mayTakeOver()) return
+    if (looking || !mayTakeOver() || !contact.isFirm()) return
     looking = true
+    const askedAt = performance.now()
     try {
-      if (wasRefused) await store.redis.del(backend.toKey('stalled'))
-      wasRefused = false
-      await takeOverStalled(backend, stalledIntervalMs)
+      await takeOverStalled(store.redis, backend, {
+        everyMs: stalledIntervalMs,
+        rememberMs: REMEMBERED_LOOKS * stalledIntervalMs,
+      })
+      contact.answered(askedAt)
     } catch (error) {
-      wasRefused = true
       onError(error)
     }
     looking = false

@@ -109,7 +109,7 @@ export async function giveStalledBack(world: World, appid = APP): Promise<number
   let given = 0
   for (let looks = 0; looks < 2; looks += 1) {
     await world.redis.del(backend.toKey('stalled-check'))
-    given += (await takeOverStalled(backend, 1)).length
+    given += (await takeOverStalled(world.redis, backend, { everyMs: 1, rememberMs: 60_000 })).length
   }
   return given
 }

@@ -142,7 +142,7 @@ export function bullmqSide(options: SideOptions): Side {
       })
       return fetches ? read(moved as never) : undefined
     },
-    lookForStalled: () => takeOverStalled(backend, 1),
+    lookForStalled: () => takeOverStalled(options.store.redis, backend, { everyMs: 1, rememberMs: 60_000 }),
     close: () => queue.close(),
   }
 }
@@ -201,7 +201,7 @@ export function outboxSide(options: SideOptions): Side {
     fetch: (tokens) => Promise.all(tokens.map(async (token) => read(await backend.moveToActive(token)))),
     complete: (ending) => end(ending, { kind: 'delivered', attempts: ATTEMPTS }),
     delay: ({ delayMs, counts, attempts, ...ending }) => end(ending, { kind: 'snooze', delayMs, counts, attempts }),
-    lookForStalled: () => takeOverStalled(backend, 1),
+    lookForStalled: () => takeOverStalled(store.redis, backend, { everyMs: 1, rememberMs: 60_000 }),
     close: () => queue.close(),
   }
 }
