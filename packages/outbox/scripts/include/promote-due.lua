@@ -2,11 +2,17 @@
 -- only `wake` lets it be fetched.
 --   at.jobs   prefix of jobs   at.wait, at.delayed, at.prioritized, at.events   keys   at.now   epoch ms
 --- include park
+-- What another program has spoilt is looked at again after this time, and fails no fetch of the others meanwhile.
+local SPOILT_MS = 10000
+
 local function promoteDue(at)
   local due = redis.call('ZRANGEBYSCORE', at.delayed, 0, (at.now + 1) * 0x1000 - 1, 'LIMIT', 0, 1000)
   for _, id in ipairs(due) do
-    local parked, priority = unpack(redis.call('HMGET', at.jobs .. id, 'parked', 'priority'))
-    if parked == '1' then
+    local job = redis.pcall('HMGET', at.jobs .. id, 'parked', 'priority')
+    local parked, priority = unpack(job)
+    if job.err then
+      redis.call('ZADD', at.delayed, 'XX', (at.now + SPOILT_MS) * 0x1000, id)
+    elseif parked == '1' then
       redis.call('ZADD', at.delayed, 'XX', (at.now + PARK_MS) * 0x1000, id)
     else
       -- The other list comes first: it may be spoilt, and the message would stand nowhere.

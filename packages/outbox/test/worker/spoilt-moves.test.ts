@@ -202,3 +202,18 @@ it('a message is not kept by a run that fails after it was given to it', async (
   await mend()
   expect(await settling).toMatchObject({ outcome: 'done', fetched: undefined })
 })
+
+it('a message that is due holds up nobody else while its own key is spoilt', async () => {
+  const sendAt = world.store.clock.now() + 1000
+  const [due = ''] = await world.accept([{ ...one(), sendAt }])
+  expect(await world.redis.zcard(keys.sendDelayed)).toBe(1)
+  await until(() => expect(world.store.clock.now()).toBeGreaterThan(sendAt))
+  const mend = await spoil(world.redis, keys.sendJob(due))
+  const [other = ''] = await world.accept([text('o-other')])
+  const hand = createHand(world)
+  expect(await hand.fetch()).toMatchObject({ id: other })
+  await mend()
+  expect(await world.redis.zrange(keys.sendDelayed, '0', '-1')).toEqual([due])
+  await (await world.send.getJob(due))?.promote()
+  expect(await hand.fetch()).toMatchObject({ id: due })
+})
