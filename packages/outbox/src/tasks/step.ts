@@ -9,9 +9,15 @@ import { selectLetters } from './select.ts'
 import { takeBackBatch } from './take-back.ts'
 import { type OpenTask, openTasks, readTask, type Task } from './task.ts'
 
+export interface Problem {
+  readonly what: string
+  readonly error: string
+  readonly id?: string
+}
+
 export interface Round {
   readonly replayed: Replayed['replayed']
-  readonly problems: readonly { readonly what: string; readonly error: string; readonly id?: string }[]
+  readonly problems: readonly Problem[]
   /** What a task has come to in this round: its letters have been found, or it has ended. */
   readonly told: readonly { readonly event: 'started' | 'ended'; readonly task: Task }[]
   /** When the next round is due, in ms; undefined: when somebody asks for more. */
@@ -27,12 +33,16 @@ const SPOILT_AGAIN_MS = 5000
 
 /** @throws what Redis answers to a whole step */
 export async function runRound(options: ReplayOptions): Promise<Round> {
-  const tasks = await openTasks(options.store, options.appid)
+  const unread: Problem[] = []
+  const tasks = await openTasks(options.store, options.appid, (id, error) =>
+    unread.push({ what: 'reading a task', error: messageOf(error), id }),
+  )
   const searched = together(await Promise.all(tasks.filter(isSearching).map((task) => search(options, task))))
   // A letter that is found later may be older than those that are known, and its person's order is kept.
   if (searched.againMs === 0) return searched
   const replays = tasks.filter((task) => task.action === 'replay' && isRunning(task)).map(({ id }) => id)
-  const rounds = [searched, await alone({ what: 'replaying what was retried' }, () => single(options, replays))]
+  const spoilt = { ...NOTHING, problems: unread, againMs: unread.length > 0 ? SPOILT_AGAIN_MS : undefined }
+  const rounds = [searched, spoilt, await alone({ what: 'replaying what was retried' }, () => single(options, replays))]
   for (const task of tasks) {
     const step = isRunning(task) ? batch : task.takingBack ? takeBack : undefined
     if (step === undefined) continue

@@ -8,6 +8,7 @@
  */
 import { type DeadLetterFilter, newTaskId } from '@wechat-outbox/messages'
 import { parseJson } from '../bullmq/job-hash.ts'
+import { isWrongType } from '../errors.ts'
 import { appKeys } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
@@ -93,10 +94,22 @@ export async function createTask(store: Store, appid: string, asked: NewTask): P
   return readTask(store, appid, id)
 }
 
-/** Null: there is no such task, or it is no longer remembered. */
+type Unread = (id: string, error: unknown) => void
+
+/** Null: there is no such task, it is no longer remembered, or another program has put something else under its key. */
 export async function readTask(store: Store, appid: string, id: string): Promise<Task | null> {
-  const read = taskOf(id, await store.redis.hgetall(appKeys(appid).task(id)))
+  const read = await readOpen(store, { appid, id })
   return read === null ? null : shown(read)
+}
+
+async function readOpen(store: Store, at: { appid: string; id: string }, unread?: Unread): Promise<OpenTask | null> {
+  try {
+    return taskOf(at.id, await store.redis.hgetall(appKeys(at.appid).task(at.id)))
+  } catch (error) {
+    if (!isWrongType(error)) throw error
+    unread?.(at.id, error)
+    return null
+  }
 }
 
 /** All that are remembered, the latest first. */
@@ -106,11 +119,10 @@ export async function listTasks(store: Store, appid: string): Promise<Task[]> {
   return read.filter((task) => task !== null)
 }
 
-/** Those that a worker has something to do for. */
-export async function openTasks(store: Store, appid: string): Promise<OpenTask[]> {
-  const keys = appKeys(appid)
-  const ids = await store.redis.zrange(keys.tasksOpen, '0', '-1')
-  const read = await Promise.all(ids.toSorted().map(async (id) => taskOf(id, await store.redis.hgetall(keys.task(id)))))
+/** Those that a worker has something to do for. `unread` hears of those under whose key another program has put something else. */
+export async function openTasks(store: Store, appid: string, unread?: Unread): Promise<OpenTask[]> {
+  const ids = await store.redis.zrange(appKeys(appid).tasksOpen, '0', '-1')
+  const read = await Promise.all(ids.toSorted().map((id) => readOpen(store, { appid, id }, unread)))
   return read.filter((task) => task !== null)
 }
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { countDeadLetters, countGiven } from '../../src/dead-letters/count.ts'
 import { expireDeadLetters, listDeadLetters, requestReplay } from '../../src/dead-letters/list.ts'
 import { listPersonMessages } from '../../src/producer/person-messages.ts'
-import { cancelTask, openTasks } from '../../src/tasks/task.ts'
+import { cancelTask, listTasks, openTasks, readTask } from '../../src/tasks/task.ts'
 import { burierOn, failed } from '../support/dead.ts'
 import { createHand } from '../support/hand.ts'
 import { spoil } from '../support/spoil.ts'
@@ -184,6 +184,28 @@ describe('what another program has spoilt', () => {
     )
     expect(await taskOf(world, id)).toMatchObject({ done: 1 })
   })
+
+  it.each(['replay', 'discard'] as const)(
+    'under a task itself, holds up no other and no list of them: %s',
+    async (action) => {
+      const [first, good] = await letters(even)
+      const spoilt = await start(world, { action, ids: [first] })
+      const mend = await spoil(world.redis, keys.task(spoilt))
+      const id = await start(world, { action, ids: [good] })
+      const problems = []
+      while ((await taskOf(world, id)).status === 'running') problems.push(...(await round(world)).problems)
+      expect(problems).toContainEqual({
+        what: 'reading a task',
+        id: spoilt,
+        error: expect.stringContaining('WRONGTYPE'),
+      })
+      expect(await listTasks(world.store, APP)).toMatchObject([{ id, done: 1 }])
+      expect(await readTask(world.store, APP, spoilt)).toBeNull()
+      await mend()
+      await carryOut(world, spoilt)
+      expect(await taskOf(world, spoilt)).toMatchObject({ done: 1 })
+    },
+  )
 
   it('for the task whose replays are taken back, holds up no other', async () => {
     const [first, good] = await letters(even)
