@@ -4,6 +4,7 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { replayCallbacks } from '../../src/callbacks/operate.ts'
 import { deliverersIn, FAILED, TAKEN } from '../support/deliverers.ts'
 import { createHand, SILENT } from '../support/hand.ts'
+import { spoil } from '../support/spoil.ts'
 import { APP, DELIVERED, keys, memberOf, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
 const world = sharedWorld({ isFlushed: true })
@@ -93,12 +94,13 @@ it('a message has its event although the rest of the step fails, and is repeated
   const [id = ''] = await world.accept([text('oA')])
   const held = await createHand(world, { tells: new Set(CALLBACK_TYPES), report }).fetch()
   await held.run.admit(memberOf(held.run))
-  // A job that is due, which another program has spoilt: promoting it fails.
-  await world.redis.set(keys.sendJob('spoilt'), 'x')
-  await world.redis.zadd(keys.sendDelayed, 1, 'spoilt')
+  // A job is due, and another program has spoilt the list where it is to go: promoting it fails.
+  await world.redis.hset(keys.sendJob('due'), 'name', 'due')
+  await world.redis.zadd(keys.sendDelayed, 1, 'due')
+  const mend = await spoil(world.redis, keys.sendWait)
   const settled = held.settle(DELIVERED, true)
   await again.promise
-  await world.redis.zrem(keys.sendDelayed, 'spoilt')
+  await mend()
   await settled
   expect(await world.redis.lrange(keys.callbackWait, '0', '-1')).toEqual([`c-${id.slice(2)}-delivered`])
 })
