@@ -144,7 +144,9 @@ describe('start without any configuration', () => {
   }, 90_000)
 
   it('takes free ports where the usual ones are taken, and says so', async () => {
-    const servers = await Promise.all([3000, 9464, 9465].map(occupy))
+    const servers = []
+    // One after the other: two runs do not wait for each other.
+    for (const port of [3000, 9464, 9465]) servers.push(await occupy(port))
     const program = bench.start(['--data-dir', await bench.dir()], { GATEWAY_PORT: undefined, WORKER_PORT: undefined })
     await untilUp(program)
     expect(program.stdout()).toMatch(/Port 3000 is taken: a free one is used instead/)
@@ -152,7 +154,7 @@ describe('start without any configuration', () => {
     expect(program.stdout()).toMatch(/Port 9465 is taken: a free one is used instead/)
     expect((await fetch(await addressOf(program, 'health'))).status).toBe(200)
     for (const server of servers) server?.close()
-  }, 60_000)
+  }, 120_000)
 
   it('insists on a port that was asked for by name', async () => {
     const server = createServer().listen(0, '127.0.0.1')
@@ -226,13 +228,12 @@ describe('whoever is killed with -9', () => {
 })
 
 /** Listens on a port; null where somebody else does already, which serves as well. */
+/** Null: somebody else's for good. Another run of this suite lets go of it when its test ends, which would leave it free here. */
 async function occupy(port: number) {
-  const server = createServer()
-  try {
-    server.listen(port, '127.0.0.1')
+  const listen = async () => {
+    const server = createServer().listen(port, '127.0.0.1')
     await once(server, 'listening')
     return server
-  } catch {
-    return null
   }
+  return vi.waitFor(listen, { timeout: 30_000, interval: 20 }).catch(() => null)
 }
