@@ -10,10 +10,9 @@ local function promoteDue(at)
   for _, id in ipairs(due) do
     local job = redis.pcall('HMGET', at.jobs .. id, 'parked', 'priority')
     local parked, priority = unpack(job)
-    if job.err then
-      redis.call('ZADD', at.delayed, 'XX', (at.now + SPOILT_MS) * 0x1000, id)
-    elseif parked == '1' then
-      redis.call('ZADD', at.delayed, 'XX', (at.now + PARK_MS) * 0x1000, id)
+    local putOffMs = job.err and SPOILT_MS or parked == '1' and PARK_MS
+    if putOffMs then
+      redis.call('ZADD', at.delayed, 'XX', (at.now + putOffMs) * 0x1000, id)
     else
       -- The other list comes first: it may be spoilt, and the message would stand nowhere.
       if (tonumber(priority) or 0) == 0 then
