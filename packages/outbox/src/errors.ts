@@ -82,18 +82,29 @@ export function isWrongType(error: unknown): boolean {
 
 const SPOILT_NAMED_MAX = 5
 
-/** Of many, those whose keys another program has spoilt: the others are seen to, and then it is told of these. */
-export function collectSpoilt() {
+/** Those of many whose keys another program has spoilt. */
+export interface Spoilt {
+  add(what: string, why: string): void
+  /** What `catch` takes of the one with this id. @throws any other error */
+  note(id: string): (error: unknown) => undefined
+  /** @throws where any was noted, with the first few */
+  throwNoted(): void
+}
+
+/** The others are seen to, and then it is told of these. */
+export function collectSpoilt(): Spoilt {
   const noted: string[] = []
+  const add = (what: string, why: string): void => void noted.push(`${what}: ${why}`)
   return {
-    /** What `catch` takes of the one with this id. @throws any other error */
-    note: (id: string) => (error: unknown) => {
+    add,
+    note: (id) => (error) => {
       if (!isWrongType(error)) throw error
-      noted.push(`${id}: ${messageOf(error)}`)
+      add(id, messageOf(error))
       return undefined
     },
-    throwNoted(): void {
-      if (noted.length > 0) throw new Error(noted.slice(0, SPOILT_NAMED_MAX).join('; '))
+    throwNoted() {
+      if (noted.length > 0)
+        throw new Error(`${noted.length} passed over: ${noted.slice(0, SPOILT_NAMED_MAX).join('; ')}`)
     },
   }
 }

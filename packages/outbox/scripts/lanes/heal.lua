@@ -4,9 +4,9 @@
 --   KEYS[1] parked lanes
 --   ARGV[1] prefix of job keys   ARGV[2] not moved for so many ms   ARGV[3] lanes at most
 --   ARGV[4..] lanes that were empty at an earlier call, whose messages have been recalled since
--- Returns {lanes looked at, '1' if one of them has more ids at its front to drop, {lanes that are empty …}, {what is first in a lane that
--- could not be read, or '', and why …}}. An empty lane that never moved to its end was deleted under its messages: it is
--- noted until these have been recalled.
+-- Returns {lanes looked at, '1' if one of them has more ids at its front to drop, {lanes that are empty …}, {what is first in a
+-- lane that could not be read, or '', and why …}}. An empty lane that never moved to its end was deleted under its messages: it
+-- is noted until these have been recalled.
 --- include wake
 --- include awaiting
 --- include why-failed

@@ -13,8 +13,8 @@ export interface Look {
 }
 
 /**
- * One look: what stood without a lock at the last one and still does waits again. Returns its ids. What the last one found is forgotten where
- * Redis was away since then, so that a look that has waited in the client meanwhile takes nothing over.
+ * One look: what stood without a lock at the last one and still does waits again. Returns its ids. What the last one found is
+ * forgotten where Redis was away since then, so that a look that has waited in the client meanwhile takes nothing over.
  * @throws what Redis answers
  */
 export async function takeOverStalled(

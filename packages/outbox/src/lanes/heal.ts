@@ -4,7 +4,7 @@
  * the time at which they last moved, and those that stand still are looked at.
  */
 import { parseJson, recipientIn } from '../bullmq/job-hash.ts'
-import { isRefusal, isWrongType, messageOf } from '../errors.ts'
+import { collectSpoilt, isRefusal, type Spoilt } from '../errors.ts'
 import { appKeys, SEND_QUEUE } from '../redis/keys.ts'
 import { runScript } from '../redis/scripts.ts'
 import type { Store } from '../redis/store.ts'
@@ -12,8 +12,6 @@ import type { Store } from '../redis/store.ts'
 /** A lane that has not moved for so long is looked at. With the sweep's interval this stays under a minute. */
 const STILL_MS = 25_000
 const LANES_AT_ONCE = 100
-/** Of those that could not be read. */
-const NAMED_MAX = 5
 /** Delayed jobs that are looked through for messages of a deleted lane. */
 const SEARCHED_MAX = 100_000
 const PAGE = 500
@@ -31,55 +29,50 @@ export async function healLanes(store: Store, appid: string, stillMs = STILL_MS)
     return runScript<Look>(store.redis, { name: 'heal', keys: [keys.parkedLanes], args })
   }
   const deleted = new Set<string>()
-  const problems: string[] = []
+  const spoilt = collectSpoilt()
   let looked = 0
   for (;;) {
-    const [count, hasMore, empty, spoilt] = await look(LANES_AT_ONCE, [])
+    const [count, hasMore, empty, unread] = await look(LANES_AT_ONCE, [])
     looked += count
     for (const lane of empty) deleted.add(lane)
-    problems.push(...problemsIn(spoilt))
+    addLanes(spoilt, unread)
     if (count < LANES_AT_ONCE && hasMore === '') break
   }
-  if (deleted.size > 0) {
-    const spoilt = await recallMembers(store, appid, deleted)
-    problems.push(...spoilt)
-    // They may be members, too.
-    if (spoilt.length === 0) await look(0, deleted)
-  }
-  if (problems.length > 0) throw new Error(`${problems.length} passed over: ${problems.slice(0, NAMED_MAX).join('; ')}`)
+  // What could not be read may be a member, too.
+  if (deleted.size > 0 && (await recallMembers({ store, appid }, deleted, spoilt))) await look(0, deleted)
+  spoilt.throwNoted()
   return looked
 }
 
 /** A lane is named by what is first in it: its key ends with an openid, which no log holds. */
-function problemsIn(spoilt: readonly string[]): string[] {
-  const problems: string[] = []
-  for (let at = 0; at < spoilt.length; at += 2) {
-    problems.push(`${spoilt[at] ? `the lane of ${spoilt[at]}` : 'a lane'}: ${spoilt[at + 1]}`)
+function addLanes(spoilt: Spoilt, unread: readonly string[]): void {
+  for (let at = 0; at < unread.length; at += 2) {
+    spoilt.add(unread[at] ? `the lane of ${unread[at]}` : 'a lane', unread[at + 1] ?? '')
   }
-  return problems
 }
 
 /**
  * A lane was deleted under its parked messages. They are promoted with their mark still on them, which makes each of them
- * look for its place and take a new one: their order is lost, and none of them is. Returns which could not be read, and why.
+ * look for its place and take a new one: their order is lost, and none of them is. Returns whether all
+ * could be read.
  */
-async function recallMembers(store: Store, appid: string, lanes: ReadonlySet<string>): Promise<string[]> {
+async function recallMembers(
+  { store, appid }: { store: Store; appid: string },
+  lanes: ReadonlySet<string>,
+  spoilt: Spoilt,
+): Promise<boolean> {
   const keys = appKeys(appid)
   const backend = store.backend(appid, SEND_QUEUE)
   const members: string[] = []
-  const spoilt: string[] = []
+  let isWhole = true
   for (let from = 0; from < SEARCHED_MAX; from += PAGE) {
     const ids = await store.redis.zrange(keys.sendDelayed, String(from), String(from + PAGE - 1))
     const marks = await Promise.all(
-      ids.map((id) =>
-        store.redis.hmget(keys.sendJob(id), 'parked', 'data').catch((error: unknown) => {
-          if (!isWrongType(error)) throw error
-          spoilt.push(`${id}: ${messageOf(error)}`)
-          return []
-        }),
-      ),
+      ids.map((id) => store.redis.hmget(keys.sendJob(id), 'parked', 'data').catch(spoilt.note(id))),
     )
-    for (const [index, [parked, data]] of marks.entries()) {
+    for (const [index, mark] of marks.entries()) {
+      if (mark === undefined) isWhole = false
+      const [parked, data] = mark ?? []
       const touser = parked !== '1' ? undefined : recipientIn(parseJson(data))
       if (touser !== undefined && lanes.has(keys.lane(touser))) members.push(ids[index] ?? '')
     }
@@ -95,5 +88,5 @@ async function recallMembers(store: Store, appid: string, lanes: ReadonlySet<str
       }),
     ),
   )
-  return spoilt
+  return isWhole
 }
