@@ -44,11 +44,21 @@ type Finished = Awaited<ReturnType<RedisQueueBackend['moveToCompleted']>>
 
 export class OutboxBackend extends RedisQueueBackend {
   #options!: OutboxBackendOptions
+  #ready: Promise<void> | undefined
 
   /** What cannot be a parameter of the constructor, because BullMQ's sibling backends are made by it. */
   serve(options: OutboxBackendOptions): this {
     this.#options = options
     return this
+  }
+
+  /**
+   * BullMQ waits for this before it completes a job. A connection that a busy queue opens later may be refused, or never be
+   * answered, and what a run has come to must neither fail by that nor wait for it: it goes over the store's connection.
+   */
+  override waitUntilReady(): Promise<void> {
+    this.#ready ??= super.waitUntilReady()
+    return this.#ready
   }
 
   override async moveToActive(token: string, name?: string): Promise<Moved> {
