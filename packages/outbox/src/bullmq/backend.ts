@@ -75,18 +75,19 @@ export class OutboxBackend extends RedisQueueBackend {
     returned: R,
     ...rest: Rest<RedisQueueBackend['moveToCompleted']>
   ): Promise<Finished> {
-    const [keep, token, fetchNext] = rest
+    const [, , fetchNext] = rest
     if (!(returned instanceof Ended)) return super.moveToCompleted(job, returned, ...rest)
     const fetches = fetchNext && !this.#options.hasRate
     const { item } = returned
     const isBullmqs = item.kind === 'delivered' && item.isBullmqs
     const settled = await this.#options.settler.settle({ ...item, fetches: fetches && !isBullmqs } as Item)
-    returned.onSettled(settled)
-    if (isBullmqs) {
-      const value = item.returned === '' ? await this.#returnedBefore(item.id) : returned.returned
-      const finished = await super.moveToCompleted(job, value as never, keep, token, fetchNext)
-      return { ...finished, result: finished.result && this.#byLocalClock(finished.result as Moved) } as Finished
+    try {
+      returned.onSettled(settled)
+    } catch (error) {
+      // It holds whoever is told, and the message that was fetched with it waits for its run.
+      this.emit('error', error)
     }
+    if (isBullmqs) return this.#completeByBullmq(job, returned, rest)
     return { result: fetches ? this.#moved(settled) : undefined, finishedOn: Date.now() } as Finished
   }
 
@@ -98,11 +99,10 @@ export class OutboxBackend extends RedisQueueBackend {
   ): Promise<Finished> {
     const [, token] = rest
     this.emit('error', new Error(`a run of ${job.id} ended without a settlement: ${failedReason}`))
-    const answer = { result: undefined, finishedOn: Date.now() } as unknown as Finished
-    // WeChat has the message, and BullMQ refuses to complete its job: the next run asks again, once this one's lock has ended.
-    if (isBullmqs(job as unknown as Job) && (await this.#isSettled(String(job.id)))) return answer
+    // Only BullMQ can complete it, and the next run asks for that, once this one's lock has ended.
+    if (isBullmqs(job as unknown as Job) && (await this.#isSettled(String(job.id)))) return finishedWithoutNext()
     await this.#options.settler.settle({ kind: 'give-back', id: String(job.id), token, fetches: false })
-    return answer
+    return finishedWithoutNext()
   }
 
   /** What BullMQ's own scripts compare with delays is Redis's time, as everywhere. */
@@ -123,6 +123,24 @@ export class OutboxBackend extends RedisQueueBackend {
       if (!isRefusal(error)) throw error
       settler.metByBullmq(messageOf(error))
       return [undefined, undefined, 0, Date.now() + AFTER_REFUSAL_MS] as unknown as Moved
+    }
+  }
+
+  /** WeChat has the message. Where BullMQ refuses, the job stays as it is, and its next run asks again once this lock has ended. */
+  async #completeByBullmq<T, R, N extends string>(
+    job: MinimalJob<T, R, N>,
+    { item, returned }: Ended,
+    rest: Rest<RedisQueueBackend['moveToCompleted']>,
+  ): Promise<Finished> {
+    try {
+      const isRepeated = item.kind === 'delivered' && item.returned === ''
+      const value = isRepeated ? await this.#returnedBefore(item.id) : returned
+      const finished = await super.moveToCompleted(job, value as never, ...rest)
+      return { ...finished, result: finished.result && this.#byLocalClock(finished.result as Moved) } as Finished
+    } catch (error) {
+      // Thrown, it would be a failure to BullMQ, which would count a try and store the error in the message's history.
+      this.emit('error', new Error(`BullMQ does not complete ${item.id}: ${messageOf(error)}`))
+      return finishedWithoutNext()
     }
   }
 
@@ -156,5 +174,7 @@ export function isBullmqs(job: Pick<Job, 'parentKey' | 'deduplicationId' | 'repe
 }
 
 const AFTER_REFUSAL_MS = 500
+
+const finishedWithoutNext = (): Finished => ({ result: undefined, finishedOn: Date.now() }) as unknown as Finished
 
 type Rest<Method> = Method extends (first: never, second: never, ...rest: infer Others) => unknown ? Others : never

@@ -5,24 +5,25 @@
 import type { Attempt, DeadLetter, Reason, WindowDisagreement } from '@wechat-outbox/messages'
 import { type Job, Worker, type WorkerOptions } from 'bullmq'
 import { createHoldKeeper, type HoldKeeper, type HoldReport } from '../app-hold/keeper.ts'
-import { Ended } from '../bullmq/backend.ts'
+import type { Ended } from '../bullmq/backend.ts'
 import { IDLE_S, openBackend } from '../bullmq/idle-backend.ts'
 import type { SharedWait } from '../bullmq/shared-wait.ts'
 import { STALLED_COUNT_MAX } from '../bullmq/stalled.ts'
 import { createDeliverer, type DelivererOptions, type Receiver } from '../callbacks/deliverer.ts'
 import { type Burier, createBurier, type ExpiryOf } from '../dead-letters/bury.ts'
 import type { Retain } from '../erase/strip.ts'
-import { isRefusal, messageOf } from '../errors.ts'
-import { type AppKeys, appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
+import { messageOf } from '../errors.ts'
+import { appKeys, appPrefix, DEAD_LETTER_QUEUE, SEND_QUEUE } from '../redis/keys.ts'
 import type { Store } from '../redis/store.ts'
 import type { Task } from '../tasks/task.ts'
 import type { ClosedRule } from '../windows/ledger.ts'
 import { createPresence } from './presence.ts'
 import { createQueuePoll, type QueuePoll } from './queue-poll.ts'
 import { createReplayer } from './replayer.ts'
-import { createRun, type Ending, type Run, type Settlement } from './run.ts'
-import { createRunSlots, type RunSlots } from './run-slots.ts'
-import { type Settled, Settler, type SettlerReport, type Trouble } from './settler.ts'
+import type { Run, Settlement } from './run.ts'
+import { runJob } from './run-job.ts'
+import { createRunSlots } from './run-slots.ts'
+import { Settler, type SettlerReport, type Trouble } from './settler.ts'
 import { createSweeper } from './sweep.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
@@ -90,10 +91,6 @@ export interface Consumer {
   close(timeoutMs: number, cut?: AbortSignal): Promise<boolean>
 }
 
-/** What a run that threw waits before it is tried again: its fault is ours, and a loop would hide it in its own noise. */
-const AFTER_BUG_MS = 30_000
-/** Redis has refused what a run asked before its call: nothing was sent, and refusals pass. */
-const AFTER_REFUSAL_MS = 1000
 const NEVER = new AbortController().signal
 const STUCK_AFTER_MS = 30_000
 /** What an aborted call's settlement may take. */
@@ -262,39 +259,3 @@ function createSendWorker(options: ConsumerOptions, parts: Parts): Worker {
   })
   return worker
 }
-
-async function runJob(
-  job: Job,
-  at: { token: string; signal: AbortSignal },
-  options: ConsumerOptions & Parts & { keys: AppKeys; slots: RunSlots },
-): Promise<Ended> {
-  const { stalledAfterMs: leaseMs, report } = options
-  const started = performance.now()
-  const tells = options.receiver?.tells
-  const run = createRun(job, at, { ...options, leaseMs, keepsContent: options.retain.content, tells })
-  const failed = (error: unknown): Settlement => {
-    report.problem({ what: 'a run failed', error: messageOf(error), id: run.id })
-    const delayMs = isRefusal(error) ? AFTER_REFUSAL_MS : AFTER_BUG_MS
-    return { kind: 'snooze', delayMs, counts: false, attempts: [] }
-  }
-  const settlement = await options.deliver(run).catch(failed)
-  await run.end().catch((error: unknown) => report.problem({ what: 'a probe', error: messageOf(error), id: run.id }))
-  const ending = run.ending(settlement)
-  const ended = performance.now()
-  const onSettled = ({ outcome, disagreement }: Settled): void => {
-    options.slots.ended(ended - started, performance.now() - ended)
-    told(ending, outcome, report)
-    options.onSettled?.(run, settlement, outcome === 'done')
-    if (disagreement !== undefined) report.windowDisagreed(disagreement)
-  }
-  return new Ended(ending.item, onSettled, returnedOf(settlement))
-}
-
-function told({ item, dead }: Ending, outcome: string, report: ConsumerReport): void {
-  if (outcome === 'done' && dead !== undefined) report.dead(dead)
-  if (outcome === 'occupied')
-    report.problem({ what: 'a dead letter of that id is another message’s', error: '', id: item.id })
-}
-
-const returnedOf = (settlement: Settlement) =>
-  'attempts' in settlement ? { attempts: settlement.attempts } : { attempts: [] }

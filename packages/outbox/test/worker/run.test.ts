@@ -2,7 +2,18 @@ import { Worker } from 'bullmq'
 import { describe, expect, it, vi } from 'vitest'
 import { appPrefix } from '../../src/redis/keys.ts'
 import type { Turn } from '../../src/worker/turn.ts'
-import { APP, ASKING, attemptMade, delivering, keys, memberOf, ownWorld, retry, text } from '../support/world.ts'
+import {
+  APP,
+  ASKING,
+  attemptMade,
+  delivering,
+  keys,
+  memberOf,
+  ownWorld,
+  retry,
+  text,
+  WAIT_MS,
+} from '../support/world.ts'
 
 const world = ownWorld()
 
@@ -147,6 +158,37 @@ describe('settling', () => {
     const { problems } = await world.consumer(() => Promise.reject(new Error('a bug')))
     await vi.waitFor(() => expect(problems).toMatchObject([{ what: 'a run failed', error: 'a bug', id }]), 5000)
     await vi.waitFor(async () => expect(await (await world.send.getJob(id))?.getState()).toBe('delayed'), 5000)
+  })
+
+  it('sends a message once whose attempts nobody can store', async () => {
+    const [id = '', next = ''] = await world.accept([text('o-odd'), text('o-odd', 'next')])
+    const sent: string[] = []
+    const { problems } = await world.consumer(async (run) => {
+      await delivering(sent)(run)
+      const ms = run.id === id ? (1n as never) : 1
+      return { kind: 'delivered', attempts: [attemptMade({ ms })] }
+    })
+    await vi.waitFor(async () => expect(await world.redis.zcard(keys.sendCompleted)).toBe(2), WAIT_MS)
+    expect(sent).toEqual([id, next])
+    expect(problems).toMatchObject([{ what: 'a run failed', id }])
+  })
+
+  it('loses no message that was fetched with a settlement which nobody could be told of', async () => {
+    const ids = await world.accept(
+      [1, 2, 3, 4, 5].map((n) => ({ ...text(`o-${n}`), ifUnsure: 'dead-letter' as const })),
+    )
+    const sent: string[] = []
+    const onSettled = (): void => {
+      throw new Error('a bug')
+    }
+    const { dead, problems } = await world.consumer(delivering(sent), {
+      onSettled,
+      concurrency: 1,
+      stalledAfterMs: 60_000,
+    })
+    await vi.waitFor(async () => expect(await world.redis.zcard(keys.sendCompleted)).toBe(5), WAIT_MS)
+    expect([sent, dead]).toEqual([ids, []])
+    expect(problems).toContainEqual({ what: 'worker', error: 'a bug' })
   })
 
   it('leaves a message alone whose lock it no longer holds', async () => {
