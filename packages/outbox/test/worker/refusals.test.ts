@@ -1,44 +1,14 @@
 // A real Redis that refuses to write while calls are open: what WeChat has answered is kept and recorded when Redis writes
 // again. None is sent twice, none is dead, and none looks as if its worker had died.
 import { describe, expect, it, vi } from 'vitest'
-import type { Run, Settlement } from '../../src/worker/run.ts'
+import { gatedWechat } from '../support/gated-wechat.ts'
 import { REFUSALS, whileRefusing } from '../support/refusals.ts'
-import {
-  DELIVERED,
-  delivering,
-  dies,
-  keys,
-  memberOf,
-  ownWorld,
-  type Reported,
-  text,
-  WAIT_MS,
-} from '../support/world.ts'
+import { delivering, keys, ownWorld, type Reported, text, WAIT_MS } from '../support/world.ts'
 
 const world = ownWorld()
 
 const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: WAIT_MS, interval: 20 })
 const OPEN = 10
-
-/** A WeChat that answers when it is let, and remembers what it was sent. */
-function gatedWechat() {
-  const sent: string[] = []
-  const interrupted: string[] = []
-  const gate = Promise.withResolvers<void>()
-  async function deliver(run: Run): Promise<Settlement> {
-    const turn = await run.admit(memberOf(run))
-    if (turn.kind !== 'go') return turn
-    if (turn.interruptedMsAgo !== undefined) {
-      interrupted.push(run.id)
-      // As `deliver.ts` does where a doubt is a dead letter.
-      if ((run.data as { ifUnsure?: string }).ifUnsure === 'dead-letter') return dies({ name: 'unsure', errcode: null })
-    }
-    sent.push(run.id)
-    await gate.promise
-    return DELIVERED
-  }
-  return { deliver, sent, interrupted, answer: () => gate.resolve() }
-}
 
 describe.each([300, 3000])('with calls open, for %d ms', (ms) => {
   it.each(REFUSALS)('Redis answers %s, and each message is delivered once', async (how) => {
