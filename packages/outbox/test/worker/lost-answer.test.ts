@@ -2,11 +2,11 @@
 // moment, and nobody would look for stalled messages.
 import { startTcpProxy, type TcpProxy } from '@wechat-outbox/sandbox'
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { connectRedis } from '../../src/redis/connection.ts'
 import { openStore, type Store } from '../../src/redis/store.ts'
 import type { Run, Settlement } from '../../src/worker/run.ts'
 import type { Turn } from '../../src/worker/turn.ts'
 import { createHand } from '../support/hand.ts'
+import { connect } from '../support/proxied.ts'
 import { attemptMade, DELIVERED, keys, memberOf, ownWorld, text, WAIT_MS } from '../support/world.ts'
 
 const world = ownWorld()
@@ -20,10 +20,7 @@ beforeEach(async () => {
 })
 
 async function storeThroughProxy(): Promise<Store> {
-  const redis = connectRedis(proxy.url('redis'), 'work')
-  redis.on('error', () => undefined)
-  onTestFinished(() => redis.disconnect())
-  return openStore(redis)
+  return openStore(await connect(proxy.url('redis')))
 }
 
 describe('a fetch whose answer is lost', () => {

@@ -3,10 +3,10 @@
 import { REDIS_ERRORS, startTcpProxy } from '@wechat-outbox/sandbox'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { sharedWaitFor } from '../../src/bullmq/shared-wait.ts'
-import { connectRedis, type RedisClient, whenReady } from '../../src/redis/connection.ts'
+import type { RedisClient } from '../../src/redis/connection.ts'
 import { openStore } from '../../src/redis/store.ts'
 import { gatedWechat } from '../support/gated-wechat.ts'
-import { connectThroughProxy } from '../support/proxied.ts'
+import { connect, connectThroughProxy } from '../support/proxied.ts'
 import { keys, ownWorld, type Reported, text, WAIT_MS } from '../support/world.ts'
 
 const world = ownWorld()
@@ -58,12 +58,8 @@ it.each(['BUSY', 'LOADING'] as const)('it is answered %s', async (error) => {
 it('it is accepted and never answered', { timeout: 60_000 }, async () => {
   const proxy = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
   onTestFinished(() => proxy.close())
-  const client = connectRedis(proxy.url('redis'), 'work')
-  client.on('error', () => undefined)
-  onTestFinished(() => client.disconnect())
-  await whenReady(client, WAIT_MS)
   const wechat = gatedWechat()
-  const { dead } = await workOn(client, wechat)
+  const { dead } = await workOn(await connect(proxy.url('redis')), wechat)
   await vi.waitFor(() => expect(proxy.connections()).toBe(2), WAIT_MS)
   proxy.stallNew(true)
   const before = proxy.connections()

@@ -2,10 +2,10 @@
 // anybody's message is taken over.
 import { startTcpProxy } from '@wechat-outbox/sandbox'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { connectRedis } from '../../src/redis/connection.ts'
 import { openStore, type Store } from '../../src/redis/store.ts'
 import { createQueuePoll } from '../../src/worker/queue-poll.ts'
 import { createHand } from '../support/hand.ts'
+import { connect } from '../support/proxied.ts'
 import { whileRefusing } from '../support/refusals.ts'
 import { APP, DELIVERED, keys, memberOf, sharedWorld, text, WAIT_MS } from '../support/world.ts'
 
@@ -47,10 +47,7 @@ function lookBy(options: { store?: Store; mayTakeOver?: () => boolean; onError?:
 async function apart() {
   const proxy = await startTcpProxy({ targetPort: Number(new URL(world.url).port) })
   onTestFinished(() => proxy.close())
-  const redis = connectRedis(proxy.url('redis'), 'work')
-  redis.on('error', () => undefined)
-  onTestFinished(() => redis.disconnect())
-  return { proxy, store: await openStore(redis) }
+  return { proxy, store: await openStore(await connect(proxy.url('redis'))) }
 }
 
 describe('the message of a worker that died', () => {
